@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Clock reading and RFC 3339 text. */
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * SECOND_US + ts.tv_nsec / 1000;
+}
+
+int64_t clock_now(void) { return read_clock(CLOCK_REALTIME); }
+int64_t clock_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
+
+char *time_format(int64_t us, char out[TIME_TEXT])
+{
+	int64_t sec = us / SECOND_US, frac = us % SECOND_US;
+	if (frac < 0) {
+		frac += SECOND_US;
+		sec--;
+	}
+	time_t t = (time_t)sec;
+	struct tm tm;
+	gmtime_r(&t, &tm);
+	int n = snprintf(out, TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
+			 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	if (frac != 0)
+		n += snprintf(out + n, (size_t)(TIME_TEXT - n), ".%06d", (int)frac);
+	snprintf(out + n, (size_t)(TIME_TEXT - n), "Z");
+	return out;
+}
+
+static bool digits(const char **s, int n, int *ret)
+{
+	int v = 0;
+	for (int i = 0; i < n; i++, (*s)++) {
+		if (**s < '0' || **s > '9')
+			return false;
+		v = v * 10 + (**s - '0');
+	}
+	*ret = v;
+	return true;
+}
+
+static bool sep(const char **s, char c)
+{
+	if ((**s | 0x20) != (c | 0x20))
+		return false;
+	(*s)++;
+	return true;
+}
+
+static bool parse_offset(const char **s, int *ret_minutes)
+{
+	int h, m, sign = **s == '-' ? -1 : 1;
+	if (sep(s, 'Z')) {
+		*ret_minutes = 0;
+		return true;
+	}
+	if (**s != '+' && **s != '-')
+		return false;
+	(*s)++;
+	if (!digits(s, 2, &h) || !sep(s, ':') || !digits(s, 2, &m) || h > 23 || m > 59)
+		return false;
+	*ret_minutes = sign * (h * 60 + m);
+	return true;
+}
+
+static bool parse_time_of_day(const char **s, struct tm *tm, int64_t *ret_frac, int *ret_offset)
+{
+	if (!sep(s, 'T') || !digits(s, 2, &tm->tm_hour) || !sep(s, ':') || !digits(s, 2, &tm->tm_min))
+		return false;
+	if (**s == ':' && (!sep(s, ':') || !digits(s, 2, &tm->tm_sec)))
+		return false;
+	if (**s == '.') {
+		(*s)++;
+		int64_t unit = 100000;
+		if (**s < '0' || **s > '9')
+			return false;
+		for (; **s >= '0' && **s <= '9'; (*s)++, unit /= 10)
+			*ret_frac += (**s - '0') * unit;
+	}
+	return tm->tm_hour <= 23 && tm->tm_min <= 59 && tm->tm_sec <= 60 && parse_offset(s, ret_offset);
+}
+
+bool time_parse(const char *s, int64_t *ret_us)
+{
+	struct tm tm = {0};
+	int64_t frac = 0;
+	int offset = 0;
+	if (s == NULL || !digits(&s, 4, &tm.tm_year) || !sep(&s, '-') || !digits(&s, 2, &tm.tm_mon) || !sep(&s, '-') ||
+	    !digits(&s, 2, &tm.tm_mday))
+		return false;
+	if (tm.tm_year < 1 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31)
+		return false;
+	if (*s != '\0' && !parse_time_of_day(&s, &tm, &frac, &offset))
+		return false;
+	if (*s != '\0')
+		return false;
+	int mday = tm.tm_mday, sec = tm.tm_sec;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	time_t t = timegm(&tm);
+	if (sec < 60 && tm.tm_mday != mday) /* 31 February */
+		return false;
+	*ret_us = ((int64_t)t - offset * 60) * SECOND_US + frac;
+	return true;
+}

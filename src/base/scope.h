@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What one request, device message or job carries down through the layers: memory, tenant, actor, time, database, keeper, and
+ * the detail of an error on its way up.  Clock and ids come from here, so that one request has one time.
+ *
+ * A scope with has_tenant is bound to that tenant: the db layer passes it to every statement and refuses statements that cross
+ * tenants.  A scope without (scope_system) belongs to jobs and to the installation itself and may run only those.
+ */
+#ifndef REEVE_BASE_SCOPE_H
+#define REEVE_BASE_SCOPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/id.h"
+
+struct db;
+struct keeper;
+
+enum actor_type {
+	ACTOR_SYSTEM,      /* jobs and the server itself */
+	ACTOR_APPLICATION, /* a program or administrator's token (client credentials) */
+	ACTOR_USER,        /* a person acting on their own account, e.g. leaving with a device */
+	ACTOR_DEVICE,      /* an enrolled device, by its certificate */
+	ACTOR_OPERATOR,    /* the installation's operator: tenants, no personal data */
+	ACTOR_ANONYMOUS,   /* nobody has been authenticated yet */
+};
+
+struct actor {
+	enum actor_type type;
+	struct id id;            /* of the application, user or device; nil for the system */
+	const char *name;        /* display name as it is now */
+	const char *upn;         /* of a user; NULL otherwise */
+	const char *ip;          /* the client's address; NULL for the system */
+	const char *permissions; /* space-separated, as granted */
+};
+
+struct scope {
+	struct arena *arena;
+	struct db *db;
+	struct keeper *keeper;
+	struct id tenant;
+	bool has_tenant;
+	struct actor actor;
+	struct id correlation; /* client-request-id, or one of ours */
+	int64_t now;           /* microseconds UTC, read once */
+	char *detail;          /* why it failed, for people; in the arena; set by scope_fail() */
+	const char *detail_file;
+	int detail_line;
+	struct id subject;     /* the object that an audited refusal is about, when known */
+};
+
+/* Fills a scope for one tenant / for the system.  `now` and a new correlation id are set; the actor is the system. */
+void scope_tenant(struct scope *s, struct arena *arena, struct db *db, struct keeper *keeper, struct id tenant);
+void scope_system(struct scope *s, struct arena *arena, struct db *db, struct keeper *keeper);
+
+struct id scope_id(struct scope *s); /* a new UUIDv7 at the scope's time */
+
+/* Attaches the detail (the first one wins) and returns e, so that `return scope_fail(s, ERR_X, "…")` reads well. */
+enum err scope_fail_at(struct scope *s, enum err e, const char *file, int line, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+#define scope_fail(s, e, ...) scope_fail_at((s), (e), __FILE__, __LINE__, __VA_ARGS__)
+
+/* The detail, or the default text of e. */
+const char *scope_detail(const struct scope *s, enum err e);
+
+#endif

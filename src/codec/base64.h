@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Base64 (RFC 4648): standard alphabet with padding, and the URL alphabet without. */
+#ifndef REEVE_CODEC_BASE64_H
+#define REEVE_CODEC_BASE64_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+
+char *base64_encode(struct arena *a, const void *p, size_t n);
+char *base64url_encode(struct arena *a, const void *p, size_t n);
+/* Strict: no white space, right padding (standard) or none (URL).  False on anything else. */
+bool base64_decode(struct arena *a, const char *text, size_t n, void **ret, size_t *ret_n);
+bool base64url_decode(struct arena *a, const char *text, size_t n, void **ret, size_t *ret_n);
+
+#endif

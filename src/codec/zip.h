@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A zip file written in one pass (libarchive), entry by entry, and the SHA-256 of each entry is left to the caller.
+ */
+#ifndef REEVE_CODEC_ZIP_H
+#define REEVE_CODEC_ZIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct zip_writer;
+
+/* path is created with mode 0600; an existing file is replaced.  ERR_IO, ERR_STORAGE_FULL. */
+MUST_CHECK enum err zip_open(const char *path, struct zip_writer **ret);
+MUST_CHECK enum err zip_add(struct zip_writer *z, const char *name, const void *bytes, size_t n, int64_t mtime_us);
+MUST_CHECK enum err zip_finish(struct zip_writer *z); /* flushes, fsyncs, frees; on failure the file is removed */
+void zip_abort(struct zip_writer *z);                 /* removes the file, frees; NULL is allowed */
+
+/* Reads one entry whole (tests, `export verify`).  ERR_NOT_FOUND, ERR_LIMIT past max_bytes. */
+MUST_CHECK enum err zip_read(const char *path, const char *name, size_t max_bytes, char **ret, size_t *ret_n);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Authenticated encryption of small blobs and of whole files: AES-256-GCM.  A sealed blob is nonce (12) || ciphertext || tag (16).
+ * A sealed file is a stream of sealed 64 KiB frames whose associated data carries the frame number and "last" flag, so that
+ * truncation and reordering are found. */
+#ifndef REEVE_CRYPTO_SEAL_H
+#define REEVE_CRYPTO_SEAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum { SEAL_KEY_BYTES = 32, SEAL_OVERHEAD = 28 };
+
+void *seal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, size_t n, size_t *ret_n);
+/* NULL where the blob is not ours or was changed. */
+void *unseal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, size_t n, size_t *ret_n);
+
+MUST_CHECK enum err seal_file(const uint8_t key[SEAL_KEY_BYTES], const char *from, const char *to); /* `to`: 0600, fsynced */
+
+/* Reads a sealed file frame by frame; each call gives the next piece of plain text (0 bytes at the end). */
+struct unseal_stream;
+MUST_CHECK enum err unseal_open(const uint8_t key[SEAL_KEY_BYTES], const char *path, struct unseal_stream **ret);
+MUST_CHECK enum err unseal_read(struct unseal_stream *s, const void **ret, size_t *ret_n);
+uint64_t unseal_plain_bytes(const struct unseal_stream *s); /* of the whole file, from its size */
+void unseal_close(struct unseal_stream *s);                 /* NULL is allowed */
+
+#endif
