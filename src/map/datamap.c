@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The map's tables, made from datamap.def, and I5: every live column is on the map. */
+#include "map/datamap.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "db/db.h"
+
+static const struct map_table TABLES[] = {
+#define MAP_TABLE(t, link_, section_, erase_, retention_, purpose_)                                                   \
+	{.name = #t, .section = section_, .purpose = purpose_, .link = MAP_LINK_##link_, .erase = MAP_TABLE_##erase_, \
+	 .retention = MAP_RETAIN_##retention_},
+#define MAP_COLUMN(t, c, kind_, category_, origin_, disclosure_, audit_, erase_)
+#include "map/datamap.def"
+#undef MAP_TABLE
+#undef MAP_COLUMN
+};
+
+static const struct map_column COLUMNS[] = {
+#define MAP_TABLE(t, link_, section_, erase_, retention_, purpose_)
+#define MAP_COLUMN(t, c, kind_, category_, origin_, disclosure_, audit_, erase_)                                       \
+	{.table = #t, .name = #c, .category = category_, .kind = MAP_KIND_##kind_, .origin = MAP_ORIGIN_##origin_,     \
+	 .disclosure = MAP_DISCLOSE_##disclosure_, .audit = MAP_AUDIT_##audit_, .erase = MAP_ERASE_##erase_},
+#include "map/datamap.def"
+#undef MAP_TABLE
+#undef MAP_COLUMN
+};
+
+enum { TABLE_COUNT = sizeof TABLES / sizeof TABLES[0], COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0] };
+
+const struct map_table *map_tables(size_t *ret_n)
+{
+	*ret_n = TABLE_COUNT;
+	return TABLES;
+}
+
+const struct map_column *map_columns(size_t *ret_n)
+{
+	*ret_n = COLUMN_COUNT;
+	return COLUMNS;
+}
+
+const struct map_table *map_table(const char *table)
+{
+	for (size_t i = 0; i < TABLE_COUNT; i++)
+		if (strcmp(TABLES[i].name, table) == 0)
+			return &TABLES[i];
+	return NULL;
+}
+
+const struct map_column *map_column(const char *table, const char *column)
+{
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		if (strcmp(COLUMNS[i].name, column) == 0 && strcmp(COLUMNS[i].table, table) == 0)
+			return &COLUMNS[i];
+	return NULL;
+}
+
+const char *map_kind_name(enum map_kind k)
+{
+	static const char *const names[] = {"key", "technical", "organisation", "personal", "secret"};
+	return names[k];
+}
+
+const char *map_origin_name(enum map_origin o)
+{
+	static const char *const names[] = {"provided", "observed", "derived"};
+	return names[o];
+}
+
+const char *map_disclosure_name(enum map_disclosure d)
+{
+	static const char *const names[] = {"full", "others redacted", "withheld: security", "internal"};
+	return names[d];
+}
+
+const char *map_retention_text(enum map_retention r)
+{
+	static const char *const texts[] = {
+		"until the person's account is deleted for good, and 30 days at most",
+		"until the device is retired, wiped or deleted, and 30 days at most",
+		"until the organisation closes its tenant, and 180 days at most",
+		"365 days, or as long as the organisation set (730 days at most)",
+		"until the certificate expires",
+		"30 days",
+		"three years",
+		"seconds",
+		"without limit; holds nothing of a person",
+		"as long as the installation",
+	};
+	return texts[r];
+}
+
+const char *map_version_text(struct arena *a)
+{
+	auto_buf b;
+	buf_init(&b, MIB);
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		buf_printf(&b, "%s.%s %d %s %d %d %d\n", COLUMNS[i].table, COLUMNS[i].name, COLUMNS[i].kind, COLUMNS[i].category,
+			   COLUMNS[i].disclosure, COLUMNS[i].audit, COLUMNS[i].erase);
+	return arena_strndup(a, b.data, b.len);
+}
+
+static bool is_live(const struct db_column *live, size_t n, const struct map_column *c)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(live[i].column, c->name) == 0 && strcmp(live[i].table, c->table) == 0)
+			return true;
+	return false;
+}
+
+enum err map_check(struct scope *s)
+{
+	struct db_column *live = NULL;
+	size_t n = 0;
+	TRY(db_live_columns(s, &live, &n));
+	for (size_t i = 0; i < n; i++)
+		if (map_column(live[i].table, live[i].column) == NULL)
+			return scope_fail(s, ERR_SCHEMA, "column %s.%s is not on the data map (src/map/datamap.def)", live[i].table,
+					  live[i].column);
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		if (!is_live(live, n, &COLUMNS[i]))
+			return scope_fail(s, ERR_SCHEMA, "the data map names %s.%s, which the database does not have",
+					  COLUMNS[i].table, COLUMNS[i].name);
+	return OK;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The data map as a table: look-ups, and the comparison with the live schema.  It stands below audit/ because every event asks it
+ * whether a value may be carried; privacy/ interprets it for export and erasure.
+ */
+#ifndef REEVE_MAP_DATAMAP_H
+#define REEVE_MAP_DATAMAP_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/scope.h"
+
+enum map_link { MAP_LINK_NONE, MAP_LINK_USER, MAP_LINK_DEVICE, MAP_LINK_AUDIT };
+enum map_table_erase { MAP_TABLE_DELETE, MAP_TABLE_UNLINK, MAP_TABLE_KEEP, MAP_TABLE_RETENTION };
+enum map_retention {
+	MAP_RETAIN_RELATIONSHIP, MAP_RETAIN_DEVICE, MAP_RETAIN_TENANT, MAP_RETAIN_AUDIT, MAP_RETAIN_CERTIFICATE, MAP_RETAIN_DAYS_30,
+	MAP_RETAIN_YEARS_3, MAP_RETAIN_SECONDS, MAP_RETAIN_FOR_EVER, MAP_RETAIN_INSTALLATION
+};
+enum map_kind { MAP_KIND_KEY, MAP_KIND_TECHNICAL, MAP_KIND_ORGANISATION, MAP_KIND_PERSONAL, MAP_KIND_SECRET };
+enum map_origin { MAP_ORIGIN_PROVIDED, MAP_ORIGIN_OBSERVED, MAP_ORIGIN_DERIVED };
+enum map_disclosure { MAP_DISCLOSE_FULL, MAP_DISCLOSE_OTHERS, MAP_DISCLOSE_WITHHOLD_SECURITY, MAP_DISCLOSE_INTERNAL };
+enum map_audit { MAP_AUDIT_VALUE, MAP_AUDIT_CHANGED, MAP_AUDIT_NEVER };
+enum map_erase { MAP_ERASE_ROW, MAP_ERASE_NULL, MAP_ERASE_PSEUDONYM, MAP_ERASE_KEEP };
+
+struct map_table {
+	const char *name, *section, *purpose;
+	enum map_link link;
+	enum map_table_erase erase;
+	enum map_retention retention;
+};
+
+struct map_column {
+	const char *table, *name, *category;
+	enum map_kind kind;
+	enum map_origin origin;
+	enum map_disclosure disclosure;
+	enum map_audit audit;
+	enum map_erase erase;
+};
+
+const struct map_table *map_tables(size_t *ret_n);   /* in the order of the map */
+const struct map_column *map_columns(size_t *ret_n); /* grouped by table, in its order */
+const struct map_table *map_table(const char *table);                        /* NULL: not mapped */
+const struct map_column *map_column(const char *table, const char *column);  /* NULL: not mapped */
+
+/* Names for documents: "personal", "user.device" … */
+const char *map_kind_name(enum map_kind k);
+const char *map_origin_name(enum map_origin o);
+const char *map_disclosure_name(enum map_disclosure d);
+const char *map_retention_text(enum map_retention r);
+
+/* SHA-256 is not ours to take here: the text of the map, for callers that hash it into bundles and certificates. */
+const char *map_version_text(struct arena *a);
+
+/* Compares the map with the live schema (I5).  ERR_SCHEMA with a detail that names the first column that the map does not know, or that
+ * the map names and the schema does not have. */
+MUST_CHECK enum err map_check(struct scope *s);
+
+#endif
