@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Base64 both ways.  The decoder accepts exactly what the encoder of the same alphabet makes, so that bytes have one text: no
- * white space, no missing or superfluous padding, no bits set in the unused tail.
+ * Base64 both ways.  The decoder accepts exactly what the encoder of the same alphabet makes, so that bytes have one
+ * text: no white space, no missing or superfluous padding, no bits set in the unused tail.
  */
 #include "codec/base64.h"
 

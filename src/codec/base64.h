@@ -12,8 +12,8 @@
 char *base64_encode(struct arena *a, const void *p, size_t n);
 char *base64url_encode(struct arena *a, const void *p, size_t n);
 void base64_add(struct buf *out, const void *p, size_t n); /* appends the standard form */
-/* Strict: no white space, right padding (standard) or none (URL), no stray bits.  False on anything else, and where the arena's
- * limit is passed.  The bytes are followed by a NUL that *ret_n does not count. */
+/* Strict: no white space, right padding (standard) or none (URL), no stray bits.  False on anything else, and where the
+ * arena's limit is passed.  The bytes are followed by a NUL that *ret_n does not count. */
 bool base64_decode(struct arena *a, const char *text, size_t n, void **ret, size_t *ret_n);
 bool base64url_decode(struct arena *a, const char *text, size_t n, void **ret, size_t *ret_n);
 

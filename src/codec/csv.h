@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CSV out (RFC 4180): CRLF, fields quoted where needed, cells that a spreadsheet would run as a formula (= + - @ TAB CR first)
- * neutralised by a leading apostrophe.
+ * CSV out (RFC 4180): CRLF, fields quoted where needed, cells that a spreadsheet would run as a formula (= + - @ TAB CR
+ * first) neutralised by a leading apostrophe.
  */
 #ifndef REEVE_CODEC_CSV_H
 #define REEVE_CODEC_CSV_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Strict JSON in.  Jansson parses; what it leaves open is closed here: depth, a byte order mark, a top level that is no object,
- * and error texts that quote the input.  A detail names a place and a kind, never the content, because it may end in a log.
+ * Strict JSON in.  Jansson parses; what it leaves open is closed here: depth, a byte order mark, a top level that is no
+ * object, and error texts that quote the input.  A detail names a place and a kind, never the content, because it may
+ * end in a log.
  */
 #include "codec/json.h"
 
@@ -15,8 +16,9 @@ void json_release(json_t **j)
 	*j = NULL;
 }
 
-/* False where brackets outside strings nest deeper than the limit; then *ret_line and *ret_column say where.  Jansson recurses,
- * so this looks before it parses.  On malformed text the count may be off only after the place where the parser stops. */
+/* False where brackets outside strings nest deeper than the limit; then *ret_line and *ret_column say where.  Jansson
+ * recurses, so this looks before it parses.  On malformed text the count may be off only after the place where the
+ * parser stops. */
 static bool depth_within(const char *bytes, size_t n, int *ret_line, int *ret_column)
 {
 	unsigned depth = 0;
@@ -48,10 +50,10 @@ static bool depth_within(const char *bytes, size_t n, int *ret_line, int *ret_co
 	return true;
 }
 
-/* Jansson's text without what it quotes from the input: " near '…'" and the escapes of "invalid Unicode '\…'". */
+/* Jansson's text without what it quotes from the input (" near '…'", "invalid Unicode '\…'") and its names of flags. */
 static void cut_quotes(char *text)
 {
-	static const char *const quotes[] = {" near ", " '\\"};
+	static const char *const quotes[] = {" near ", " '\\", " without "};
 	for (size_t i = 0; i < sizeof quotes / sizeof *quotes; i++) {
 		char *at = strstr(text, quotes[i]);
 		if (at != NULL)
@@ -75,7 +77,7 @@ enum err json_read(struct scope *s, const char *bytes, size_t n, json_t **ret)
 	if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0)
 		return scope_fail(s, ERR_BAD_REQUEST, "malformed JSON at line 1, column 1: byte order mark");
 	if (!depth_within(bytes, n, &line, &column))
-		return scope_fail(s, ERR_BAD_REQUEST, "malformed JSON at line %d, column %d: nested deeper than %u levels", line,
+		return scope_fail(s, ERR_BAD_REQUEST, "malformed JSON at line %d, column %d: more than %u levels", line,
 				  column, LIMIT_JSON_DEPTH);
 	json_error_t e;
 	json_t *j = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &e);

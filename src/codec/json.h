@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JSON (RFC 8259).  In: jansson, strict (no duplicate keys, valid UTF-8, bounded depth and size).  Out: a streaming writer into a
- * buffer, which makes the one canonical form that Reeve signs and stores: no white space, keys in the order written, UTF-8 as
- * is, control characters and quotes escaped, 64-bit integers exact.
+ * JSON (RFC 8259).  In: jansson, strict (no duplicate keys, valid UTF-8, bounded depth and size).  Out: a streaming
+ * writer into a buffer, which makes the one canonical form that Reeve signs and stores: no white space, keys in the
+ * order written, UTF-8 as is, control characters and quotes escaped, 64-bit integers exact.
  */
 #ifndef REEVE_CODEC_JSON_H
 #define REEVE_CODEC_JSON_H

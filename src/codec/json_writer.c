@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * JSON out, streaming.  The form is canonical (signatures and stored events depend on it): no white space, keys in the order
- * written, strings as UTF-8 with only the escapes that RFC 8259 requires, in their short form where there is one, doubles in
- * the shortest form that reads back the same.  Commas are the writer's business.  A buffer that is full is the caller's to check.
+ * JSON out, streaming.  The form is canonical (signatures and stored events depend on it): no white space, keys in the
+ * order written, strings as UTF-8 with only the escapes that RFC 8259 requires, in their short form where there is one,
+ * doubles in the shortest form that reads back the same.  Commas are the writer's business.  A buffer that is full is
+ * the caller's to check.
  */
 #include "codec/json.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 
 #include "base/clock.h"
 #include "codec/base64.h"
+#include "codec/utf8.h"
 
 void jw_init(struct json_writer *w, struct buf *out)
 {
@@ -50,39 +53,6 @@ void jw_end_object(struct json_writer *w) { close_with(w, '}'); }
 void jw_array(struct json_writer *w) { open_with(w, '['); }
 void jw_end_array(struct json_writer *w) { close_with(w, ']'); }
 
-/* Length of the well-formed UTF-8 sequence at p (Unicode table 3-7), or 0; then *ret_bad is how many bytes one U+FFFD stands for:
- * the longest start of a sequence that could have become well-formed, at least one. */
-static size_t utf8_length(const unsigned char *p, size_t n, size_t *ret_bad)
-{
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t want;
-	*ret_bad = 1;
-	if (p[0] < 0x80)
-		return 1;
-	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-		want = 2;
-	} else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		want = 3;
-		lo = p[0] == 0xe0 ? 0xa0 : lo; /* no overlong forms */
-		hi = p[0] == 0xed ? 0x9f : hi; /* no surrogates */
-	} else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		want = 4;
-		lo = p[0] == 0xf0 ? 0x90 : lo;
-		hi = p[0] == 0xf4 ? 0x8f : hi; /* U+10FFFF is the last */
-	} else {
-		return 0;
-	}
-	for (size_t i = 1; i < want; i++) {
-		if (i >= n || p[i] < lo || p[i] > hi) {
-			*ret_bad = i;
-			return 0;
-		}
-		lo = 0x80;
-		hi = 0xbf;
-	}
-	return want;
-}
-
 static void add_escape(struct buf *out, unsigned char c)
 {
 	switch (c) {
@@ -99,16 +69,16 @@ static void add_escape(struct buf *out, unsigned char c)
 
 static void add_string(struct buf *out, const char *s, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)s;
 	size_t from = 0, i = 0; /* [from, i) is clean and not yet copied */
 	buf_addc(out, '"');
 	while (i < n) {
 		size_t bad, len;
-		if (p[i] < 0x20 || p[i] == '"' || p[i] == '\\') {
+		unsigned char c = (unsigned char)s[i];
+		if (c < 0x20 || c == '"' || c == '\\') {
 			buf_add(out, s + from, i - from);
-			add_escape(out, p[i]);
+			add_escape(out, c);
 			from = ++i;
-		} else if ((len = utf8_length(p + i, n - i, &bad)) > 0) {
+		} else if ((len = utf8_length(s + i, n - i, &bad)) > 0) {
 			i += len;
 		} else {
 			buf_add(out, s + from, i - from);
@@ -161,7 +131,8 @@ void jw_double(struct json_writer *w, double v)
 		return;
 	}
 	char text[40];
-	for (int digits = 1; digits <= 17; digits++) {
+	/* 15 digits always survive, so %g finds the shortest form at once; only denormal numbers carry fewer */
+	for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		snprintf(text, sizeof text, "%.*g", digits, v);
 		if (strtod(text, NULL) == v)
 			break;

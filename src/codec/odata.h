@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OData query options as Microsoft Graph uses them ($filter, $select, $orderby, $top, $skip, $count, $skiptoken, $expand):
- * text to a tree, pure, bounded.  Which properties exist and how they become SQL is resource/'s business.
+ * OData query options as Microsoft Graph uses them ($filter, $select, $orderby, $top, $skip, $count, $skiptoken,
+ * $expand): text to a tree, pure, bounded.  Which properties exist and how they become SQL is resource/'s business.
  * Source: OData 4.01 URL conventions, section 5; Graph's "query parameters" page.
  */
 #ifndef REEVE_CODEC_ODATA_H
@@ -52,14 +52,16 @@ struct odata_query {
 	bool count;
 };
 
-/* Parses the query part of a URL (without '?', percent-encoded, '+' is a space).  Option names with or without '$', any case.
- * Unknown '$' options, malformed values and anything past LIMIT_FILTER_NODES are ERR_BAD_REQUEST with a detail. */
+/* Parses the query part of a URL (without '?', percent-encoded, '+' is a space).  Option names with or without '$', any
+ * case; options without '$' that are none of OData's are ignored.  Unknown '$' options, repeated ones, malformed values
+ * and anything past LIMIT_FILTER_NODES are ERR_BAD_REQUEST with a detail that quotes no literal. */
 MUST_CHECK enum err odata_parse(struct scope *s, const char *query, struct odata_query *ret);
 
 /* One expression, already decoded. */
 MUST_CHECK enum err odata_parse_filter(struct scope *s, const char *text, struct odata_node **ret);
 
-/* Percent-decoding in the arena; NULL where the text is malformed or holds %00.  plus: '+' becomes a space. */
+/* Percent-decoding in the arena; NULL where the text is malformed, holds %00 or is no UTF-8, and where the arena's
+ * limit is passed.  plus: '+' becomes a space. */
 char *url_decode(struct arena *a, const char *text, size_t n, bool plus);
 /* Percent-encodes all but unreserved characters. */
 char *url_encode(struct arena *a, const char *text);

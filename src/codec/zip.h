@@ -14,11 +14,15 @@ struct zip_writer;
 
 /* path is created with mode 0600; an existing file is replaced.  ERR_IO, ERR_STORAGE_FULL. */
 MUST_CHECK enum err zip_open(const char *path, struct zip_writer **ret);
+/* name is a relative path of printable ASCII that stays inside the folder it is unpacked in, or it is ERR_BAD_REQUEST.
+ * */
 MUST_CHECK enum err zip_add(struct zip_writer *z, const char *name, const void *bytes, size_t n, int64_t mtime_us);
 MUST_CHECK enum err zip_finish(struct zip_writer *z); /* flushes, fsyncs, frees; on failure the file is removed */
 void zip_abort(struct zip_writer *z);                 /* removes the file, frees; NULL is allowed */
 
-/* Reads one entry whole (tests, `export verify`).  ERR_NOT_FOUND, ERR_LIMIT past max_bytes. */
+/* Reads one entry whole (tests, `export verify`); the caller frees, and a NUL follows that *ret_n does not count.
+ * ERR_NOT_FOUND (file or entry), ERR_LIMIT past max_bytes, ERR_BAD_REQUEST where two entries have the name (unzip would
+ * show the other one), ERR_IO where the file cannot be read or is damaged. */
 MUST_CHECK enum err zip_read(const char *path, const char *name, size_t max_bytes, char **ret, size_t *ret_n);
 
 #endif

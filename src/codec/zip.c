@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Zip files on libarchive.  Bundles hold personal data, so the file is private from its first byte, entries unpack as
+ * private (0600), and a bundle that could not be finished does not stay behind.
+ */
+#include "codec/zip.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+
+struct zip_writer {
+	struct archive *archive;
+	char *path;
+	int fd;
+};
+
+static enum err from_errno(int e)
+{
+	return e == ENOSPC || e == EDQUOT || e == EFBIG ? ERR_STORAGE_FULL : ERR_IO;
+}
+
+static void release(struct zip_writer *z)
+{
+	if (z->archive != NULL) {
+		archive_write_fail(z->archive); /* so that free does not try to finish the file */
+		archive_write_free(z->archive);
+	}
+	if (z->fd >= 0)
+		close(z->fd);
+	free(z->path);
+	free(z);
+}
+
+void zip_abort(struct zip_writer *z)
+{
+	if (z == NULL)
+		return;
+	unlink(z->path);
+	release(z);
+}
+
+static enum err start_archive(struct zip_writer *z)
+{
+	z->archive = archive_write_new();
+	if (z->archive == NULL || archive_write_set_format_zip(z->archive) != ARCHIVE_OK ||
+	    archive_write_set_options(z->archive, "zip:compression=deflate") != ARCHIVE_OK)
+		return ERR_INTERNAL;
+	if (archive_write_open_fd(z->archive, z->fd) != ARCHIVE_OK)
+		return from_errno(archive_errno(z->archive));
+	return OK;
+}
+
+enum err zip_open(const char *path, struct zip_writer **ret)
+{
+	struct zip_writer *z = calloc(1, sizeof *z);
+	check(z != NULL);
+	z->path = strdup(path);
+	check(z->path != NULL);
+	/* A new file, not a truncated one: the old one may have another mode, or be a link to somewhere else. */
+	if (unlink(path) != 0 && errno != ENOENT)
+		z->fd = -1;
+	else
+		z->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (z->fd < 0) {
+		enum err e = from_errno(errno);
+		release(z);
+		return e;
+	}
+	enum err e = start_archive(z);
+	if (e != OK) {
+		zip_abort(z);
+		return e;
+	}
+	*ret = z;
+	return OK;
+}
+
+/* Printable ASCII, relative, and no "", "." or ".." between slashes. */
+static bool safe_name(const char *name)
+{
+	for (const char *c = name; *c != '\0'; c++)
+		if (*c < 0x20 || *c > 0x7e || *c == '\\' || *c == ':')
+			return false;
+	for (const char *part = name;; part++) {
+		size_t n = strcspn(part, "/");
+		if (n == 0 || (n == 1 && part[0] == '.') || (n == 2 && memcmp(part, "..", 2) == 0))
+			return false;
+		part += n;
+		if (*part == '\0')
+			return true;
+	}
+}
+
+static enum err write_all(struct archive *a, const char *p, size_t n)
+{
+	while (n > 0) {
+		la_ssize_t done = archive_write_data(a, p, n);
+		if (done <= 0)
+			return from_errno(archive_errno(a));
+		p += done;
+		n -= (size_t)done;
+	}
+	return OK;
+}
+
+enum err zip_add(struct zip_writer *z, const char *name, const void *bytes, size_t n, int64_t mtime_us)
+{
+	if (!safe_name(name))
+		return ERR_BAD_REQUEST;
+	int64_t sec = mtime_us / SECOND_US, frac = mtime_us % SECOND_US;
+	struct archive_entry *entry = archive_entry_new();
+	check(entry != NULL);
+	archive_entry_set_pathname(entry, name);
+	archive_entry_set_filetype(entry, AE_IFREG);
+	archive_entry_set_perm(entry, 0600);
+	archive_entry_set_size(entry, (la_int64_t)n);
+	archive_entry_set_mtime(entry, frac < 0 ? sec - 1 : sec, 0);
+	enum err e = OK;
+	if (archive_write_header(z->archive, entry) != ARCHIVE_OK)
+		e = from_errno(archive_errno(z->archive));
+	archive_entry_free(entry);
+	if (e == OK)
+		e = write_all(z->archive, bytes, n);
+	if (e == OK && archive_write_finish_entry(z->archive) != ARCHIVE_OK)
+		e = from_errno(archive_errno(z->archive));
+	return e;
+}
+
+/* A new name is on disk only when its folder is. */
+static int sync_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	check(folder != NULL);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(folder);
+	if (fd < 0)
+		return -1;
+	int r = fsync(fd), e = errno;
+	close(fd);
+	errno = e;
+	return r;
+}
+
+enum err zip_finish(struct zip_writer *z)
+{
+	enum err e = OK;
+	if (archive_write_close(z->archive) != ARCHIVE_OK)
+		e = from_errno(archive_errno(z->archive));
+	else if (fsync(z->fd) != 0 || sync_folder(z->path) != 0)
+		e = from_errno(errno);
+	if (e != OK) {
+		zip_abort(z);
+		return e;
+	}
+	release(z);
+	return OK;
+}
+
+static enum err read_entry(struct archive *a, struct buf *out)
+{
+	char part[8192];
+	la_ssize_t n;
+	while ((n = archive_read_data(a, part, sizeof part)) > 0) {
+		buf_add(out, part, (size_t)n);
+		if (out->failed)
+			return ERR_LIMIT;
+	}
+	return n == 0 ? OK : ERR_IO; /* a wrong CRC is a failure too */
+}
+
+/* Walks all entries, so that a second one of the same name is seen. */
+static enum err find_entry(struct archive *a, const char *name, struct buf *out)
+{
+	struct archive_entry *entry;
+	bool found = false;
+	int r;
+	while ((r = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+		const char *at = archive_entry_pathname(entry);
+		if (at == NULL || strcmp(at, name) != 0)
+			continue;
+		if (found)
+			return ERR_BAD_REQUEST;
+		found = true;
+		TRY(read_entry(a, out));
+	}
+	if (r != ARCHIVE_EOF)
+		return ERR_IO;
+	return found ? OK : ERR_NOT_FOUND;
+}
+
+enum err zip_read(const char *path, const char *name, size_t max_bytes, char **ret, size_t *ret_n)
+{
+	auto_buf out;
+	buf_init(&out, max_bytes);
+	struct archive *a = archive_read_new();
+	check(a != NULL);
+	archive_read_support_format_zip_seekable(a); /* by the central directory, as unzip does */
+	enum err e;
+	if (archive_read_open_filename(a, path, 64 * 1024) != ARCHIVE_OK)
+		e = archive_errno(a) == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+	else
+		e = find_entry(a, name, &out);
+	archive_read_free(a);
+	if (e != OK)
+		return e;
+	buf_adds(&out, ""); /* an empty entry has no bytes yet */
+	*ret_n = out.len;
+	*ret = buf_steal(&out, NULL);
+	check(*ret != NULL);
+	return OK;
+}
