@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Groups and their members.  Assignments refer to groups (devices/); deleting a group takes its memberships and assignments with it, in
+ * one transaction and one event that lists what went.  Members are users; a soft-deleted user stays a member and is not listed.
+ */
+#ifndef REEVE_DIRECTORY_GROUP_H
+#define REEVE_DIRECTORY_GROUP_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/scope.h"
+#include "db/db.h"
+#include "resource/resource.h"
+
+/* Records are of the resource "group" (record_parse). */
+MUST_CHECK enum err group_create(struct scope *s, const struct record *r, struct id *ret);
+MUST_CHECK enum err group_patch(struct scope *s, struct id group, const struct record *r);
+MUST_CHECK enum err group_delete(struct scope *s, struct id group);
+
+/* ERR_NOT_FOUND: no such group or visible user; ERR_BAD_REQUEST: a member already (as Graph answers). */
+MUST_CHECK enum err group_add_member(struct scope *s, struct id group, struct id user);
+/* ERR_NOT_FOUND: no such group, or no member of it. */
+MUST_CHECK enum err group_remove_member(struct scope *s, struct id group, struct id user);
+
+/* In a transaction of a higher layer: the group is there.  *ret_name (may be NULL) in the arena. */
+MUST_CHECK enum err group_load(struct db_tx *tx, struct id group, const char **ret_name);
+
+#endif

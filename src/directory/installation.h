@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The installation's birth, for `reeve init`: the tenant with the nil id, its operator, the first tenant and its administrator.
+ */
+#ifndef REEVE_DIRECTORY_INSTALLATION_H
+#define REEVE_DIRECTORY_INSTALLATION_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/scope.h"
+#include "directory/application.h"
+#include "keeper/keeper.h"
+
+/* The tokens that `reeve init` prints, and the secrets behind them, outlive the longest audit retention (730 days).  Removing the secret
+ * (removePassword) revokes its token at once. */
+#define INSTALLATION_TOKEN_US (800 * DAY_US)
+
+struct installation {
+	struct id tenant; /* the first one */
+	struct application_secret operator_secret, administrator_secret;
+	struct token_claims operator_claims, administrator_claims; /* for keeper_token_issue() */
+};
+
+/* s is the system's scope.  ERR_EXISTS where the database has been initialised; then nothing is changed. */
+MUST_CHECK enum err installation_init(struct scope *s, const char *tenant_display_name, struct installation *ret);
+
+#endif

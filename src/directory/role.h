@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Permissions and roles.  A permission is a name of permissions.def; a role is a row of a tenant that lists names, separated by a
+ * space; an application has one role.  The gate asks permission_granted() with what the route's row wants.
+ */
+#ifndef REEVE_DIRECTORY_ROLE_H
+#define REEVE_DIRECTORY_ROLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "base/scope.h"
+#include "db/db.h"
+
+#define ROLE_ADMINISTRATOR "Administrator"
+#define ROLE_OPERATOR "Installation Operator"
+
+enum role_reach { REACH_TENANT, REACH_INSTALLATION };
+
+struct permission_info {
+	const char *name, *text;
+	enum role_reach reach;
+};
+const struct permission_info *permission_table(size_t *ret_n);
+bool permission_known(const char *name);
+
+/* Whether a list ("A B C") grants what a route requires: "" nothing, "A" that one, "A|B" one of them.  X.ReadWrite.Y grants X.Read.Y;
+ * NULL grants nothing. */
+bool permission_granted(const char *granted, const char *required);
+/* The first name of `wanted` (a list as in a role) that `granted` does not grant, in the arena; NULL: it grants all of them. */
+const char *permission_missing(struct arena *a, const char *granted, const char *wanted);
+
+struct role {
+	struct id role;
+	const char *display_name, *permissions; /* in the arena */
+};
+
+/* The built-in roles of that reach, as rows of the transaction's tenant. */
+MUST_CHECK enum err role_seed(struct db_tx *tx, enum role_reach reach);
+/* ERR_BAD_REQUEST with a detail where the tenant has no such role: it is named in a request's body. */
+MUST_CHECK enum err role_by_id(struct db_tx *tx, struct id role, struct role *ret);
+MUST_CHECK enum err role_by_name(struct db_tx *tx, const char *display_name, struct role *ret);
+
+#endif
