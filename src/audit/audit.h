@@ -47,8 +47,8 @@ struct audit_event {
 	const char *failure;       /* NULL: Success; else the reason, and the result is "Failure" */
 };
 
-/* In the transaction of the change.  The tenant, actor, time and correlation come from the transaction's scope; a scope without a tenant
- * writes into the installation's log (the nil tenant). */
+/* In the transaction of the change.  The tenant, actor, time and correlation come from the transaction's scope, which has a tenant: the
+ * installation's own log is that of the nil tenant. */
 MUST_CHECK enum err audit_record(struct db_tx *tx, const struct audit_event *e);
 
 /* A refused or failed attempt, in its own transaction.  Never fails the caller: what cannot be written is logged and counted. */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Shared inside audit/: sizes and the commitment. */
+#ifndef REEVE_AUDIT_AUDIT_INTERNAL_H
+#define REEVE_AUDIT_AUDIT_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	AUDIT_SALT_BYTES = 32,
+	AUDIT_COMMITMENT_BYTES = 33,           /* 0x01 || HMAC-SHA256 */
+	AUDIT_EVENT_BYTES_MAX = 512 * 1024,    /* a configuration's old and new payload fit */
+};
+
+#define AUDIT_EVENT_MEMBER "event"
+
+void audit_commitment(const void *bytes, size_t n, const uint8_t salt[AUDIT_SALT_BYTES], uint8_t out[AUDIT_COMMITMENT_BYTES]);
+
+#endif
