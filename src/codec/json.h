@@ -45,6 +45,8 @@ void jw_time(struct json_writer *w, int64_t us);                   /* RFC 3339 *
 void jw_hex(struct json_writer *w, const void *p, size_t n);
 void jw_base64(struct json_writer *w, const void *p, size_t n);
 void jw_raw(struct json_writer *w, const char *json, size_t n);    /* a whole value that is JSON already */
+/* The members of an object that is JSON already ("{…}"), into the open object. */
+void jw_members(struct json_writer *w, const char *object, size_t n);
 void jw_json(struct json_writer *w, const json_t *value);
 
 /* key and value in one call */

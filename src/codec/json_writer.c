@@ -198,6 +198,15 @@ void jw_raw(struct json_writer *w, const char *json, size_t n)
 	buf_add(w->out, json, n);
 }
 
+void jw_members(struct json_writer *w, const char *object, size_t n)
+{
+	check(n >= 2 && object[0] == '{' && object[n - 1] == '}');
+	if (n == 2)
+		return;
+	begin_value(w);
+	buf_add(w->out, object + 1, n - 2);
+}
+
 static void write_object(struct json_writer *w, const json_t *value)
 {
 	const char *key;
