@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The resources of Reeve; their properties stand in defs/<resource>.def. */
+#ifndef REEVE_RESOURCE_TABLES_H
+#define REEVE_RESOURCE_TABLES_H
+
+#include "resource/resource.h"
+
+extern const struct resource RES_TENANT;
+extern const struct resource RES_SUBSCRIPTION;   /* directory/subscriptions */
+extern const struct resource RES_SUBSCRIBED_SKU; /* the same rows as subscribedSkus */
+extern const struct resource RES_USER;
+extern const struct resource RES_DELETED_USER;
+extern const struct resource RES_GROUP;
+extern const struct resource RES_APPLICATION;
+extern const struct resource RES_ROLE;
+extern const struct resource RES_MANAGED_DEVICE;
+extern const struct resource RES_DETECTED_APP;
+extern const struct resource RES_ENROLLMENT_TOKEN;
+extern const struct resource RES_DEVICE_CONFIGURATION;
+extern const struct resource RES_MOBILE_APP;
+extern const struct resource RES_ASSIGNMENT;
+extern const struct resource RES_TERMS;
+extern const struct resource RES_TERMS_ACCEPTANCE;
+extern const struct resource RES_DUTY;
+extern const struct resource RES_CERTIFICATE;
+extern const struct resource RES_DATA_POLICY_OPERATION;
+extern const struct resource RES_AUDIT_EVENT;
+
+#endif
