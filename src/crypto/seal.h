@@ -18,9 +18,12 @@ void *seal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, si
 /* NULL where the blob is not ours or was changed. */
 void *unseal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, size_t n, size_t *ret_n);
 
-MUST_CHECK enum err seal_file(const uint8_t key[SEAL_KEY_BYTES], const char *from, const char *to); /* `to`: 0600, fsynced */
+/* `to` (0600) is there whole and fsynced, or not at all.  ERR_NOT_FOUND, ERR_STORAGE_FULL, ERR_IO. */
+MUST_CHECK enum err seal_file(const uint8_t key[SEAL_KEY_BYTES], const char *from, const char *to);
 
-/* Reads a sealed file frame by frame; each call gives the next piece of plain text (0 bytes at the end). */
+/* Reads a sealed file frame by frame; each call gives the next piece of plain text (0 bytes at the end), which stays until the next
+ * call.  ERR_NOT_FOUND; ERR_IO: cannot be read, is not ours, or was changed or cut.  A piece is good once it is returned, the file
+ * only once the end is. */
 struct unseal_stream;
 MUST_CHECK enum err unseal_open(const uint8_t key[SEAL_KEY_BYTES], const char *path, struct unseal_stream **ret);
 MUST_CHECK enum err unseal_read(struct unseal_stream *s, const void **ret, size_t *ret_n);

@@ -31,11 +31,15 @@
 
 struct keeper;
 
-/* Makes the keys and the CA in dir (which must not exist or be empty).  ca_name: common name of the CA. */
+/* dir: the keeper's own directory (DIR/keeper).  *detail (malloc'd, the caller frees; NULL is allowed) says why in one line. */
+
+/* Makes the keys and the CA in dir (which must not exist or be empty: ERR_EXISTS).  ca_name: common name of the CA, 1 to 64 bytes. */
 MUST_CHECK enum err keeper_create(const char *dir, const char *ca_name, int64_t now_us, char **detail);
 /* Takes the lock; ERR_BUSY where another process serves, ERR_CONFIG where a file is missing, damaged or readable by others. */
 MUST_CHECK enum err keeper_open(const char *dir, struct keeper **ret, char **detail);
 void keeper_close(struct keeper *k); /* NULL is allowed */
+/* "heads=<bytes> ledger=<bytes>" where keeper_open() cut off what a crash had left unfinished (for the log); NULL otherwise. */
+const char *keeper_cut(const struct keeper *k);
 
 /* ---- heads of the audit logs (I3) ---- */
 
@@ -46,7 +50,8 @@ void keeper_close(struct keeper *k); /* NULL is allowed */
  * leaf_hashes: SHA-256(0x00 || entry), RFC 6962. */
 MUST_CHECK enum err keeper_sign_head(struct keeper *k, struct scope *s, const char *origin, uint64_t old_size,
 				     const uint8_t (*leaf_hashes)[SHA256_BYTES], size_t n, char **ret_checkpoint);
-/* Several logs in one write to disk (one tick). */
+/* Several logs in one write to disk (one tick).  An error: nothing was signed and nothing changed, each err says so.  OK: look at
+ * each err (a conflict of one log does not hinder the others).  n = 0 signs the head as it is; a log that never grew has size 0. */
 struct keeper_growth {
 	const char *origin;
 	uint64_t old_size;

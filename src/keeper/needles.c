@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a byte scan will look for after a deletion, sealed, one file for each duty.  The needles are the identifiers that were to
+ * be erased: their file is overwritten before its name goes.  On a file system that writes elsewhere (copy on write, flash) old
+ * blocks may keep the sealed bytes; they are of no use without the keeper's key. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "crypto/newfile.h"
+#include "crypto/seal.h"
+#include "keeper/inner.h"
+#include "keeper/sealing.h"
+
+#define NEEDLES_MAX (1 * MIB)
+enum { NAME = 8 + ID_TEXT };
+
+static const char *file_name(struct id duty, char out[NAME])
+{
+	char text[ID_TEXT];
+	snprintf(out, NAME, "needles-%s", id_format(duty, text));
+	return out;
+}
+
+enum err keeper_needles_put(struct keeper *k, struct scope *s, struct id duty, const void *p, size_t n)
+{
+	char name[NAME];
+	uint8_t key[SEAL_KEY_BYTES];
+	size_t sealed_n;
+	if (n > NEEDLES_MAX)
+		return scope_fail(s, ERR_LIMIT, "the needles of one duty have at most %u bytes", NEEDLES_MAX);
+	sealing_key(k, "reeve/needles/v1", duty, key);
+	void *sealed = seal(s->arena, key, p, n, &sealed_n);
+	wipe(key, sizeof key);
+	enum err e = newfile_put(k->dir, file_name(duty, name), sealed, sealed_n);
+	return e == OK ? OK : scope_fail(s, e, "the needles of a duty could not be written");
+}
+
+enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, void **ret, size_t *ret_n)
+{
+	char name[NAME], *sealed, *detail = NULL;
+	uint8_t key[SEAL_KEY_BYTES];
+	size_t n;
+	if (faccessat(k->dir, file_name(duty, name), F_OK, 0) != 0 && errno == ENOENT)
+		return scope_fail(s, ERR_NOT_FOUND, "no needles are kept for this duty");
+	enum err e = keeper_file_read(k->dir, name, NEEDLES_MAX + SEAL_OVERHEAD, &sealed, &n, &detail);
+	if (e != OK) {
+		e = scope_fail(s, e, "%s", detail != NULL ? detail : "the needles of a duty cannot be read");
+		free(detail);
+		return e;
+	}
+	sealing_key(k, "reeve/needles/v1", duty, key);
+	*ret = unseal(s->arena, key, sealed, n, ret_n);
+	wipe(key, sizeof key);
+	free(sealed);
+	return *ret != NULL ? OK : scope_fail(s, ERR_IO, "the needles of a duty are damaged");
+}
+
+static bool overwrite(int fd)
+{
+	static const uint8_t zeros[4096];
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return false;
+	for (off_t left = st.st_size; left > 0; left -= (off_t)sizeof zeros)
+		if (write_all(fd, zeros, left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros) != OK)
+			return false;
+	return fdatasync(fd) == 0;
+}
+
+enum err keeper_needles_drop(struct keeper *k, struct scope *s, struct id duty)
+{
+	char name[NAME];
+	int fd = openat(k->dir, file_name(duty, name), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return OK; /* dropped before: a resumed duty drops again */
+	bool done = fd >= 0 && overwrite(fd);
+	if (fd >= 0)
+		close(fd);
+	done = done && unlinkat(k->dir, name, 0) == 0 && fsync(k->dir) == 0;
+	return done ? OK : scope_fail(s, ERR_IO, "the needles of a duty could not be destroyed");
+}
