@@ -15,7 +15,7 @@ enum { DISCARD_BYTES = 16 * 1024, DISCARDS = 16 };
 
 void linger_add(struct http_server *s, int fd)
 {
-	struct linger *l = &s->linger;
+	struct lingering *l = &s->linger;
 	pthread_mutex_lock(&s->lock);
 	int copy = s->draining || l->count == LINGER_MAX ? -1 : dup(fd);
 	if (copy >= 0) {
@@ -54,7 +54,7 @@ static bool discard(int fd)
 
 void linger_turn(struct http_server *s, const struct pollfd *polled, size_t n, int64_t now)
 {
-	struct linger *l = &s->linger;
+	struct lingering *l = &s->linger;
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = n; i > 0; i--) { /* backwards: the last one fills the gap */
 		bool over = l->until[i - 1] < now || (polled[i - 1].revents & (POLLERR | POLLNVAL)) != 0;

@@ -45,7 +45,7 @@ struct conn {
 	struct tls_identity *identity; /* the certificate of its handshake */
 };
 
-struct linger {
+struct lingering {
 	size_t count;
 	int fd[LINGER_MAX];
 	int64_t until[LINGER_MAX];
@@ -68,7 +68,7 @@ struct http_server {
 	pthread_t acceptor;
 	bool acceptor_runs;
 	atomic_bool acceptor_ends;
-	struct linger linger; /* lock; only the acceptor takes out */
+	struct lingering linger; /* lock; only the acceptor takes out */
 	struct MHD_Daemon *io[IO_THREADS_MAX];
 	unsigned io_count;
 
