@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What handlers use to read their call and write its answer. */
+#include <string.h>
+#include <strings.h>
+
+#include "api/api.h"
+#include "base/limits.h"
+
+const char *call_param(const struct call *c, const char *name)
+{
+	for (size_t i = 0; i < c->param_count; i++)
+		if (strcmp(c->param[i].name, name) == 0)
+			return c->param[i].value;
+	check(!"the route has no such parameter");
+	return NULL;
+}
+
+enum err call_param_id(struct call *c, const char *name, const char *noun, struct id *ret)
+{
+	const char *text = call_param(c, name);
+	if (!id_parse(text, ret))
+		return scope_fail(&c->s, ERR_NOT_FOUND, "no %s has the id '%.64s'", noun, text);
+	return OK;
+}
+
+static bool is_json(const char *content_type)
+{
+	return strncasecmp(content_type, "application/json", 16) == 0;
+}
+
+enum err call_body(struct call *c, bool required, json_t **ret)
+{
+	const char *type = http_header(c->in, "Content-Type");
+	if (c->in->body_len == 0 && !required) {
+		*ret = c->body = json_object();
+		return OK;
+	}
+	if (c->in->body_len == 0)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "a JSON body is required");
+	if (type != NULL && !is_json(type))
+		return scope_fail(&c->s, ERR_MEDIA_TYPE, "the body must be application/json");
+	TRY(json_read(&c->s, c->in->body, c->in->body_len, &c->body));
+	*ret = c->body;
+	return OK;
+}
+
+enum err call_only(struct call *c, const json_t *object, const char *const *allowed)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)object, key, value) {
+		bool known = strncmp(key, "@odata.", 7) == 0;
+		for (const char *const *a = allowed; *a != NULL && !known; a++)
+			known = strcmp(*a, key) == 0;
+		if (!known)
+			return scope_fail(&c->s, ERR_BAD_REQUEST, "unknown property '%.64s'", key);
+	}
+	return OK;
+}
+
+enum err call_string(struct call *c, const json_t *object, const char *name, bool required, const char **ret)
+{
+	const json_t *v = json_object_get(object, name);
+	*ret = NULL;
+	if (v == NULL || json_is_null(v)) {
+		if (required)
+			return scope_fail(&c->s, ERR_BAD_REQUEST, "'%s' is required", name);
+		return OK;
+	}
+	if (!json_is_string(v))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'%s' must be a string", name);
+	if (json_string_length(v) > LIMIT_TEXT_BYTES || strlen(json_string_value(v)) != json_string_length(v))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'%s' is too long or holds a NUL", name);
+	if (required && json_string_length(v) == 0)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'%s' must not be empty", name);
+	*ret = arena_strdup(c->s.arena, json_string_value(v));
+	return OK;
+}
+
+const char *call_base_url(struct call *c)
+{
+	return arena_printf(c->s.arena, "%s/%s", c->server->url, c->version == API_BETA ? "beta" : "v1.0");
+}
+
+/* The path after its version segment. */
+static const char *path_below_version(const char *path)
+{
+	const char *slash = strchr(path + 1, '/');
+	return slash == NULL ? "" : slash;
+}
+
+enum err call_query(struct call *c, const struct resource *r, struct resource_query *q)
+{
+	*q = (struct resource_query){.res = r, .version = c->version, .base_url = call_base_url(c),
+				     .path = path_below_version(c->in->path), .raw_query = c->in->query};
+	return odata_parse(&c->s, c->in->query, &q->odata);
+}
+
+struct read_call {
+	const struct resource_query *q;
+	struct id key;
+	struct buf *out;
+	enum err (*run)(struct db_tx *tx, struct read_call *r);
+};
+
+static enum err run_list(struct db_tx *tx, struct read_call *r) { return resource_list(tx, r->q, r->out); }
+static enum err run_count(struct db_tx *tx, struct read_call *r) { return resource_count(tx, r->q, r->out); }
+static enum err run_get(struct db_tx *tx, struct read_call *r) { return resource_get(tx, r->q, r->key, r->out); }
+
+static enum err read_closure(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct read_call *r = arg;
+	buf_clear(r->out); /* the closure may run again */
+	return r->run(tx, r);
+}
+
+static enum err read_into_answer(struct call *c, struct read_call *r)
+{
+	r->out = &c->out->body;
+	enum err err = db_read(&c->s, read_closure, r);
+	if (err == OK && c->out->body.failed)
+		err = scope_fail(&c->s, ERR_LIMIT, "the answer is too large: ask for fewer with $top or $select");
+	return err;
+}
+
+enum err call_list(struct call *c, const struct resource_query *q)
+{
+	return read_into_answer(c, &(struct read_call){.q = q, .run = run_list});
+}
+
+enum err call_count(struct call *c, const struct resource_query *q)
+{
+	c->out->content_type = "text/plain; charset=utf-8";
+	return read_into_answer(c, &(struct read_call){.q = q, .run = run_count});
+}
+
+enum err call_get(struct call *c, const struct resource_query *q, struct id key)
+{
+	return read_into_answer(c, &(struct read_call){.q = q, .key = key, .run = run_get});
+}
+
+enum err call_created(struct call *c, const struct resource *r, struct id key)
+{
+	char text[ID_TEXT];
+	struct resource_query q;
+	TRY(call_query(c, r, &q));
+	const char *location = arena_printf(c->s.arena, "%s/%s/%s", q.base_url, r->context, id_format(key, text));
+	TRY(call_get(c, &q, key));
+	http_response_header(c->out, "Location", location);
+	c->out->status = 201;
+	return OK;
+}
+
+struct json_writer call_json(struct call *c)
+{
+	struct json_writer w;
+	buf_clear(&c->out->body);
+	jw_init(&w, &c->out->body);
+	return w;
+}
+
+enum err call_status(struct call *c, int status)
+{
+	buf_clear(&c->out->body);
+	c->out->status = status;
+	return OK;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gate: from a request to a scope, and from an error to an answer.  It reads the route's row and nothing else:
+ * authenticate -> tenant -> tenant's state -> permission -> handler -> error object -> refusal's event -> one log line.
+ *
+ * Answers never carry what is inside: the detail of ERR_INTERNAL and its like goes to the log, the client gets the default text.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/api.h"
+#include "api/metrics.h"
+#include "api/router.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "crypto/x509.h"
+#include "devices/enrolment.h"
+#include "directory/application.h"
+#include "directory/role.h"
+#include "directory/tenant.h"
+
+/* ---- who ---- */
+
+static enum err authenticate_bearer(struct call *c)
+{
+	const char *h = http_header(c->in, "Authorization");
+	struct token_claims claims;
+	if (h == NULL || strncasecmp(h, "Bearer ", 7) != 0)
+		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "send an access token: 'Authorization: Bearer …'");
+	TRY(keeper_token_verify(c->server->keeper, &c->s, h + 7 + strspn(h + 7, " "), &claims));
+	c->s.tenant = claims.tenant;
+	c->s.has_tenant = true;
+	TRY(application_principal(&c->s, &claims, &c->s.actor));
+	c->s.actor.ip = c->in->client_ip;
+	return OK;
+}
+
+static enum err authenticate_device(struct call *c)
+{
+	struct x509_info info;
+	struct device_identity identity;
+	if (c->in->client_cert == NULL)
+		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "a client certificate of an enrolled device is required");
+	const char *ca = keeper_ca_pem(c->server->keeper, c->s.arena);
+	TRY(x509_check_client(&c->s, ca, c->in->client_cert, c->in->client_cert_len, c->s.now, &info));
+	c->s.tenant = info.tenant;
+	c->s.has_tenant = true;
+	TRY(device_identify(&c->s, info.fingerprint, &identity));
+	memcpy(c->fingerprint, info.fingerprint, sizeof c->fingerprint);
+	c->device = identity.device;
+	c->s.actor = (struct actor){.type = ACTOR_DEVICE, .id = identity.device, .name = "Reeve agent", .ip = c->in->client_ip};
+	return OK;
+}
+
+/* A closed tenant may read and export; later nobody signs in. */
+static enum err check_tenant(struct call *c)
+{
+	enum tenant_level level;
+	TRY(tenant_access(&c->s, &level));
+	if (level == TENANT_FULL)
+		return OK;
+	if (level == TENANT_NONE)
+		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "the tenant is closed");
+	bool reads = strcmp(c->route->method, "GET") == 0 || strstr(c->route->permission, "User.Export.All") != NULL;
+	return reads || c->route->access == ACCESS_DEVICE ? OK : scope_fail(&c->s, ERR_FORBIDDEN, "the tenant is closed");
+}
+
+static enum err admit(struct call *c)
+{
+	switch (c->route->access) {
+	case ACCESS_PUBLIC:
+		return OK;
+	case ACCESS_BEARER:
+		TRY(authenticate_bearer(c));
+		break;
+	case ACCESS_DEVICE:
+		TRY(authenticate_device(c));
+		break;
+	}
+	TRY(check_tenant(c));
+	if (c->route->access == ACCESS_BEARER && !permission_granted(c->s.actor.permissions, c->route->permission))
+		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", c->route->permission);
+	return OK;
+}
+
+/* ---- the answer ---- */
+
+static void write_error(struct buf *out, enum err err, const char *message, struct id request, const char *client_request, int64_t now)
+{
+	struct json_writer w;
+	buf_clear(out);
+	jw_init(&w, out);
+	jw_object(&w);
+	jw_key(&w, "error");
+	jw_object(&w);
+	jw_kstring(&w, "code", err_graph_code(err));
+	jw_kstring(&w, "message", message);
+	jw_key(&w, "innerError");
+	jw_object(&w);
+	jw_ktime(&w, "date", now - now % SECOND_US);
+	jw_kid(&w, "request-id", request);
+	if (client_request != NULL)
+		jw_kstring(&w, "client-request-id", client_request);
+	else
+		jw_kid(&w, "client-request-id", request);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	jw_end_object(&w);
+}
+
+static bool is_internal(enum err err)
+{
+	return err == ERR_INTERNAL || err == ERR_SCHEMA || err == ERR_CONFIG || err == ERR_IO;
+}
+
+static void answer_error(struct call *c, enum err err)
+{
+	bool inside = is_internal(err);
+	const char *message = inside ? err_text(err) : scope_detail(&c->s, err);
+	if (inside)
+		log_event(LOG_ERROR, "failure", "error=%s at=%s:%d detail=\"%s\"", err_name(err),
+			  c->s.detail_file != NULL ? c->s.detail_file : "?", c->s.detail_line, scope_detail(&c->s, err));
+	c->out->status = err_http_status(err);
+	c->out->content_type = NULL;
+	write_error(&c->out->body, err, message, c->s.correlation, http_header(c->in, "client-request-id"), c->s.now);
+	if (err == ERR_UNAUTHENTICATED)
+		http_response_header(c->out, "WWW-Authenticate", "Bearer realm=\"reeve\", error=\"invalid_token\"");
+	if (err_retryable(err))
+		http_response_header(c->out, "Retry-After", "5");
+}
+
+/* A change that was refused, and a read that was forbidden, are events of the tenant that asked; before sign-in they are only counted. */
+static void record_refusal(struct call *c, enum err err)
+{
+	bool known = c->s.has_tenant && c->s.actor.type != ACTOR_ANONYMOUS;
+	if (!known) {
+		atomic_fetch_add(&c->server->metrics->refused_before_sign_in, 1);
+		return;
+	}
+	enum activity activity = c->route->activity;
+	if (activity == ACT_NONE && err != ERR_FORBIDDEN)
+		return;
+	audit_refused(&c->s, &(struct audit_event){
+		.activity = activity == ACT_NONE ? ACT_REQUEST_REFUSED : activity,
+		.resource_type = "Route",
+		.resource = c->s.subject,
+		.resource_name = arena_printf(c->s.arena, "%s %s", c->route->method, c->route->path),
+		.failure = is_internal(err) ? err_text(err) : scope_detail(&c->s, err),
+	});
+}
+
+static void log_request(struct call *c, int64_t took_us)
+{
+	char request[ID_TEXT], tenant[ID_TEXT];
+	log_event(LOG_INFO, "request", "request=%s tenant=%s method=%s route=%s status=%d us=%" PRId64,
+		  id_format(c->s.correlation, request), c->s.has_tenant ? id_format(c->s.tenant, tenant) : "-", c->in->method,
+		  c->route != NULL ? c->route->path : "-", c->out->status, took_us);
+}
+
+/* ---- one request ---- */
+
+static enum err find_route(struct call *c, enum route_listener on)
+{
+	size_t n;
+	struct route_match m;
+	const struct route *table = route_table(&n);
+	route_find(c->s.arena, table, n, on, c->in->method, c->in->path, &m);
+	if (m.malformed)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "the path is malformed");
+	if (m.other_method) {
+		http_response_header(c->out, "Allow", m.allow);
+		return scope_fail(&c->s, ERR_METHOD, "this resource allows %s", m.allow);
+	}
+	if (m.route == NULL)
+		return scope_fail(&c->s, ERR_NOT_FOUND, "there is no such resource");
+	c->route = m.route;
+	c->version = m.version;
+	c->param_count = m.param_count;
+	for (size_t i = 0; i < m.param_count; i++) {
+		c->param[i].name = m.param[i].name;
+		c->param[i].value = m.param[i].value;
+	}
+	return OK;
+}
+
+static enum err run(struct call *c, enum route_listener on)
+{
+	TRY(find_route(c, on));
+	TRY(admit(c));
+	if (c->in->body_len > 0 && c->route->body_bytes == 0 && strcmp(c->route->method, "GET") == 0)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "this request takes no body");
+	return c->route->handler(c);
+}
+
+static void handle_on(struct server *srv, struct http_request *in, struct http_response *out, enum route_listener on)
+{
+	struct call *c = arena_alloc(in->arena, sizeof *c);
+	char request[ID_TEXT];
+	int64_t started = clock_monotonic();
+	*c = (struct call){.server = srv, .in = in, .out = out, .version = API_V1};
+	scope_system(&c->s, in->arena, srv->db, srv->keeper);
+	c->s.actor = (struct actor){.type = ACTOR_ANONYMOUS, .ip = in->client_ip};
+	const char *theirs = http_header(in, "client-request-id");
+	id_parse(theirs, &c->s.correlation);
+	out->status = 200;
+	http_response_header(out, "request-id", id_format(c->s.correlation, request));
+	if (theirs != NULL && id_parse(theirs, &c->s.correlation))
+		http_response_header(out, "client-request-id", request);
+	enum err err = run(c, on);
+	json_decref(c->body);
+	if (err != OK) {
+		answer_error(c, err);
+		if (c->route != NULL)
+			record_refusal(c, err);
+	}
+	int64_t took = clock_monotonic() - started;
+	metrics_request(srv->metrics, out->status, took);
+	log_request(c, took);
+}
+
+static void handle_api(void *ctx, struct http_request *in, struct http_response *out) { handle_on(ctx, in, out, ON_API); }
+static void handle_device(void *ctx, struct http_request *in, struct http_response *out) { handle_on(ctx, in, out, ON_DEVICE); }
+
+static size_t body_limit_on(const char *method, const char *path, enum route_listener on)
+{
+	size_t n;
+	struct route_match m;
+	const struct route *table = route_table(&n);
+	struct arena *a = arena_new(LIMIT_URL_BYTES * 4);
+	route_find(a, table, n, on, method, path, &m);
+	arena_free(a);
+	return m.route == NULL ? LIMIT_BODY_BYTES : m.route->body_bytes; /* an unknown path is refused by the gate, with its reason */
+}
+
+static size_t body_limit_api(void *ctx, const char *method, const char *path) { return body_limit_on(method, path, ON_API); }
+static size_t body_limit_device(void *ctx, const char *method, const char *path) { return body_limit_on(method, path, ON_DEVICE); }
+
+static enum err err_of_status(int status)
+{
+	for (int e = 1; e < ERR_COUNT; e++)
+		if (err_http_status((enum err)e) == status)
+			return (enum err)e;
+	return ERR_BAD_REQUEST;
+}
+
+static void refuse(void *ctx, int status, const char *reason, struct http_response *out)
+{
+	struct server *srv = ctx;
+	int64_t now = clock_now();
+	out->status = status;
+	write_error(&out->body, err_of_status(status), reason, id_new(now), NULL, now);
+	atomic_fetch_add(&srv->metrics->refused_before_sign_in, 1);
+	metrics_request(srv->metrics, status, 0);
+}
+
+struct http_handler api_handler(struct server *srv)
+{
+	return (struct http_handler){.ctx = srv, .body_limit = body_limit_api, .handle = handle_api, .refuse = refuse};
+}
+
+struct http_handler device_handler(struct server *srv)
+{
+	return (struct http_handler){.ctx = srv, .body_limit = body_limit_device, .handle = handle_device, .refuse = refuse};
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Prometheus text. */
+#include "api/metrics.h"
+
+#include <inttypes.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "duty/duty.h"
+
+void metrics_request(struct metrics *m, int status, int64_t took_us)
+{
+	int class = status / 100;
+	atomic_fetch_add(&m->requests[class > 0 && class < METRICS_CLASSES ? class : 0], 1);
+	atomic_fetch_add(&m->request_us, (uint64_t)took_us);
+}
+
+static void metric(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name, value);
+}
+
+enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
+{
+	struct metrics *m = srv->metrics;
+	struct db_stats d;
+	uint64_t overdue = 0;
+	db_stats(srv->db, &d);
+	TRY(duty_overdue(s, &overdue));
+	buf_adds(out, "# HELP reeve_http_requests_total Requests answered, by class of status.\n# TYPE reeve_http_requests_total counter\n");
+	for (int i = 1; i < METRICS_CLASSES; i++)
+		buf_printf(out, "reeve_http_requests_total{class=\"%dxx\"} %" PRIu64 "\n", i, atomic_load(&m->requests[i]));
+	metric(out, "reeve_http_request_microseconds_total", "counter", "Time spent in handlers.", atomic_load(&m->request_us));
+	metric(out, "reeve_http_unauthenticated_total", "counter", "Requests refused before sign-in.",
+	       atomic_load(&m->refused_before_sign_in));
+	metric(out, "reeve_db_commits_total", "counter", "Transactions committed.", d.commits);
+	metric(out, "reeve_db_changes_total", "counter", "Closures run in them.", d.closures);
+	metric(out, "reeve_db_retries_total", "counter", "Closures run again.", d.retries);
+	metric(out, "reeve_db_failures_total", "counter", "Transactions that failed.", d.failures);
+	metric(out, "reeve_db_queue", "gauge", "Closures waiting for the writer.", d.queue);
+	metric(out, "reeve_duties_overdue", "gauge", "Duties to delete past their deadline.", overdue);
+	metric(out, "reeve_jobs_failed_total", "counter", "Runs of periodic jobs that failed.", atomic_load(&m->jobs_failed));
+	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
+	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));
+	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));
+	return OK;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Counters for /metrics (Prometheus text format 0.0.4).  Labels never carry a person, a tenant or an id. */
+#ifndef REEVE_API_METRICS_H
+#define REEVE_API_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { METRICS_CLASSES = 6 }; /* 1xx … 5xx by their first digit */
+
+struct metrics {
+	_Atomic uint64_t requests[METRICS_CLASSES];
+	_Atomic uint64_t request_us;
+	_Atomic uint64_t refused_before_sign_in;
+	_Atomic uint64_t jobs_failed;
+	_Atomic int64_t last_checkpoint_us;
+	int64_t started_us;
+};
+
+void metrics_request(struct metrics *m, int status, int64_t took_us);
+
+struct server;
+struct scope;
+MUST_CHECK enum err metrics_write(struct server *srv, struct scope *s, struct buf *out);
+
+#endif

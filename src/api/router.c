@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Paths as Graph's clients write them: /users/{id} and /users('{id}'), casts (microsoft.graph.user, graph.user), bound actions with their
+ * namespace (microsoft.graph.wipe), functions with or without (), a trailing slash, segments in any case.  The path is split once into
+ * segments; a row matches when each of its segments does.  Rows with more literal segments win.
+ */
+#include "api/router.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "codec/odata.h"
+
+enum { SEGMENTS_MAX = 12 };
+
+struct segments {
+	const char *s[SEGMENTS_MAX];
+	size_t n;
+	bool bad;
+};
+
+static bool push(struct segments *out, const char *s)
+{
+	if (out->n == SEGMENTS_MAX)
+		return false;
+	out->s[out->n++] = s;
+	return true;
+}
+
+/* 'it''s' -> it's; NULL where it is not one quoted text */
+static char *unquote(struct arena *a, const char *s, size_t n)
+{
+	if (n < 2 || s[0] != '\'' || s[n - 1] != '\'')
+		return NULL;
+	char *out = arena_alloc(a, n), *p = out;
+	for (size_t i = 1; i < n - 1; i++) {
+		if (s[i] == '\'' && (i + 1 >= n - 1 || s[++i] != '\''))
+			return NULL;
+		*p++ = s[i];
+	}
+	*p = '\0';
+	return out;
+}
+
+/* name('key') is two segments; name() is name; name(arg='x') keeps its argument as a segment of its own, marked by '('. */
+static bool split_parenthesis(struct arena *a, struct segments *out, char *seg)
+{
+	size_t n = strlen(seg);
+	char *open = strchr(seg, '(');
+	if (open == NULL || n == 0 || seg[n - 1] != ')')
+		return push(out, seg);
+	char *inner = open + 1;
+	size_t inner_n = (size_t)(seg + n - 1 - inner);
+	*open = '\0';
+	if (*seg != '\0' && !push(out, seg))
+		return false;
+	if (inner_n == 0)
+		return true;
+	const char *equals = memchr(inner, '=', inner_n);
+	const char *value = inner[0] != '\'' && equals != NULL ? equals + 1 : inner;
+	size_t value_n = inner_n - (size_t)(value - inner);
+	char *text = unquote(a, value, value_n);
+	if (text == NULL)
+		text = arena_strndup(a, value, value_n); /* ids may come without quotes */
+	return push(out, value == inner ? text : arena_printf(a, "(%s", text));
+}
+
+static void split(struct arena *a, const char *path, struct segments *out)
+{
+	while (*path != '\0') {
+		size_t n = strcspn(path, "/");
+		char *seg = n == 0 ? NULL : url_decode(a, path, n, false);
+		if (n > 0 && (seg == NULL || !split_parenthesis(a, out, seg))) {
+			out->bad = true;
+			return;
+		}
+		path += n + (path[n] == '/');
+	}
+}
+
+/* microsoft.graph.x and graph.x -> x */
+static const char *without_namespace(const char *s)
+{
+	static const char *const spaces[] = {"microsoft.graph.", "graph."};
+	for (size_t i = 0; i < 2; i++)
+		if (strncasecmp(s, spaces[i], strlen(spaces[i])) == 0)
+			return s + strlen(spaces[i]);
+	return s;
+}
+
+static bool literal_matches(const char *want, size_t n, const char *have)
+{
+	if (strlen(have) == n && strncasecmp(want, have, n) == 0)
+		return true;
+	const char *bare_have = without_namespace(have), *bare_want = without_namespace(want);
+	size_t bare_n = n - (size_t)(bare_want - want);
+	if (bare_have == have) /* a cast in the route must be a cast in the path */
+		return false;
+	return strlen(bare_have) == bare_n && strncasecmp(bare_want, bare_have, bare_n) == 0;
+}
+
+static enum api_version version_of(const char *segment)
+{
+	if (strcasecmp(segment, "v1.0") == 0)
+		return API_V1;
+	return strcasecmp(segment, "beta") == 0 ? API_BETA : 0;
+}
+
+static bool add_param(struct arena *a, struct route_match *m, const char *name, size_t n, const char *value)
+{
+	if (m->param_count == CALL_PARAMS_MAX)
+		return false;
+	m->param[m->param_count].name = arena_strndup(a, name, n);
+	m->param[m->param_count++].value = value;
+	return true;
+}
+
+/* One segment of a row against one of the path. */
+static bool segment_matches(struct arena *a, const char *want, size_t n, const char *have, struct route_match *m, int *literals)
+{
+	if (want[0] != '{') {
+		*literals += 1;
+		return literal_matches(want, n, have);
+	}
+	if (n == 3 && want[1] == 'v') {
+		m->version = version_of(have);
+		return m->version != 0;
+	}
+	return *have != '(' && *have != '$' && add_param(a, m, want + 1, n - 2, have);
+}
+
+/* The number of literal segments, or -1. */
+static int match(struct arena *a, const char *want, const struct segments *have, struct route_match *m)
+{
+	int literals = 0;
+	size_t i = 0;
+	m->param_count = 0;
+	m->version = API_V1;
+	for (want++; *want != '\0';) {
+		size_t n = strcspn(want, "/");
+		const char *arg = memchr(want, '(', n); /* getAuditActivityTypes({category}) */
+		size_t name_n = arg != NULL ? (size_t)(arg - want) : n;
+		if (i >= have->n || !segment_matches(a, want, name_n, have->s[i++], m, &literals))
+			return -1;
+		if (arg != NULL && (i >= have->n || have->s[i][0] != '(' || !add_param(a, m, arg + 2, n - name_n - 4, have->s[i++] + 1)))
+			return -1;
+		want += n + (want[n] == '/');
+	}
+	return i == have->n ? literals : -1;
+}
+
+static void allow(struct route_match *m, const char *method)
+{
+	size_t n = strlen(m->allow);
+	if (strstr(m->allow, method) == NULL)
+		snprintf(m->allow + n, sizeof m->allow - n, "%s%s", n > 0 ? ", " : "", method);
+}
+
+void route_find(struct arena *a, const struct route *table, size_t n, enum route_listener on, const char *method, const char *path,
+		struct route_match *ret)
+{
+	struct segments segments = {.n = 0};
+	int best = -1;
+	*ret = (struct route_match){.version = API_V1};
+	split(a, path, &segments);
+	ret->malformed = segments.bad || path[0] != '/';
+	if (ret->malformed)
+		return;
+	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+	for (size_t i = 0; i < n; i++) {
+		struct route_match m = {.route = &table[i]};
+		if (table[i].listener != on && table[i].listener != ON_BOTH)
+			continue;
+		int literals = match(a, table[i].path, &segments, &m);
+		if (literals < 0)
+			continue;
+		if (strcmp(table[i].method, wanted) != 0) {
+			ret->other_method = true;
+			allow(ret, table[i].method);
+		} else if (literals > best) {
+			best = literals;
+			memcpy(m.allow, ret->allow, sizeof m.allow);
+			*ret = m;
+		}
+	}
+	if (ret->route != NULL)
+		ret->other_method = false;
+}
