@@ -21,6 +21,7 @@ struct zip_writer {
 	struct archive *archive;
 	char *path;
 	int fd;
+	int error; /* errno of the first write that failed, or ECANCELED; nothing is written after it */
 };
 
 static enum err from_errno(int e)
@@ -28,12 +29,32 @@ static enum err from_errno(int e)
 	return e == ENOSPC || e == EDQUOT || e == EFBIG ? ERR_STORAGE_FULL : ERR_IO;
 }
 
+/* Failures are kept for us and hidden from libarchive, which leaks its compressor when a write fails in the middle of
+ * an entry. */
+static la_ssize_t write_out(struct archive *a, void *data, const void *bytes, size_t n)
+{
+	struct zip_writer *z = data;
+	for (size_t done = 0; done < n && z->error == 0;) {
+		ssize_t r = write(z->fd, (const char *)bytes + done, n - done);
+		if (r > 0)
+			done += (size_t)r;
+		else if (r == 0 || errno != EINTR)
+			z->error = r == 0 ? EIO : errno;
+	}
+	return (la_ssize_t)n;
+}
+
+/* What a call to libarchive came to: its own failure, or that of a write below it. */
+static enum err outcome(const struct zip_writer *z, la_ssize_t r)
+{
+	if (z->error != 0)
+		return from_errno(z->error);
+	return r < 0 ? ERR_IO : OK;
+}
+
 static void release(struct zip_writer *z)
 {
-	if (z->archive != NULL) {
-		archive_write_fail(z->archive); /* so that free does not try to finish the file */
-		archive_write_free(z->archive);
-	}
+	archive_write_free(z->archive);
 	if (z->fd >= 0)
 		close(z->fd);
 	free(z->path);
@@ -44,6 +65,7 @@ void zip_abort(struct zip_writer *z)
 {
 	if (z == NULL)
 		return;
+	z->error = ECANCELED;
 	unlink(z->path);
 	release(z);
 }
@@ -51,12 +73,12 @@ void zip_abort(struct zip_writer *z)
 static enum err start_archive(struct zip_writer *z)
 {
 	z->archive = archive_write_new();
-	if (z->archive == NULL || archive_write_set_format_zip(z->archive) != ARCHIVE_OK ||
+	check(z->archive != NULL);
+	if (archive_write_set_format_zip(z->archive) != ARCHIVE_OK ||
 	    archive_write_set_options(z->archive, "zip:compression=deflate") != ARCHIVE_OK)
-		return ERR_INTERNAL;
-	if (archive_write_open_fd(z->archive, z->fd) != ARCHIVE_OK)
-		return from_errno(archive_errno(z->archive));
-	return OK;
+		return ERR_INTERNAL; /* a libarchive without zlib */
+	archive_write_set_bytes_in_last_block(z->archive, 1); /* no padding behind the directory */
+	return outcome(z, archive_write_open(z->archive, z, NULL, write_out, NULL));
 }
 
 enum err zip_open(const char *path, struct zip_writer **ret)
@@ -100,39 +122,31 @@ static bool safe_name(const char *name)
 	}
 }
 
-static enum err write_all(struct archive *a, const char *p, size_t n)
+static enum err add_bytes(struct zip_writer *z, const char *p, size_t n)
 {
 	while (n > 0) {
-		la_ssize_t done = archive_write_data(a, p, n);
-		if (done <= 0)
-			return from_errno(archive_errno(a));
+		la_ssize_t done = archive_write_data(z->archive, p, n);
+		TRY(outcome(z, done == 0 ? -1 : done));
 		p += done;
 		n -= (size_t)done;
 	}
-	return OK;
+	return outcome(z, archive_write_finish_entry(z->archive));
 }
 
 enum err zip_add(struct zip_writer *z, const char *name, const void *bytes, size_t n, int64_t mtime_us)
 {
 	if (!safe_name(name))
 		return ERR_BAD_REQUEST;
-	int64_t sec = mtime_us / SECOND_US, frac = mtime_us % SECOND_US;
 	struct archive_entry *entry = archive_entry_new();
 	check(entry != NULL);
 	archive_entry_set_pathname(entry, name);
 	archive_entry_set_filetype(entry, AE_IFREG);
 	archive_entry_set_perm(entry, 0600);
 	archive_entry_set_size(entry, (la_int64_t)n);
-	archive_entry_set_mtime(entry, frac < 0 ? sec - 1 : sec, 0);
-	enum err e = OK;
-	if (archive_write_header(z->archive, entry) != ARCHIVE_OK)
-		e = from_errno(archive_errno(z->archive));
+	archive_entry_set_mtime(entry, mtime_us / SECOND_US, 0);
+	enum err e = outcome(z, archive_write_header(z->archive, entry));
 	archive_entry_free(entry);
-	if (e == OK)
-		e = write_all(z->archive, bytes, n);
-	if (e == OK && archive_write_finish_entry(z->archive) != ARCHIVE_OK)
-		e = from_errno(archive_errno(z->archive));
-	return e;
+	return e == OK ? add_bytes(z, bytes, n) : e;
 }
 
 /* A new name is on disk only when its folder is. */
@@ -153,17 +167,14 @@ static int sync_folder(const char *path)
 
 enum err zip_finish(struct zip_writer *z)
 {
-	enum err e = OK;
-	if (archive_write_close(z->archive) != ARCHIVE_OK)
-		e = from_errno(archive_errno(z->archive));
-	else if (fsync(z->fd) != 0 || sync_folder(z->path) != 0)
+	enum err e = outcome(z, archive_write_close(z->archive));
+	if (e == OK && (fsync(z->fd) != 0 || sync_folder(z->path) != 0))
 		e = from_errno(errno);
-	if (e != OK) {
+	if (e == OK)
+		release(z);
+	else
 		zip_abort(z);
-		return e;
-	}
-	release(z);
-	return OK;
+	return e;
 }
 
 static enum err read_entry(struct archive *a, struct buf *out)
