@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to the SQLite engine: its connections, its queue of closures, its threads.
+ *
+ * One connection writes, owned by the writer thread; a few read, each lent to one thread at a time; one moves the WAL into the file,
+ * owned by the checkpoint thread.
+ */
+#ifndef REEVE_DB_SQLITE_INTERNAL_H
+#define REEVE_DB_SQLITE_INTERNAL_H
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <sqlite3.h>
+
+#include "db/db_internal.h"
+
+struct sq_cached {
+	sqlite3_stmt *st;
+	bool busy;
+};
+
+struct sq_conn {
+	sqlite3 *h;
+	struct sq_cached *cache; /* by db_stmt.index */
+	int cache_n;
+	bool fsync_failed; /* nothing after this is certain */
+	sqlite3_stmt *begin, *commit, *rollback, *savepoint, *release, *rollback_to;
+	/* of the reader pool, under its mutex */
+	bool in_use;
+	int64_t since; /* monotonic */
+};
+
+struct sq_tx {
+	struct db_tx base;
+	struct sq_conn *conn;
+};
+
+struct sq_rows {
+	struct db_rows base;
+	sqlite3_stmt *st;
+	struct sq_cached *slot; /* NULL: not cached, finalised at the end */
+	struct db_stmt *stmt;   /* NULL: made text */
+	bool done;
+};
+
+struct sq_db;
+struct sq_job {
+	struct db_mark mark;
+	db_fn fn;
+	void *arg;
+	enum err (*maintenance)(struct sq_db *d); /* instead of fn: outside a transaction */
+	bool ran;     /* once already: rewind before the next run */
+	bool settled; /* has its final result although the batch runs again */
+	enum err result;
+	sem_t answered;
+	struct sq_job *next;
+};
+
+struct sq_queue {
+	struct sq_job *first, **end;
+	size_t n;
+};
+
+struct sq_db {
+	struct db base;
+	char *path;
+	int lock_fd; /* flock: one server per file */
+	int scan_fd; /* opened before SQLite opens the file and closed after it: closing any other one would drop SQLite's locks */
+	_Atomic bool dead;
+
+	/* writer (sqlite_writer.c) */
+	struct sq_conn writer;
+	pthread_t writer_thread;
+	pthread_mutex_t queue_lock;
+	pthread_cond_t queue_filled;
+	struct sq_queue normal, low;
+	unsigned low_passed_over;
+	bool stop, writer_runs;
+	size_t batch_max;
+	struct sq_job **batch;
+
+	/* readers (sqlite_readers.c) */
+	struct sq_conn *readers;
+	int readers_n, readers_active;
+	bool gate_closed; /* no new reader, so that a checkpoint can truncate the WAL */
+	pthread_mutex_t readers_lock;
+	pthread_cond_t readers_changed;
+
+	/* checkpoints (sqlite_checkpoint.c) */
+	struct sq_conn checkpointer;
+	pthread_t checkpoint_thread;
+	pthread_mutex_t checkpoint_lock;
+	pthread_cond_t checkpoint_due;
+	bool checkpoint_wanted, checkpoint_stop, checkpoint_runs;
+	_Atomic int wal_copied; /* frames of the WAL that are in the file already */
+};
+
+/* ---- sqlite_conn.c ---- */
+
+enum sq_role { SQ_WRITER, SQ_READER, SQ_CHECKPOINTER };
+enum err sq_conn_open(struct sq_conn *c, const char *path, enum sq_role role, char **detail);
+void sq_conn_close(struct sq_conn *c);
+/* The error of the connection's last call; remembers a failed fsync. */
+enum err sq_error(struct sq_conn *c);
+/* The same, with the detail of it in the scope (never a bound value). */
+enum err sq_fail(struct sq_conn *c, struct scope *s, const struct db_call *call);
+enum err sq_run(struct sq_conn *c, sqlite3_stmt *st); /* begin, commit and their like */
+enum err sq_exec_text(struct sq_conn *c, const char *sql, char **detail);
+
+/* ---- sqlite_stmt.c ---- */
+
+enum err sq_exec(struct db_tx *tx, const struct db_call *c, int64_t *ret_changes);
+enum err sq_query(struct db_tx *tx, const struct db_call *c, struct db_rows **ret);
+enum err sq_prepare_check(struct db_tx *tx, const struct db_call *c);
+bool sq_next(struct db_rows *r);
+void sq_rows_free(struct db_rows *r);
+int sq_columns(const struct db_rows *r);
+const char *sq_column_name(const struct db_rows *r, int col);
+struct db_value sq_value(const struct db_rows *r, int col);
+
+/* ---- sqlite_writer.c ---- */
+
+enum err sq_writer_start(struct sq_db *d);
+void sq_writer_stop(struct sq_db *d); /* drains both queues */
+enum err sq_write(struct db *db, struct scope *s, db_fn fn, void *arg);
+enum err sq_write_low(struct db *db, struct scope *s, db_fn fn, void *arg);
+enum err sq_maintain(struct sq_db *d, enum err (*fn)(struct sq_db *d));
+size_t sq_queue_length(struct db *db);
+
+/* ---- sqlite_readers.c ---- */
+
+enum err sq_readers_open(struct sq_db *d, int n);
+void sq_readers_close(struct sq_db *d);
+enum err sq_read(struct db *db, struct scope *s, db_fn fn, void *arg);
+/* Keeps new readers out and waits for those inside, interrupting them after `patience_us`.  ERR_BUSY: one is still inside (the
+ * gate is open again). */
+enum err sq_readers_shut(struct sq_db *d, int64_t patience_us);
+void sq_readers_admit(struct sq_db *d);
+void sq_readers_interrupt(struct sq_db *d, int64_t older_than_us);
+
+/* ---- sqlite_checkpoint.c ---- */
+
+enum err sq_checkpoint_start(struct sq_db *d);
+void sq_checkpoint_stop(struct sq_db *d);
+enum err sq_scrub(struct db *db, const char *const *tables, size_t n);
+
+/* ---- sqlite_writer.c, used by both threads ---- */
+
+/* After a failed fsync: says so and ends the process once answers could go out. */
+void sq_end_process(struct sq_db *d, const char *where) __attribute__((noreturn));
+
+#endif
