@@ -47,17 +47,9 @@ MUST_CHECK enum err tenant_reopen(struct scope *s, struct id tenant);
 /* ---- anybody's, of their own tenant; the operator's, of all ---- */
 
 MUST_CHECK enum err tenant_get(struct scope *s, struct id tenant, struct tenant *ret);
-/* Records that the tenant has (or no longer has) a product: one other product that is Enabled keeps the directory when the tenant is
+/* Records that the tenant has (or no longer has) a product: another product that is Enabled or in Warning keeps the directory when the tenant is
  * closed.  status: Enabled, Warning, Suspended, Deleted, LockedOut. */
 MUST_CHECK enum err subscription_set(struct scope *s, struct id tenant, const char *product, const char *status);
-
-struct subscription {
-	struct id subscription;
-	const char *product, *status;
-	int64_t created_at;
-};
-/* Of the scope's tenant, by product. */
-MUST_CHECK enum err subscription_list(struct scope *s, struct subscription **ret, size_t *ret_n);
 
 /* ---- the gate's ---- */
 
@@ -71,7 +63,7 @@ MUST_CHECK enum err tenant_access(struct scope *s, enum tenant_level *ret);
 
 /* ---- for privacy/, in its transactions in the tenant's scope ---- */
 
-/* Whether an enabled subscription of another product is on record: then the directory stays. */
+/* Whether an active (Enabled, Warning) subscription of another product is on record: then the directory stays. */
 MUST_CHECK enum err tenant_keeps_directory(struct db_tx *tx, bool *ret);
 /* closing -> purging (TENANT_PURGE); OK where it is purging already; ERR_STATE otherwise, and before purge_starts_at. */
 MUST_CHECK enum err tenant_start_purge(struct db_tx *tx);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The installation's birth. */
+#include "directory/installation.h"
+
+#include "base/clock.h"
+#include "directory/tenant_internal.h"
+
+static struct token_claims claims_of(const struct scope *s, struct id tenant, const struct application_secret *secret)
+{
+	return (struct token_claims){.tenant = tenant, .application = secret->application, .credential = secret->secret,
+				     .issued_us = s->now, .expires_us = secret->expires_at};
+}
+
+enum err installation_init(struct scope *s, const char *tenant_display_name, struct installation *ret)
+{
+	check(!s->has_tenant);
+	static const struct id installation;
+	struct tenant there;
+	enum err e = tenant_get(s, installation, &there);
+	if (e == OK)
+		return scope_fail(s, ERR_EXISTS, "the database has been initialised already");
+	if (e != ERR_NOT_FOUND)
+		return e;
+	s->detail = NULL; /* not found is what we want */
+	TRY(tenant_create_installation(s, INSTALLATION_TOKEN_US, &ret->operator_secret));
+	TRY(tenant_create(s, tenant_display_name, INSTALLATION_TOKEN_US, &ret->administrator_secret, &ret->tenant));
+	ret->operator_claims = claims_of(s, installation, &ret->operator_secret);
+	ret->administrator_claims = claims_of(s, ret->tenant, &ret->administrator_secret);
+	return OK;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Permissions and built-in roles from their tables; a tenant's roles from its rows. */
+#include "directory/role.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+DB_TENANT(role_insert, "INSERT INTO roles (tenant_id, role_id, display_name, permissions, built_in, created_at) "
+		       "VALUES (?1, ?2, ?3, ?4, 1, ?5)");
+DB_TENANT(role_select_id, "SELECT role_id, display_name, permissions FROM roles WHERE tenant_id = ?1 AND role_id = ?2");
+DB_TENANT(role_select_name,
+	  "SELECT role_id, display_name, permissions FROM roles WHERE tenant_id = ?1 AND display_name = ?2");
+
+static const struct permission_info PERMISSIONS[] = {
+#define PERMISSION(name_, reach_, text_) {.name = name_, .text = text_, .reach = REACH_##reach_},
+#include "directory/permissions.def"
+#undef PERMISSION
+};
+enum { PERMISSION_COUNT = sizeof PERMISSIONS / sizeof PERMISSIONS[0] };
+
+#define ROLE_ALL NULL
+static const struct built_in {
+	enum role_reach reach;
+	const char *display_name, *permissions;
+} BUILT_IN[] = {
+#define ROLE(reach_, name_, permissions_) {REACH_##reach_, name_, permissions_},
+#include "directory/roles.def"
+#undef ROLE
+};
+
+const struct permission_info *permission_table(size_t *ret_n)
+{
+	*ret_n = PERMISSION_COUNT;
+	return PERMISSIONS;
+}
+
+bool permission_known(const char *name)
+{
+	for (size_t i = 0; i < PERMISSION_COUNT; i++)
+		if (strcmp(PERMISSIONS[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* ---- lists of names ---- */
+
+/* Whether the name have[0..have_n) is want, or is want with ".Read." widened to ".ReadWrite.". */
+static bool name_covers(const char *have, size_t have_n, const char *want, size_t want_n)
+{
+	if (have_n == want_n)
+		return memcmp(have, want, want_n) == 0;
+	const char *read = memmem(want, want_n, ".Read.", strlen(".Read."));
+	if (read == NULL || have_n != want_n + strlen("Write"))
+		return false;
+	size_t head = (size_t)(read - want) + strlen(".Read");
+	return memcmp(have, want, head) == 0 && memcmp(have + head, "Write", strlen("Write")) == 0 &&
+	       memcmp(have + head + strlen("Write"), want + head, want_n - head) == 0;
+}
+
+static bool list_covers(const char *granted, const char *want, size_t want_n)
+{
+	while (*granted != '\0') {
+		size_t n = strcspn(granted, " ");
+		if (n > 0 && name_covers(granted, n, want, want_n))
+			return true;
+		granted += n + (granted[n] != '\0');
+	}
+	return false;
+}
+
+bool permission_granted(const char *granted, const char *required)
+{
+	if (*required == '\0')
+		return true;
+	if (granted == NULL)
+		return false;
+	while (*required != '\0') {
+		size_t n = strcspn(required, "|");
+		if (n > 0 && list_covers(granted, required, n))
+			return true;
+		required += n + (required[n] != '\0');
+	}
+	return false;
+}
+
+const char *permission_missing(struct arena *a, const char *granted, const char *wanted)
+{
+	while (*wanted != '\0') {
+		size_t n = strcspn(wanted, " ");
+		if (n > 0 && (granted == NULL || !list_covers(granted, wanted, n)))
+			return arena_strndup(a, wanted, n);
+		wanted += n + (wanted[n] != '\0');
+	}
+	return NULL;
+}
+
+/* ---- rows ---- */
+
+static char *all_of(struct arena *a, enum role_reach reach)
+{
+	auto_buf b;
+	buf_init(&b, 16 * KIB);
+	for (size_t i = 0; i < PERMISSION_COUNT; i++) {
+		if (PERMISSIONS[i].reach != reach)
+			continue;
+		if (b.len > 0)
+			buf_addc(&b, ' ');
+		buf_adds(&b, PERMISSIONS[i].name);
+	}
+	check(!b.failed && b.len > 0);
+	return arena_strndup(a, b.data, b.len);
+}
+
+enum err role_seed(struct db_tx *tx, enum role_reach reach)
+{
+	struct scope *s = db_tx_scope(tx);
+	for (size_t i = 0; i < sizeof BUILT_IN / sizeof BUILT_IN[0]; i++) {
+		const struct built_in *r = &BUILT_IN[i];
+		if (r->reach != reach)
+			continue;
+		const char *permissions = r->permissions != ROLE_ALL ? r->permissions : all_of(s->arena, reach);
+		struct id id = scope_id(s);
+		TRY(db_exec(tx, &role_insert,
+			    DB_ARGS(db_v_id(&id), db_v_text(r->display_name), db_v_text(permissions), db_v_int(s->now)),
+			    NULL));
+	}
+	return OK;
+}
+
+static enum err one_role(struct db_tx *tx, struct db_stmt *stmt, struct db_value key, struct role *ret)
+{
+	struct scope *s = db_tx_scope(tx);
+	auto_rows struct db_rows *r = NULL;
+	enum err e = db_query_one(tx, stmt, DB_ARGS(key), &r);
+	if (e == ERR_NOT_FOUND)
+		return scope_fail(s, ERR_BAD_REQUEST, "the tenant has no such role");
+	TRY(e);
+	ret->role = db_id(r, 0);
+	ret->display_name = db_text_dup(r, 1, s->arena);
+	ret->permissions = db_text_dup(r, 2, s->arena);
+	return OK;
+}
+
+enum err role_by_id(struct db_tx *tx, struct id role, struct role *ret)
+{
+	return one_role(tx, &role_select_id, db_v_id(&role), ret);
+}
+
+enum err role_by_name(struct db_tx *tx, const char *display_name, struct role *ret)
+{
+	return one_role(tx, &role_select_name, db_v_text(display_name), ret);
+}
