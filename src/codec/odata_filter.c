@@ -114,7 +114,7 @@ static enum err parse_truth(struct parser *p, struct odata_node **ret)
 	if (p->lex.token != TOKEN_VALUE || p->lex.value->type != ODATA_BOOL)
 		return odata_malformed(&p->lex, "a function can be compared with true or false only");
 	if ((p->lex.value->i != 0) != equal) {
-		struct odata_node *node;
+		struct odata_node *node = NULL;
 		TRY(new_node(p, ODATA_NOT, &node));
 		node->left = *ret;
 		*ret = node;
@@ -183,7 +183,7 @@ static enum err parse_chain(struct parser *p, const char *word, enum odata_op op
 {
 	TRY(operand(p, ret));
 	while (at_word(p, word)) {
-		struct odata_node *node;
+		struct odata_node *node = NULL;
 		TRY(new_node(p, op, &node));
 		TRY(odata_next(&p->lex));
 		node->left = *ret;
