@@ -104,10 +104,13 @@ const struct resource RES_USER = {
 	.name = "user", .entity = "User", .context = "users", .table = "users", .key = "user_id", .where = "t.deleted_at IS NULL",
 	.order = "id", .page_default = 100, .page_max = 999, PROPS(user_props)};
 
+/* Restorable ones: whoever is being erased is gone from sight at once. */
 const struct resource RES_DELETED_USER = {
 	.name = "user", .entity = "User", .odata_type = "#microsoft.graph.user", .context = "directory/deletedItems", .table = "users",
-	.key = "user_id", .where = "t.deleted_at IS NOT NULL", .order = "deletedDateTime", .order_descending = true,
-	.page_default = 100, .page_max = 999, PROPS(deleted_user_props)};
+	.key = "user_id",
+	.where = "t.deleted_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM duties d WHERE d.tenant_id = t.tenant_id AND "
+		 "d.subject_id = t.user_id AND d.state NOT IN ('scheduled', 'copies_gone', 'cancelled'))",
+	.order = "deletedDateTime", .order_descending = true, .page_default = 100, .page_max = 999, PROPS(deleted_user_props)};
 
 const struct resource RES_GROUP = {
 	.name = "group", .entity = "Group", .context = "groups", .table = "groups", .key = "group_id", .where = "1=1", .order = "id",
