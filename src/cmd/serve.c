@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * reeve serve: opens the keeper and the database, compares the data map with the live schema, listens, runs the jobs, and waits for
+ * signals.  SIGTERM and SIGINT drain: no new connection, requests under way finish, the log is signed, exit 0.  SIGHUP reads the
+ * server certificate again.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/metrics.h"
+#include "audit/audit_log.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "cmd/settings.h"
+#include "db/db.h"
+#include "http/http.h"
+#include "jobs/jobs.h"
+#include "keeper/keeper.h"
+#include "map/datamap.h"
+
+int cmd_serve(int argc, char **argv);
+
+static const char HELP[] =
+	"usage: reeve serve --data DIR\n\n"
+	"Serves a data directory made by 'reeve init'.  SIGTERM stops it cleanly, SIGHUP reads its certificate again.\n";
+
+struct serve {
+	const char *dir;
+	struct arena *arena;
+	struct settings settings;
+	struct server srv;
+	struct metrics metrics;
+	struct http_workers *workers;
+	struct http_server *api, *device, *local;
+	struct jobs *jobs;
+	char *detail;
+};
+
+/* A detail of a lower layer (malloc'd) into ours. */
+static enum err taken(struct serve *v, enum err err, char *detail)
+{
+	if (err != OK && detail != NULL)
+		v->detail = arena_strdup(v->arena, detail);
+	free(detail);
+	return err;
+}
+
+static enum err open_keeper(struct serve *v)
+{
+	char *detail = NULL;
+	enum err err = keeper_open(data_path(v->arena, v->dir, "keeper"), &v->srv.keeper, &detail);
+	return taken(v, err, detail);
+}
+
+/* "file:NAME" in reeve.conf: the connection string stands in a file of its own that only the owner reads. */
+static enum err database_url(struct serve *v, const char *setting, char **ret)
+{
+	if (strncmp(setting, "file:", 5) != 0) {
+		*ret = arena_strdup(v->arena, setting);
+		return OK;
+	}
+	return file_read(v->arena, data_path(v->arena, v->dir, setting + 5), 64 * KIB, ret, &v->detail);
+}
+
+static enum err open_database(struct serve *v)
+{
+	char *url, *owner = NULL, *detail = NULL, *ignored;
+	if (*v->settings.database == '\0') {
+		v->detail = arena_printf(v->arena, "%s/reeve.conf: 'database' is not set", v->dir);
+		return ERR_CONFIG;
+	}
+	TRY(database_url(v, v->settings.database, &url));
+	if (file_read(v->arena, data_path(v->arena, v->dir, "secrets/database-owner"), 64 * KIB, &owner, &ignored) != OK)
+		owner = NULL; /* SQLite has none; a careful operator keeps PostgreSQL's elsewhere */
+	return taken(v, db_open(&(struct db_options){.url = url, .owner_url = owner}, &v->srv.db, &detail), detail);
+}
+
+/* I5, and that the database is not older than what was signed. */
+static enum err check_database(struct serve *v)
+{
+	struct scope s;
+	scope_system(&s, v->arena, v->srv.db, v->srv.keeper);
+	enum err err = map_check(&s);
+	if (err == OK)
+		err = audit_check_heads(&s, v->srv.host);
+	if (err != OK)
+		v->detail = s.detail != NULL ? s.detail : arena_strdup(v->arena, err_text(err));
+	return err;
+}
+
+static enum err read_certificate(struct serve *v, char **ret_cert, char **ret_key)
+{
+	const char *cert = v->settings.certificate_file, *key = v->settings.key_file;
+	if (*cert == '\0' || *key == '\0') {
+		cert = data_path(v->arena, v->dir, "tls/server.pem");
+		key = data_path(v->arena, v->dir, "tls/server.key");
+	}
+	TRY(file_read(v->arena, cert, MIB, ret_cert, &v->detail));
+	TRY(file_read(v->arena, key, MIB, ret_key, &v->detail));
+	if (!x509_key_matches(*ret_cert, *ret_key)) {
+		v->detail = arena_printf(v->arena, "%s does not belong to %s", key, cert);
+		return ERR_CONFIG;
+	}
+	return OK;
+}
+
+static const char *const *split_list(struct arena *a, const char *text)
+{
+	const char **list = arena_alloc(a, (strlen(text) / 2 + 2) * sizeof *list);
+	size_t n = 0;
+	for (char *p = strtok(arena_strdup(a, text), ", "); p != NULL; p = strtok(NULL, ", "))
+		list[n++] = p;
+	return list;
+}
+
+static enum err listen_one(struct serve *v, const char *listen, const char *url, struct http_options *o, struct http_server **ret)
+{
+	char *host, *detail = NULL;
+	unsigned port;
+	bool good = *listen != '\0' ? listen_split(v->arena, listen, &host, &port) : url_split(v->arena, url, &host, &port);
+	if (!good) {
+		v->detail = arena_printf(v->arena, "'%s' is no address to listen on", *listen != '\0' ? listen : url);
+		return ERR_CONFIG;
+	}
+	o->address = host;
+	o->port = (uint16_t)port;
+	o->io_threads = (int)v->settings.io_threads;
+	o->proxies = split_list(v->arena, v->settings.proxies);
+	return taken(v, http_listen(o, v->workers, ret, &detail), detail);
+}
+
+static enum err listen_all(struct serve *v)
+{
+	char *cert, *key, *detail = NULL;
+	TRY(read_certificate(v, &cert, &key));
+	v->workers = http_workers_new((int)v->settings.workers);
+	struct http_options api = {.cert_pem = cert, .key_pem = key, .handler = api_handler(&v->srv)};
+	TRY(listen_one(v, v->settings.listen, v->settings.url, &api, &v->api));
+	struct http_options device = {.cert_pem = cert, .key_pem = key, .handler = device_handler(&v->srv),
+				      .client_ca_pem = keeper_ca_pem(v->srv.keeper, v->arena)};
+	TRY(listen_one(v, v->settings.device_listen, v->settings.device_url, &device, &v->device));
+	struct http_options local = {.socket_path = data_path(v->arena, v->dir, "reeve.sock"), .io_threads = 1,
+				     .handler = api_handler(&v->srv)};
+	unlink(local.socket_path); /* of a process that was killed; the keeper's lock says that none is alive */
+	return taken(v, http_listen(&local, v->workers, &v->local, &detail), detail);
+}
+
+static void reload_certificate(struct serve *v)
+{
+	char *cert, *key, *detail = NULL;
+	v->detail = NULL;
+	enum err err = read_certificate(v, &cert, &key);
+	if (err == OK)
+		err = taken(v, http_reload_certificate(v->api, cert, key, &detail), detail);
+	detail = NULL;
+	if (err == OK)
+		err = taken(v, http_reload_certificate(v->device, cert, key, &detail), detail);
+	if (err == OK)
+		log_event(LOG_INFO, "certificate_reloaded", "file=\"%s\"", v->settings.certificate_file);
+	else
+		log_event(LOG_ERROR, "certificate_kept", "detail=\"%s\"", v->detail != NULL ? v->detail : err_text(err));
+}
+
+static void set_log_level(const char *name)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	for (int i = 0; i < 4; i++)
+		if (strcmp(names[i], name) == 0)
+			log_set_level((enum log_level)i);
+}
+
+static enum err start(struct serve *v)
+{
+	unsigned port;
+	char *host;
+	TRY(settings_load(v->arena, v->dir, &v->settings, &v->detail));
+	set_log_level(v->settings.log_level);
+	if (!url_split(v->arena, v->settings.url, &host, &port)) {
+		v->detail = arena_printf(v->arena, "%s/reeve.conf: 'url' must look like https://HOST:PORT", v->dir);
+		return ERR_CONFIG;
+	}
+	v->metrics.started_us = clock_now();
+	v->srv.data_dir = v->dir;
+	v->srv.url = v->settings.url;
+	v->srv.device_url = v->settings.device_url;
+	v->srv.host = host;
+	v->srv.metrics = &v->metrics;
+	TRY(open_keeper(v));
+	TRY(open_database(v));
+	TRY(check_database(v));
+	v->jobs = jobs_start(&v->srv);
+	db_on_commit(v->srv.db, jobs_wake, v->jobs);
+	return listen_all(v);
+}
+
+static void wait_for_signals(struct serve *v, const sigset_t *set)
+{
+	int sig;
+	while (sigwait(set, &sig) == 0) {
+		if (sig == SIGHUP)
+			reload_certificate(v);
+		else
+			return;
+	}
+}
+
+static void stop(struct serve *v)
+{
+	atomic_store(&v->srv.draining, true);
+	http_stop(v->local, LIMIT_DRAIN_SECONDS);
+	http_stop(v->api, LIMIT_DRAIN_SECONDS);
+	http_stop(v->device, LIMIT_DRAIN_SECONDS);
+	http_workers_free(v->workers);
+	if (v->srv.db != NULL)
+		db_on_commit(v->srv.db, NULL, NULL);
+	jobs_stop(v->jobs);
+	db_close(v->srv.db);
+	keeper_close(v->srv.keeper);
+}
+
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
+static int serve(const char *dir)
+{
+	sigset_t set;
+	struct serve *v = calloc(1, sizeof *v);
+	check(v != NULL);
+	v->dir = dir;
+	v->arena = arena_new(LIMIT_ARENA_BYTES);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread: they all inherit it */
+	raise_file_limit();
+	int code = 0;
+	enum err err = start(v);
+	if (err == OK) {
+		log_event(LOG_INFO, "ready", "url=%s device_url=%s version=%s", v->settings.url, v->settings.device_url, REEVE_VERSION);
+		wait_for_signals(v, &set);
+		log_event(LOG_INFO, "stopping", "drain_seconds=%u", LIMIT_DRAIN_SECONDS);
+	} else {
+		code = cmd_fail("serve", err, "%s", v->detail != NULL ? v->detail : err_text(err));
+	}
+	stop(v);
+	arena_free(v->arena);
+	free(v);
+	return code;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	static const struct option options[] = {{"data", required_argument, NULL, 'd'}, {0}};
+	const char *dir = NULL;
+	int c;
+	if (cmd_wants_help(argc, argv, HELP))
+		return 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (c == 'd')
+			dir = optarg;
+		else
+			return cmd_fail("serve", ERR_USAGE, "unknown option '%s'; see 'reeve serve --help'", argv[optind - 1]);
+	if (dir == NULL || optind != argc)
+		return cmd_fail("serve", ERR_USAGE, "--data DIR is needed");
+	return serve(dir);
+}

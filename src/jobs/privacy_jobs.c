@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Duties, exports and their expiry: one step of privacy/'s engines a turn. */
+#include "jobs/jobs_internal.h"
+#include "privacy/erasure.h"
+#include "privacy/export.h"
+
+enum err job_erasure(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return erasure_run_due(s, srv->data_dir, srv->host, ret_more);
+}
+
+enum err job_exports(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return export_run_pending(s, srv->data_dir, srv->host, ret_more);
+}
+
+enum err job_expiry(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return export_expire_due(s, srv->data_dir, ret_more);
+}
