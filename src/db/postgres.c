@@ -90,15 +90,24 @@ static enum err begin(struct pg_db *d, struct pg_tx *tx, char **detail)
 	return pg_exec_text(tx->conn, sql, detail);
 }
 
+/* Deferred constraints and conflicts show themselves here. */
+static enum err commit_failed(struct pg_tx *tx, const PGresult *res)
+{
+	if (!pg_alive(tx->conn) && tx->base.writing)
+		return scope_fail(tx->base.scope, ERR_IO, "the connection broke while committing: the outcome is unknown");
+	enum err e = pg_error(tx->conn, res, &tx->again);
+	char *why = pg_message(tx->conn, res);
+	scope_fail(tx->base.scope, e, "commit: %s", why == NULL ? err_text(e) : why);
+	free(why);
+	return e;
+}
+
 static enum err commit(struct pg_tx *tx)
 {
-	struct pg_conn *c = tx->conn;
-	PGresult *res = PQexec(c->pg, "COMMIT");
+	PGresult *res = PQexec(tx->conn->pg, "COMMIT");
 	enum err e = OK;
 	if (PQresultStatus(res) != PGRES_COMMAND_OK) {
-		e = pg_error(c, res, &tx->again);
-		if (!pg_alive(c) && tx->base.writing)
-			scope_fail(tx->base.scope, e = ERR_IO, "the connection broke while committing: the outcome is unknown");
+		e = commit_failed(tx, res);
 	} else if (strcmp(PQcmdStatus(res), "COMMIT") != 0) {
 		e = scope_fail(tx->base.scope, ERR_INTERNAL, "the transaction had failed");
 	}

@@ -115,6 +115,7 @@ static const struct {
 	{"55P03", ERR_BUSY, false},          /* lock_not_available */
 	{"53", ERR_UNAVAILABLE, false},      /* resources */
 	{"57", ERR_UNAVAILABLE, false},      /* cancelled, shut down */
+	{"08P01", ERR_INTERNAL, false},      /* a wrong number of values */
 	{"08", ERR_UNAVAILABLE, false},      /* connection */
 	{"XX", ERR_IO, false},               /* corrupted data or index */
 };

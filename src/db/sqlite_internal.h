@@ -50,6 +50,7 @@ struct sq_job {
 	void *arg;
 	enum err (*maintenance)(struct sq_db *d); /* instead of fn: outside a transaction */
 	bool ran;     /* once already: rewind before the next run */
+	bool changed; /* rows, in its last run */
 	bool settled; /* has its final result although the batch runs again */
 	enum err result;
 	sem_t answered;

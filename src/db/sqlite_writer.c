@@ -118,9 +118,13 @@ static enum err closure_run(struct sq_db *d, struct sq_job *j)
 		atomic_fetch_add(&d->base.retries, 1);
 	}
 	j->ran = true;
+	int64_t changes = sqlite3_total_changes64(d->writer.h);
 	db_tx_start(&tx.base, &d->base, j->mark.scope, true);
 	enum err e = db_tx_run(&tx.base, j->fn, j->arg);
-	return e == OK ? deferred_check(d, j->mark.scope) : e;
+	if (e == OK)
+		e = deferred_check(d, j->mark.scope);
+	j->changed = e == OK && sqlite3_total_changes64(d->writer.h) != changes;
+	return e;
 }
 
 /* False: the whole transaction is gone, and the job has its final result. */
@@ -174,12 +178,15 @@ static void roll_back(struct sq_db *d)
 
 /* COMMIT, and what everybody is told when it fails: a full disk changed nothing; after any other failed write nobody knows, since
  * the commit may be on disk although SQLite could not finish it. */
-static void batch_commit(struct sq_db *d, size_t n, int64_t changes_before)
+static void batch_commit(struct sq_db *d, size_t n)
 {
+	bool changed = false;
 	enum err e = sq_run(&d->writer, d->writer.commit);
 	if (e == OK) {
 		atomic_fetch_add(&d->base.commits, 1);
-		if (sqlite3_total_changes64(d->writer.h) != changes_before)
+		for (size_t i = 0; i < n; i++)
+			changed |= !d->batch[i]->settled && d->batch[i]->changed;
+		if (changed)
 			db_committed(&d->base);
 		return;
 	}
@@ -197,7 +204,6 @@ static bool batch_try(struct sq_db *d, size_t *n, size_t max)
 		settle_all(d, *n, e);
 		return true;
 	}
-	int64_t changes = sqlite3_total_changes64(d->writer.h);
 	for (size_t i = 0;; i++) {
 		if (i == *n) {
 			struct sq_job *more = *n < max ? take_normal(d) : NULL;
@@ -210,7 +216,7 @@ static bool batch_try(struct sq_db *d, size_t *n, size_t max)
 			return d->writer.fsync_failed;
 		}
 	}
-	batch_commit(d, *n, changes);
+	batch_commit(d, *n);
 	return true;
 }
 

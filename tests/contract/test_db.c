@@ -1,0 +1,647 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The database contract (db/db.h), one suite on both engines: values, transactions, the tenant rule, errors.
+ */
+#include <pthread.h>
+
+#include "db_case.h"
+
+DB_TENANT(add_thing, "INSERT INTO things (tenant_id, thing_id, name, n, data, doc) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+DB_TENANT(get_thing, "SELECT thing_id, name, n, data, doc FROM things WHERE tenant_id = ?1 AND thing_id = ?2");
+DB_TENANT(count_things, "SELECT count(*), sum(n) FROM things WHERE tenant_id = ?1");
+DB_TENANT(set_things, "UPDATE things SET n = ?2 WHERE tenant_id = ?1");
+DB_TENANT(find_thing, "SELECT name FROM things WHERE tenant_id = ?1 AND (CAST(?2 AS bigint) IS NULL OR n = ?2) AND (CAST(?3 AS text) IS NULL OR name = ?3) ORDER BY name");
+DB_TENANT(add_part, "INSERT INTO parts (tenant_id, part_id, thing_id) VALUES (?1, ?2, ?2)");
+DB_TENANT(literal, "SELECT '?9', \"name\" FROM things WHERE tenant_id = ?1 /* not ?8 */ AND name = 'it''s ?7' -- nor ?6\n");
+DB_GLOBAL(count_all, "SELECT count(*) FROM things");
+DB_GLOBAL(add_counter, "INSERT INTO counters (name, n) VALUES (?1, ?2)");
+DB_GLOBAL(add_strict, "INSERT INTO strict_parts (part_id, counter) VALUES (?1, ?2)");
+DB_GLOBAL(add_fixed, "INSERT INTO fixed (id) VALUES (?1)");
+DB_TENANT(add_event, "INSERT INTO audit_events (tenant_id, event_id) VALUES (?1, ?2)");
+
+#define SECRET "Aroha Ngata"
+
+static struct id numbered(int n)
+{
+	return (struct id){{(uint8_t)(n >> 8), (uint8_t)n, 7}};
+}
+
+static enum err thing_insert(struct db_tx *tx, int number, const char *name, int64_t n)
+{
+	struct id id = numbered(number);
+	return db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_text(name), db_v_int(n), db_v_null(), db_v_null()), NULL);
+}
+
+/* arg: how many things, named by number */
+static enum err insert_some(struct scope *s, struct db_tx *tx, void *arg)
+{
+	char name[24];
+	for (int i = 0; i < *(int *)arg; i++) {
+		snprintf(name, sizeof name, "thing %d", i);
+		TRY(thing_insert(tx, i, name, i));
+	}
+	return OK;
+}
+
+static enum err count(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	struct db_stmt *st = s->has_tenant ? &count_things : &count_all;
+	TRY(db_query_one(tx, st, DB_NOARGS, &r));
+	*(int64_t *)arg = db_int(r, 0);
+	return OK;
+}
+
+static int64_t counted(struct db_fixture *f, const struct id *tenant)
+{
+	struct scope s;
+	int64_t n = -1;
+	scope_in(&s, f, tenant);
+	OKAY(&s, db_read(&s, count, &n));
+	return n;
+}
+
+/* ---- values ---- */
+
+static const char text[] = "kia ora, M\xc4\x81ori \xf0\x9f\x8c\xbf '\"\\ %s ?1 $1";
+static const unsigned char bytes[] = {0, 1, 0, 0xff, 0, '\'', 0x80, 0};
+
+struct sample {
+	struct db_value name, n, data, doc;
+};
+
+static enum err sample_write(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct sample *v = arg;
+	struct id id = numbered(1);
+	int64_t changes = 0;
+	TRY(db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), v->name, v->n, v->data, v->doc), &changes));
+	WANT(changes == 1 && db_writing(tx) && db_tx_scope(tx) == s);
+	return OK;
+}
+
+static bool same(struct db_value a, struct db_value b)
+{
+	return a.type == b.type && (a.type != DB_INT || a.i == b.i) &&
+	       (a.type < DB_TEXT || (a.n == b.n && a.p != NULL && memcmp(a.p, b.p, a.n) == 0));
+}
+
+static enum err sample_read(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct sample *v = arg;
+	struct id id = numbered(1);
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &get_thing, DB_ARGS(db_v_id(&id)), &r));
+	WANT(!db_writing(tx));
+	WANT(db_next(r) && db_columns(r) == 5 && strcmp(db_column_name(r, 1), "name") == 0);
+	WANT(id_equal(db_id(r, 0), id));
+	WANT(same(db_value_dup(r, 1, s->arena), v->name));
+	WANT(same(db_value_dup(r, 2, s->arena), v->n));
+	WANT(same(db_value_dup(r, 3, s->arena), v->data));
+	WANT(same(db_value_dup(r, 4, s->arena), v->doc));
+	WANT(db_is_null(r, 1) == (v->name.type == DB_NULL) && db_int(r, 2) == v->n.i);
+	const char *name = db_text(r, 1);
+	WANT((name == NULL) == (v->name.type == DB_NULL) && (name == NULL || strlen(name) == v->name.n));
+	size_t n;
+	WANT((db_blob(r, 3, &n) == NULL) == (v->data.type == DB_NULL) && n == v->data.n);
+	WANT(!db_next(r) && !db_next(r));
+	return db_rows_err(r);
+}
+
+static void values_come_back(void **state)
+{
+	struct db_fixture *f = fixture_of(state);
+	struct sample samples[] = {
+		{db_v_text(text), db_v_int(INT64_MAX), db_v_blob(bytes, sizeof bytes), db_v_text("{}")},
+		{db_v_text(""), db_v_int(INT64_MIN), db_v_blob(NULL, 0), db_v_text("[\"\\u0000\"]")},
+		{db_v_text(NULL), db_v_int(-1), db_v_null(), db_v_null()},
+		{db_v_textn("abcdef", 3), db_v_null(), db_v_blob("", 0), db_v_text("x")},
+	};
+	for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+		struct scope s;
+		struct id tenant = numbered(100 + (int)i);
+		scope_in(&s, f, &tenant);
+		OKAY(&s, db_write(&s, sample_write, &samples[i]));
+		OKAY(&s, db_read(&s, sample_read, &samples[i]));
+	}
+}
+
+static enum err null_and_typed(struct scope *s, struct db_tx *tx, void *arg)
+{
+	const struct db_value tries[][2] = {
+		{db_v_null(), db_v_null()}, {db_v_int(1), db_v_null()}, {db_v_null(), db_v_text("thing 1")}, {db_v_int(1), db_v_text("thing 1")},
+	};
+	const int rows[] = {3, 1, 1, 1};
+	for (int i = 0; i < 8; i++) {
+		auto_rows struct db_rows *r = NULL;
+		TRY(db_query(tx, &find_thing, tries[i % 4], 2, &r));
+		int n = 0;
+		while (db_next(r))
+			n++;
+		TRY(db_rows_err(r));
+		WANT(n == rows[i % 4]);
+	}
+	return OK;
+}
+
+/* A NULL says nothing about its type, and the statement is prepared once. */
+static void a_statement_takes_null_and_then_a_value(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, insert_some, &(int){3}));
+	OKAY(&s, db_read(&s, null_and_typed, NULL));
+}
+
+static enum err marks_in_literals(struct scope *s, struct db_tx *tx, void *arg)
+{
+	TRY(thing_insert(tx, 1, "it's ?7", 0));
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_one(tx, &literal, DB_NOARGS, &r));
+	WANT(strcmp(db_text(r, 0), "?9") == 0 && strcmp(db_text_dup(r, 1, s->arena), "it's ?7") == 0);
+	return OK;
+}
+
+static void parameters_in_literals_are_text(void **state)
+{
+	struct scope s;
+	scope_in(&s, fixture_of(state), &tenant_a);
+	OKAY(&s, db_write(&s, marks_in_literals, NULL));
+}
+
+static enum err read_missing(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct id id = numbered(9);
+	auto_rows struct db_rows *r = NULL;
+	WANT(db_query_one(tx, &get_thing, DB_ARGS(db_v_id(&id)), &r) == ERR_NOT_FOUND && r == NULL);
+	auto_rows struct db_rows *sum = NULL;
+	TRY(db_query_one(tx, &count_things, DB_NOARGS, &sum)); /* not finding is no failure of the transaction */
+	WANT(db_int(sum, 0) == 3 && db_int(sum, 1) == 3);      /* sum() has a type of its own on PostgreSQL */
+	return ERR_NOT_FOUND;
+}
+
+static void a_missing_row_is_not_found(void **state)
+{
+	struct scope s;
+	scope_in(&s, fixture_of(state), &tenant_a);
+	OKAY(&s, db_write(&s, insert_some, &(int){3}));
+	enum err e = db_read(&s, read_missing, NULL);
+	if (e != ERR_NOT_FOUND)
+		fail_msg("%s", scope_detail(&s, e));
+	assert_null(s.detail);
+}
+
+static enum err nested_cursors(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int pairs = 0;
+	auto_rows struct db_rows *outer = NULL;
+	TRY(db_query(tx, &find_thing, DB_ARGS(db_v_null(), db_v_null()), &outer));
+	while (db_next(outer)) {
+		auto_rows struct db_rows *inner = NULL;
+		TRY(db_query(tx, &find_thing, DB_ARGS(db_v_null(), db_v_null()), &inner));
+		while (db_next(inner))
+			pairs++;
+		TRY(db_rows_err(inner));
+	}
+	WANT(pairs == 9);
+	return db_rows_err(outer);
+}
+
+static void one_statement_runs_inside_itself(void **state)
+{
+	struct scope s;
+	scope_in(&s, fixture_of(state), &tenant_a);
+	OKAY(&s, db_write(&s, insert_some, &(int){3}));
+	OKAY(&s, db_read(&s, nested_cursors, NULL));
+}
+
+/* ---- the tenant rule ---- */
+
+static enum err set_all(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &set_things, DB_ARGS(db_v_int(7)), arg);
+}
+
+static void tenants_do_not_meet(void **state)
+{
+	struct scope s;
+	int64_t changed = -1;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, insert_some, &(int){3}));
+	assert_int_equal(counted(f, &tenant_a), 3);
+	assert_int_equal(counted(f, &tenant_b), 0);
+	assert_int_equal(counted(f, NULL), 3);
+	scope_in(&s, f, &tenant_b);
+	OKAY(&s, db_write(&s, set_all, &changed));
+	assert_int_equal(changed, 0);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, set_all, &changed));
+	assert_int_equal(changed, 3);
+}
+
+static enum err run_tenant_stmt(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return thing_insert(tx, 1, "x", 1);
+}
+
+static enum err run_global_stmt(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	return db_query(tx, &count_all, DB_NOARGS, &r);
+}
+
+static enum err run_tenant_text(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_TENANT, "DELETE FROM things WHERE tenant_id = ?1", DB_NOARGS, NULL);
+}
+
+static enum err run_global_text(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	return db_query_text(tx, DB_REACH_GLOBAL, "SELECT 1", DB_NOARGS, &r);
+}
+
+static void the_wrong_reach_is_refused(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	const struct {
+		const struct id *tenant;
+		db_fn fn;
+	} wrong[] = {{NULL, run_tenant_stmt}, {&tenant_a, run_global_stmt}, {NULL, run_tenant_text}, {&tenant_a, run_global_text}};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		scope_in(&s, f, wrong[i].tenant);
+		assert_int_equal(db_write(&s, wrong[i].fn, NULL), ERR_INTERNAL);
+		assert_non_null(s.detail);
+		assert_non_null(strstr(s.detail, "tenant"));
+	}
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, run_tenant_stmt, NULL));
+	OKAY(&s, db_write(&s, run_tenant_text, NULL));
+	assert_int_equal(counted(f, &tenant_a), 0);
+}
+
+static enum err change_tenant_inside(struct scope *s, struct db_tx *tx, void *arg)
+{
+	s->tenant = tenant_b;
+	enum err e = thing_insert(tx, 1, "x", 1);
+	s->tenant = tenant_a;
+	return e;
+}
+
+static void the_tenant_is_that_of_the_beginning(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, change_tenant_inside, NULL));
+	assert_int_equal(counted(f, &tenant_a), 1);
+	assert_int_equal(counted(f, &tenant_b), 0);
+}
+
+static enum err too_few(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &set_things, DB_NOARGS, NULL);
+}
+
+static enum err two_statements(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_TENANT, "DELETE FROM things WHERE tenant_id = ?1; DELETE FROM things", DB_NOARGS, NULL);
+}
+
+static void a_malformed_call_is_refused(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	const db_fn wrong[] = {too_few, two_statements};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		scope_in(&s, f, &tenant_a);
+		assert_int_equal(db_write(&s, wrong[i], NULL), ERR_INTERNAL);
+		assert_non_null(s.detail);
+	}
+}
+
+/* ---- the second lock (PostgreSQL) ---- */
+
+static enum err forget_where(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_text(tx, DB_REACH_TENANT, "SELECT name FROM things WHERE tenant_id = ?1 OR 1 = 1", DB_NOARGS, &r));
+	int64_t n = 0;
+	while (db_next(r))
+		n++;
+	TRY(db_rows_err(r));
+	TRY(db_exec_text(tx, DB_REACH_TENANT, "UPDATE things SET n = 99 WHERE tenant_id = ?1 OR 1 = 1", DB_NOARGS, arg));
+	WANT(n == 2 && *(int64_t *)arg == 2);
+	return OK;
+}
+
+static enum err insert_for_b(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct id id = numbered(50);
+	return db_exec_text(tx, DB_REACH_TENANT, "INSERT INTO things (tenant_id, thing_id) SELECT ?2, ?3 WHERE ?1 <> ?2",
+			    DB_ARGS(db_v_id(&tenant_b), db_v_id(&id)), NULL);
+}
+
+static void row_security_holds_where_sql_forgets(void **state)
+{
+	struct scope s;
+	int64_t changed;
+	struct db_fixture *f = fixture_only(state, DB_POSTGRES);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, insert_some, &(int){2}));
+	scope_in(&s, f, &tenant_b);
+	OKAY(&s, db_write(&s, insert_some, &(int){5}));
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, forget_where, &changed));
+	assert_int_equal(db_write(&s, insert_for_b, NULL), ERR_INTERNAL);
+	assert_non_null(strstr(s.detail, "row-level security"));
+	assert_int_equal(counted(f, NULL), 7);
+}
+
+static enum err event_add(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct id id = numbered(1);
+	return db_exec(tx, &add_event, DB_ARGS(db_v_id(&id)), NULL);
+}
+
+static enum err text_run(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_GLOBAL, arg, DB_NOARGS, NULL);
+}
+
+static void the_application_role_is_bounded(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_only(state, DB_POSTGRES);
+	static const char *const refused[] = {
+		"DELETE FROM audit_events", "UPDATE audit_events SET event_id = event_id", "TRUNCATE things", "DROP TABLE things",
+		"DELETE FROM schema_migrations", "CREATE TABLE mine (x bigint)", "SET ROLE postgres",
+		"ALTER TABLE things DISABLE ROW LEVEL SECURITY",
+	};
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, event_add, NULL));
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+		scope_in(&s, f, NULL);
+		if (db_write(&s, text_run, (void *)refused[i]) == OK)
+			fail_msg("%s was not refused", refused[i]);
+	}
+	scope_in(&s, f, NULL);
+	OKAY(&s, db_write(&s, text_run, "DELETE FROM things"));
+}
+
+/* ---- errors ---- */
+
+static enum err swallow(struct scope *s, struct db_tx *tx, void *arg)
+{
+	TRY(thing_insert(tx, 1, "one", 1));
+	enum err e = thing_insert(tx, 2, "one", 1);
+	WANT(e == ERR_EXISTS);
+	WANT(thing_insert(tx, 3, "three", 1) == ERR_EXISTS); /* does not run */
+	return OK;
+}
+
+static void a_failed_statement_fails_its_closure(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	enum err e = db_write(&s, swallow, NULL);
+	if (e != ERR_EXISTS)
+		fail_msg("%s: %s", err_name(e), scope_detail(&s, e));
+	assert_int_equal(counted(f, &tenant_a), 0);
+}
+
+static enum err insert_then_refuse(struct scope *s, struct db_tx *tx, void *arg)
+{
+	TRY(insert_some(s, tx, &(int){2}));
+	return scope_fail(s, ERR_PRECONDITION, "no");
+}
+
+static void an_error_changes_nothing(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	assert_int_equal(db_write(&s, insert_then_refuse, NULL), ERR_PRECONDITION);
+	assert_string_equal(s.detail, "no");
+	assert_int_equal(counted(f, &tenant_a), 0);
+}
+
+static enum err same_name(struct scope *s, struct db_tx *tx, void *arg)
+{
+	TRY(thing_insert(tx, 1, SECRET, 1));
+	return thing_insert(tx, 2, SECRET, 1);
+}
+
+static enum err orphan(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct id id = numbered(1);
+	return db_exec(tx, &add_strict, DB_ARGS(db_v_id(&id), db_v_text(SECRET)), NULL);
+}
+
+static enum err deferred_orphan(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct id id = numbered(1);
+	return db_exec(tx, &add_part, DB_ARGS(db_v_id(&id)), NULL);
+}
+
+static enum err negative(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &add_counter, DB_ARGS(db_v_text(SECRET), db_v_int(-1)), NULL);
+}
+
+static enum err nameless(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &add_counter, DB_ARGS(db_v_null(), db_v_int(1)), NULL);
+}
+
+static enum err refused(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &add_fixed, DB_ARGS(db_v_int(1)), NULL);
+}
+
+static enum err wrong_type(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &add_counter, DB_ARGS(db_v_text("x"), db_v_text(SECRET)), NULL);
+}
+
+static enum err with_nul(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &add_counter, DB_ARGS(db_v_textn("a\0b", 3), db_v_int(1)), NULL);
+}
+
+static enum err not_utf8(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec(tx, &add_counter, DB_ARGS(db_v_text("\xed\xa0\x80"), db_v_int(1)), NULL);
+}
+
+static void constraints_have_their_errors(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	const struct {
+		const struct id *tenant;
+		db_fn fn;
+		enum err e;
+	} cases[] = {
+		{&tenant_a, same_name, ERR_EXISTS}, {NULL, orphan, ERR_CONFLICT},   {&tenant_a, deferred_orphan, ERR_CONFLICT},
+		{NULL, negative, ERR_INTERNAL},     {NULL, nameless, ERR_INTERNAL}, {NULL, refused, ERR_CONFLICT},
+		{NULL, wrong_type, ERR_INTERNAL},   {NULL, with_nul, ERR_BAD_REQUEST}, {NULL, not_utf8, ERR_BAD_REQUEST},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		scope_in(&s, f, cases[i].tenant);
+		enum err e = db_write(&s, cases[i].fn, NULL);
+		if (e != cases[i].e)
+			fail_msg("case %zu: %s: %s", i, err_name(e), scope_detail(&s, e));
+		assert_non_null(s.detail);
+		assert_null(strstr(s.detail, SECRET));
+	}
+	assert_int_equal(db_write(&s, refused, NULL), ERR_CONFLICT);
+	scope_in(&s, f, NULL);
+	assert_int_equal(db_write(&s, refused, NULL), ERR_CONFLICT);
+	assert_string_equal(s.detail, "nothing enters here");
+}
+
+static void a_read_cannot_write(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	assert_int_equal(db_read(&s, insert_some, &(int){1}), ERR_INTERNAL);
+	assert_int_equal(counted(f, &tenant_a), 0);
+}
+
+/* ---- snapshots ---- */
+
+static void *write_aside(void *arg)
+{
+	struct scope s;
+	struct arena *a = arena_new(LIMIT_ARENA_BYTES);
+	scope_tenant(&s, a, arg, NULL, tenant_a);
+	enum err e = db_write(&s, insert_some, &(int){4});
+	arena_free(a);
+	return e == OK ? arg : NULL;
+}
+
+static enum err look_twice(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int64_t before, after;
+	void *written;
+	pthread_t other;
+	TRY(count(s, tx, &before));
+	WANT(pthread_create(&other, NULL, write_aside, s->db) == 0 && pthread_join(other, &written) == 0 && written != NULL);
+	TRY(count(s, tx, &after));
+	WANT(before == 0 && after == 0);
+	return OK;
+}
+
+static void a_read_is_one_snapshot(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_read(&s, look_twice, NULL));
+	assert_int_equal(counted(f, &tenant_a), 4);
+}
+
+/* ---- schema ---- */
+
+static void live_columns_are_all_columns(void **state)
+{
+	struct scope s;
+	struct db_column *columns;
+	size_t n;
+	struct db_fixture *f = fixture_of(state);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_live_columns(&s, &columns, &n));
+	assert_int_equal(n, 6 + 3 + 2 + 2 + 2 + 1 + 1 + 3);
+	bool found = false;
+	for (size_t i = 0; i < n; i++)
+		found |= strcmp(columns[i].table, "schema_migrations") == 0 && strcmp(columns[i].column, "applied_at") == 0;
+	assert_true(found);
+}
+
+static enum err prepare_all(struct scope *s, struct db_tx *tx, void *arg)
+{
+	static struct db_stmt broken = {.name = "broken", .sql = "SELECT nothing FROM nowhere"};
+	WANT(db_prepare_check(tx, &broken) == ERR_INTERNAL);
+	s->detail = NULL;
+	for (struct db_stmt *st = db_stmt_first(); st != NULL; st = st->next)
+		if (strstr(st->sql, "things") != NULL)
+			TRY(db_prepare_check(tx, st));
+	return OK;
+}
+
+static void statements_can_be_checked(void **state)
+{
+	struct scope s;
+	scope_in(&s, fixture_of(state), NULL);
+	OKAY(&s, db_read(&s, prepare_all, NULL));
+}
+
+/* ---- counting and waking ---- */
+
+static _Atomic int woken;
+
+static void wake(void *arg)
+{
+	woken++;
+}
+
+static enum err only_look(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int64_t n;
+	return count(s, tx, &n);
+}
+
+static void commits_wake_and_are_counted(void **state)
+{
+	struct scope s;
+	struct db_stats before, after;
+	struct db_fixture *f = fixture_of(state);
+	woken = 0;
+	db_on_commit(f->db, wake, NULL);
+	db_stats(f->db, &before);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, insert_some, &(int){1}));
+	OKAY(&s, db_write(&s, only_look, NULL));
+	assert_int_equal(db_write(&s, same_name, NULL), ERR_EXISTS);
+	OKAY(&s, db_write_low(&s, set_all, &(int64_t){0}));
+	db_stats(f->db, &after);
+	assert_int_equal(woken, 2);
+	assert_int_equal(after.closures - before.closures, 4);
+	assert_int_equal(after.failures - before.failures, 1);
+	assert_true(after.commits - before.commits >= 2);
+	assert_int_equal(after.queue, 0);
+	db_on_commit(f->db, NULL, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(values_come_back),
+		BOTH(a_statement_takes_null_and_then_a_value),
+		BOTH(parameters_in_literals_are_text),
+		BOTH(a_missing_row_is_not_found),
+		BOTH(one_statement_runs_inside_itself),
+		BOTH(tenants_do_not_meet),
+		BOTH(the_wrong_reach_is_refused),
+		BOTH(the_tenant_is_that_of_the_beginning),
+		BOTH(a_malformed_call_is_refused),
+		POSTGRES(row_security_holds_where_sql_forgets),
+		POSTGRES(the_application_role_is_bounded),
+		BOTH(a_failed_statement_fails_its_closure),
+		BOTH(an_error_changes_nothing),
+		BOTH(constraints_have_their_errors),
+		BOTH(a_read_cannot_write),
+		BOTH(a_read_is_one_snapshot),
+		BOTH(live_columns_are_all_columns),
+		BOTH(statements_can_be_checked),
+		BOTH(commits_wake_and_are_counted),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("db", tests, NULL, NULL);
+}
