@@ -185,6 +185,7 @@ static const struct {
 	{"a eq 2018-01-24T08:00:00", AT(6, "this is no date")},
 	{"a eq f81d4fae-7dec-11d0-a765-00a0c91e6bf", AT(6, VALUE)},
 	{"a eq 181d4fae-7dec-11d0-a765-00a0c91e6bf60", AT(6, "this is no number, date or identifier")},
+	{"a eq 181d4fae-7dec-11d0-a765-00a0c91e6bf6-1", AT(6, "this is no number, date or identifier")},
 	{"a eq kind'secret'", AT(6, "a text may follow only a type with its namespace")},
 	{"a eq guid'" GUID "'", AT(6, "a text may follow only a type with its namespace")},
 	{"a eq x/y.kind'secret'", AT(6, "a text may follow only a type with its namespace")},
