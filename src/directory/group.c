@@ -37,6 +37,16 @@ enum err group_load(struct db_tx *tx, struct id group, const char **ret_name)
 	return OK;
 }
 
+static enum err exists_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return group_load(tx, *(const struct id *)arg, NULL);
+}
+
+enum err group_exists(struct scope *s, struct id group)
+{
+	return db_read(s, exists_tx, &group);
+}
+
 /* ---- create and patch ---- */
 
 static enum err create_tx(struct scope *s, struct db_tx *tx, void *arg)

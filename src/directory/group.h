@@ -22,6 +22,8 @@ MUST_CHECK enum err group_add_member(struct scope *s, struct id group, struct id
 /* ERR_NOT_FOUND: no such group, or no member of it. */
 MUST_CHECK enum err group_remove_member(struct scope *s, struct id group, struct id user);
 
+/* OK where the group is there: for lists of what belongs to it. */
+MUST_CHECK enum err group_exists(struct scope *s, struct id group);
 /* In a transaction of a higher layer: the group is there.  *ret_name (may be NULL) in the arena. */
 MUST_CHECK enum err group_load(struct db_tx *tx, struct id group, const char **ret_name);
 

@@ -15,7 +15,6 @@
 #define TENANT_COLUMNS "tenant_id, display_name, state, created_at, closed_at, purge_starts_at, purge_deadline_at"
 DB_TENANT(tenant_insert, "INSERT INTO tenants (tenant_id, display_name, state, created_at) VALUES (?1, ?2, 'active', ?3)");
 DB_TENANT(tenant_select, "SELECT " TENANT_COLUMNS " FROM tenants WHERE tenant_id = ?1");
-DB_GLOBAL(tenant_page, "SELECT " TENANT_COLUMNS " FROM tenants WHERE tenant_id > ?1 ORDER BY tenant_id LIMIT ?2");
 DB_TENANT(tenant_set_closing, "UPDATE tenants SET state = 'closing', closed_at = ?2, purge_starts_at = ?3, purge_deadline_at = ?4 "
 			      "WHERE tenant_id = ?1");
 DB_TENANT(tenant_set_active, "UPDATE tenants SET state = 'active', closed_at = NULL, purge_starts_at = NULL, purge_deadline_at = NULL "
@@ -28,6 +27,13 @@ enum err tenant_operator_only(struct scope *s)
 {
 	if (s->has_tenant && !id_is_nil(s->tenant))
 		return scope_fail(s, ERR_FORBIDDEN, "only the installation's operator may do this");
+	return OK;
+}
+
+enum err tenant_operator_scope(struct scope *s)
+{
+	TRY(tenant_operator_only(s));
+	s->has_tenant = false;
 	return OK;
 }
 
@@ -130,15 +136,12 @@ enum err tenant_create(struct scope *s, const char *display_name, int64_t life_u
 
 /* ---- closing and reopening ---- */
 
-struct closing {
-	struct tenant tenant; /* out */
-};
-
+/* arg: the tenant as it was, out */
 static enum err close_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
-	struct closing *a = arg;
-	TRY(tenant_load(tx, &a->tenant));
-	if (strcmp(a->tenant.state, "active") != 0)
+	struct tenant *t = arg;
+	TRY(tenant_load(tx, t));
+	if (strcmp(t->state, "active") != 0)
 		return scope_fail(s, ERR_CONFLICT, "the tenant is closed already");
 	int64_t days;
 	TRY(tenant_setting_int(tx, "purgeStartsAfterDays", &days));
@@ -149,7 +152,7 @@ static enum err close_tx(struct scope *s, struct db_tx *tx, void *arg)
 	tail = audit_change_add(s->arena, tail, "state", "tenants", "state", "active", "closing");
 	tail = audit_change_add(s->arena, tail, "purgeStartsDateTime", "tenants", "purge_starts_at", NULL, time_format(purge, when));
 	audit_change_add(s->arena, tail, "purgeDeadlineDateTime", "tenants", "purge_deadline_at", NULL, time_format(deadline, when));
-	TRY(record_tenant(tx, ACT_TENANT_CLOSE, a->tenant.display_name, changes));
+	TRY(record_tenant(tx, ACT_TENANT_CLOSE, t->display_name, changes));
 	return duty_open(tx,
 			 &(struct duty_order){.trigger = DUTY_BY_TENANT_CLOSE, .subject_type = "tenant", .subject = s->tenant,
 					      .first = DUTY_scheduled, .due_at = purge, .deadline_at = deadline},
@@ -158,11 +161,11 @@ static enum err close_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 static enum err reopen_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
-	struct closing *a = arg;
-	TRY(tenant_load(tx, &a->tenant));
-	if (strcmp(a->tenant.state, "closing") != 0)
+	struct tenant *t = arg;
+	TRY(tenant_load(tx, t));
+	if (strcmp(t->state, "closing") != 0)
 		return scope_fail(s, ERR_CONFLICT, "the tenant is not closed, or its data is going already");
-	if (a->tenant.purge_starts_at <= s->now)
+	if (t->purge_starts_at <= s->now)
 		return scope_fail(s, ERR_CONFLICT, "the purge of the tenant has started");
 	enum err e = duty_cancel(tx, s->tenant);
 	if (e == ERR_NOT_FOUND)
@@ -171,7 +174,7 @@ static enum err reopen_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(db_exec(tx, &tenant_set_active, DB_NOARGS, NULL));
 	struct audit_change *change = NULL;
 	audit_change_add(s->arena, &change, "state", "tenants", "state", "closing", "active");
-	return record_tenant(tx, ACT_TENANT_REOPEN, a->tenant.display_name, change);
+	return record_tenant(tx, ACT_TENANT_REOPEN, t->display_name, change);
 }
 
 static enum err change_state(struct scope *s, struct id tenant, db_fn fn, enum activity activity)
@@ -179,9 +182,9 @@ static enum err change_state(struct scope *s, struct id tenant, db_fn fn, enum a
 	TRY(tenant_operator_only(s));
 	if (id_is_nil(tenant))
 		return scope_fail(s, ERR_NOT_FOUND, "there is no such tenant");
-	struct closing a;
-	TRY(tenant_write(s, tenant, fn, &a));
-	tenant_copy_event(s, activity, tenant, a.tenant.display_name);
+	struct tenant t;
+	TRY(tenant_write(s, tenant, fn, &t));
+	tenant_copy_event(s, activity, tenant, t.display_name);
 	return OK;
 }
 
@@ -227,37 +230,6 @@ enum err tenant_get(struct scope *s, struct id tenant, struct tenant *ret)
 	t.has_tenant = true;
 	enum err e = db_read(&t, get_tx, ret);
 	s->detail = t.detail;
-	return e;
-}
-
-struct page {
-	struct id after;
-	size_t most, n;
-	struct tenant *v;
-};
-
-static enum err page_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct page *a = arg;
-	a->v = arena_alloc(s->arena, a->most * sizeof *a->v);
-	a->n = 0;
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, &tenant_page, DB_ARGS(db_v_id(&a->after), db_v_int((int64_t)a->most)), &r));
-	while (a->n < a->most && db_next(r))
-		read_tenant(r, s->arena, &a->v[a->n++]);
-	return db_rows_err(r);
-}
-
-enum err tenant_list(struct scope *s, struct id after, size_t most, struct tenant **ret, size_t *ret_n)
-{
-	TRY(tenant_operator_only(s));
-	struct scope t = *s;
-	t.has_tenant = false;
-	struct page a = {.after = after, .most = most};
-	enum err e = db_read(&t, page_tx, &a);
-	s->detail = t.detail;
-	*ret = a.v;
-	*ret_n = a.n;
 	return e;
 }
 

@@ -33,12 +33,13 @@ struct tenant {
 
 /* ---- the operator's (a scope of the nil tenant, or the system's without one); ERR_FORBIDDEN in any other ---- */
 
+/* Turns the operator's scope into one without a tenant, in which the resource RES_TENANT lists them all. */
+MUST_CHECK enum err tenant_operator_scope(struct scope *s);
+
 /* With its built-in roles, default settings, an enabled subscription of deviceManagement, and an application "Administrator" whose secret
  * lives for life_us and is in *ret_admin. */
 MUST_CHECK enum err tenant_create(struct scope *s, const char *display_name, int64_t life_us, struct application_secret *ret_admin,
 				  struct id *ret);
-/* In the order of their ids (oldest first), after `after` (nil: from the start), without the installation itself. */
-MUST_CHECK enum err tenant_list(struct scope *s, struct id after, size_t most, struct tenant **ret, size_t *ret_n);
 /* ERR_CONFLICT where it is not active. */
 MUST_CHECK enum err tenant_close(struct scope *s, struct id tenant);
 /* ERR_CONFLICT where it is not closing, or its purge has started. */
