@@ -3,6 +3,8 @@
  * files, conflicts, batches, and rewriting the file. */
 #include "fixture.h"
 
+#include <pthread.h>
+
 #include "crypto/newfile.h"
 #include "keeper/headfile.h"
 
@@ -282,6 +284,68 @@ static void rewrites_a_long_file(void **state)
 	free(g);
 }
 
+enum { THREADS = 4, TRIES = 100 };
+
+struct contender {
+	struct fixture *f;
+	uint8_t leaf[1][SHA256_BYTES];
+	bool signed_size[THREADS * TRIES + 1];
+	int conflicts;
+};
+
+/* Grows the log by its own leaf whenever it has seen the newest size. */
+static void *contend(void *arg)
+{
+	struct contender *c = arg;
+	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+	for (int i = 0; i < TRIES; i++) {
+		struct scope s;
+		uint64_t size = 0;
+		uint8_t root[SHA256_BYTES];
+		char *note;
+		scope_system(&s, arena, NULL, c->f->k);
+		if (keeper_head(c->f->k, &s, ORIGIN, &size, root) == ERR_NOT_FOUND)
+			size = 0;
+		s.detail = NULL;
+		enum err e = keeper_sign_head(c->f->k, &s, ORIGIN, size, c->leaf, 1, &note);
+		if (e == OK)
+			c->signed_size[size + 1] = true;
+		c->conflicts += e == ERR_CONFLICT;
+		arena_reset(arena);
+	}
+	arena_free(arena);
+	return NULL;
+}
+
+/* Several threads want the same log to grow differently: each size is signed for one of them. */
+static void one_root_for_a_size(void **state)
+{
+	struct fixture *f = *state;
+	struct contender *c = calloc(THREADS, sizeof *c);
+	pthread_t thread[THREADS];
+	int conflicts = 0, sizes = 0;
+	for (int i = 0; i < THREADS; i++) {
+		c[i].f = f;
+		c[i].leaf[0][0] = (uint8_t)i;
+		assert_int_equal(pthread_create(&thread[i], NULL, contend, &c[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+		conflicts += c[i].conflicts;
+	}
+	for (int size = 1; size <= THREADS * TRIES; size++) {
+		int times = 0;
+		for (int i = 0; i < THREADS; i++)
+			times += c[i].signed_size[size];
+		assert_true(times <= 1);
+		sizes += times;
+	}
+	assert_int_equal(sizes + conflicts, THREADS * TRIES);
+	free(c);
+	fixture_close(f);
+	assert_int_equal(size_now(f), sizes);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -297,6 +361,7 @@ int main(void)
 		CASE(refuses_damage_in_the_middle),
 		CASE(refuses_a_head_that_shrinks),
 		CASE(rewrites_a_long_file),
+		CASE(one_root_for_a_size),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
