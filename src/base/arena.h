@@ -29,7 +29,7 @@ void *arena_try(struct arena *a, size_t bytes) __attribute__((malloc));         
 char *arena_strdup(struct arena *a, const char *s);             /* NULL for NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n);  /* adds the terminator */
 void *arena_memdup(struct arena *a, const void *p, size_t n);
-char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3), nonnull(2)));
+char *arena_vprintf(struct arena *a, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0), nonnull(2)));
 
 #endif

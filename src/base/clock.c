@@ -6,6 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#define FIRST_SECOND INT64_C(-62135596800) /* 0001-01-01T00:00:00Z */
+#define LAST_SECOND INT64_C(253402300799)  /* 9999-12-31T23:59:59Z */
+
 static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
@@ -48,16 +51,22 @@ static bool digits(const char **s, int n, int *ret)
 
 static bool sep(const char **s, char c)
 {
-	if ((**s | 0x20) != (c | 0x20))
+	if (**s != c)
 		return false;
 	(*s)++;
 	return true;
 }
 
+/* RFC 3339 allows the letters T and Z in lower case. */
+static bool letter(const char **s, char c)
+{
+	return sep(s, c) || sep(s, (char)(c | 0x20));
+}
+
 static bool parse_offset(const char **s, int *ret_minutes)
 {
 	int h, m, sign = **s == '-' ? -1 : 1;
-	if (sep(s, 'Z')) {
+	if (letter(s, 'Z')) {
 		*ret_minutes = 0;
 		return true;
 	}
@@ -72,7 +81,7 @@ static bool parse_offset(const char **s, int *ret_minutes)
 
 static bool parse_time_of_day(const char **s, struct tm *tm, int64_t *ret_frac, int *ret_offset)
 {
-	if (!sep(s, 'T') || !digits(s, 2, &tm->tm_hour) || !sep(s, ':') || !digits(s, 2, &tm->tm_min))
+	if (!letter(s, 'T') || !digits(s, 2, &tm->tm_hour) || !sep(s, ':') || !digits(s, 2, &tm->tm_min))
 		return false;
 	if (**s == ':' && (!sep(s, ':') || !digits(s, 2, &tm->tm_sec)))
 		return false;
@@ -101,12 +110,13 @@ bool time_parse(const char *s, int64_t *ret_us)
 		return false;
 	if (*s != '\0')
 		return false;
-	int mday = tm.tm_mday, sec = tm.tm_sec;
+	int mday = tm.tm_mday, leap = tm.tm_sec == 60;
+	tm.tm_sec -= leap; /* a leap second is the second before it, one later */
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	time_t t = timegm(&tm);
-	if (sec < 60 && tm.tm_mday != mday) /* 31 February */
+	int64_t t = (int64_t)timegm(&tm) + leap - offset * 60;
+	if (tm.tm_mday != mday || t < FIRST_SECOND || t > LAST_SECOND) /* 31 February */
 		return false;
-	*ret_us = ((int64_t)t - offset * 60) * SECOND_US + frac;
+	*ret_us = t * SECOND_US + frac;
 	return true;
 }

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * HTTP by libcurl: over TLS, or over the data directory's local socket. */
+#include "cmd/client.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+#include "cmd/cmd.h"
+#include "cmd/settings.h"
+
+static const char *take_option(int *argc, char **argv, const char *name, bool *ret_bad)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], name) != 0)
+			continue;
+		if (i + 1 == *argc) {
+			*ret_bad = true;
+			return NULL;
+		}
+		const char *value = argv[i + 1];
+		memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i - 2) * sizeof *argv);
+		*argc -= 2;
+		return value;
+	}
+	return NULL;
+}
+
+static bool take_flag(int *argc, char **argv, const char *name)
+{
+	for (int i = 1; i < *argc; i++)
+		if (strcmp(argv[i], name) == 0) {
+			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof *argv);
+			*argc -= 1;
+			return true;
+		}
+	return false;
+}
+
+static const char *or_env(const char *value, const char *name)
+{
+	return value != NULL ? value : getenv(name);
+}
+
+static size_t to_buf(char *p, size_t size, size_t n, void *arg)
+{
+	struct buf *b = arg;
+	buf_add(b, p, size * n);
+	return b->failed ? 0 : size * n;
+}
+
+/* Keeps the Location header, in the client's arena. */
+struct location {
+	struct client *c;
+	struct client_answer *answer;
+};
+
+static size_t to_location(char *p, size_t size, size_t n, void *arg)
+{
+	static const char name[] = "location:";
+	struct location *l = arg;
+	size_t len = size * n;
+	if (len > sizeof name && strncasecmp(p, name, sizeof name - 1) == 0) {
+		const char *value = p + sizeof name - 1 + strspn(p + sizeof name - 1, " ");
+		l->answer->location = arena_strndup(l->c->arena, value, strcspn(value, "\r\n"));
+	}
+	return len;
+}
+
+/* Where and how; the same for every request of this client. */
+static void set_target(struct client *c, const char *path)
+{
+	CURL *h = c->curl;
+	bool local = c->url == NULL;
+	bool absolute = strncmp(path, "https://", 8) == 0;
+	const char *base = local ? "http://localhost" : c->url;
+	if (absolute && local) { /* a nextLink: its path, by our own socket */
+		const char *slash = strchr(path + 8, '/');
+		path = slash != NULL ? slash : "/";
+		absolute = false;
+	}
+	curl_easy_reset(h);
+	curl_easy_setopt(h, CURLOPT_URL, absolute ? path : arena_printf(c->arena, "%s%s", base, path));
+	if (local)
+		curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, data_path(c->arena, c->data, "reeve.sock"));
+	if (c->ca != NULL)
+		curl_easy_setopt(h, CURLOPT_CAINFO, c->ca);
+	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, local ? "http" : "https");
+	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, 10L);
+	curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L);
+}
+
+static int unreachable(struct client *c, CURLcode code)
+{
+	const char *where = c->url != NULL ? c->url : data_path(c->arena, c->data, "reeve.sock");
+	if (c->url == NULL && access(where, F_OK) != 0)
+		return cmd_fail(c->command, ERR_NO_SERVER, "no server runs on %s (start it: reeve serve --data %s)", c->data, c->data);
+	return cmd_fail(c->command, ERR_NO_SERVER, "%s: %s", where, curl_easy_strerror(code));
+}
+
+static int exit_code_of(long status)
+{
+	for (int e = 1; e < ERR_COUNT; e++)
+		if (err_http_status((enum err)e) == status)
+			return err_exit_code((enum err)e);
+	return err_exit_code(ERR_INTERNAL);
+}
+
+static int report(struct client *c, const struct client_answer *a)
+{
+	const json_t *error = json_object_get(a->json, "error");
+	const char *message = json_string_value(json_object_get(error, "message"));
+	if (message == NULL)
+		message = json_string_value(json_object_get(a->json, "error_description"));
+	fprintf(stderr, "reeve %s: %s (%ld)\n", c->command, message != NULL ? message : "the server refused", a->status);
+	return exit_code_of(a->status);
+}
+
+static struct curl_slist *headers(struct client *c, bool json_body)
+{
+	struct curl_slist *h = curl_slist_append(NULL, "Accept: application/json");
+	if (json_body)
+		h = curl_slist_append(h, "Content-Type: application/json");
+	h = curl_slist_append(h, "Expect:");
+	if (c->token != NULL)
+		h = curl_slist_append(h, arena_printf(c->arena, "Authorization: Bearer %s", c->token));
+	return h;
+}
+
+static int perform(struct client *c, const char *method, const char *path, const char *body, bool json_body, struct client_answer *ret)
+{
+	CURL *h = c->curl;
+	auto_buf out;
+	buf_init(&out, 64 * MIB);
+	*ret = (struct client_answer){0};
+	set_target(c, path);
+	struct curl_slist *list = headers(c, json_body && body != NULL);
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
+	if (body != NULL)
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, body);
+	else if (strcmp(method, "POST") == 0)
+		curl_easy_setopt(h, CURLOPT_POSTFIELDS, "");
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, to_buf);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, &out);
+	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, to_location);
+	curl_easy_setopt(h, CURLOPT_HEADERDATA, &(struct location){c, ret});
+	curl_easy_setopt(h, CURLOPT_TIMEOUT, 120L);
+	CURLcode code = curl_easy_perform(h);
+	curl_slist_free_all(list);
+	if (code != CURLE_OK)
+		return unreachable(c, code);
+	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &ret->status);
+	ret->body = arena_strndup(c->arena, out.len > 0 ? out.data : "", out.len);
+	ret->n = out.len;
+	ret->json = json_loadb(ret->body, ret->n, JSON_REJECT_DUPLICATES, NULL);
+	return ret->status / 100 == 2 ? 0 : report(c, ret);
+}
+
+int client_call(struct client *c, const char *method, const char *path, const char *body, struct client_answer *ret)
+{
+	return perform(c, method, path, body, true, ret);
+}
+
+/* Client credentials from a file, by the token endpoint. */
+static int sign_in(struct client *c, const char *file)
+{
+	char *text, *detail;
+	struct client_answer a;
+	enum err err = file_read(c->arena, file, 64 * KIB, &text, &detail);
+	if (err != OK)
+		return cmd_fail(c->command, err, "%s", detail);
+	json_t *j = json_loads(text, 0, NULL);
+	const char *tenant = json_string_value(json_object_get(j, "tenant"));
+	const char *id = json_string_value(json_object_get(j, "clientId"));
+	const char *secret = json_string_value(json_object_get(j, "clientSecret"));
+	int code = 0;
+	if (tenant == NULL || id == NULL || secret == NULL)
+		code = cmd_fail(c->command, ERR_CONFIG, "%s holds no tenant, clientId and clientSecret", file);
+	else
+		code = perform(c, "POST", arena_printf(c->arena, "/%s/oauth2/v2.0/token", tenant),
+			       arena_printf(c->arena, "grant_type=client_credentials&client_id=%s&client_secret=%s", id, secret), false, &a);
+	if (code == 0)
+		c->token = arena_strdup(c->arena, json_string_value(json_object_get(a.json, "access_token")));
+	if (code == 0)
+		json_decref(a.json);
+	json_decref(j);
+	return code;
+}
+
+static int check_target(struct client *c)
+{
+	if (c->data == NULL)
+		c->url = or_env(c->url, "REEVE_URL");
+	if (c->data == NULL && c->url == NULL)
+		return cmd_fail(c->command, ERR_USAGE, "say where the server is: --data DIR, or --url URL --ca FILE --token TOKEN");
+	if (c->data != NULL && c->url != NULL)
+		return cmd_fail(c->command, ERR_USAGE, "--data and --url exclude each other");
+	if (c->url != NULL) {
+		c->ca = or_env(c->ca, "REEVE_CA");
+		c->token = or_env(c->token, "REEVE_TOKEN");
+		size_t n = strlen(c->url);
+		if (n > 0 && c->url[n - 1] == '/')
+			c->url = arena_strndup(c->arena, c->url, n - 1);
+	}
+	return 0;
+}
+
+int client_open(struct client *c, const char *command, bool as_operator, int *argc, char **argv)
+{
+	bool bad = false;
+	*c = (struct client){.command = command, .arena = arena_new(512 * MIB), .operator_ = as_operator};
+	c->data = take_option(argc, argv, "--data", &bad);
+	c->url = take_option(argc, argv, "--url", &bad);
+	c->ca = take_option(argc, argv, "--ca", &bad);
+	c->token = take_option(argc, argv, "--token", &bad);
+	c->credentials = take_option(argc, argv, "--credentials", &bad);
+	c->json = take_flag(argc, argv, "--json");
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	c->curl = curl_easy_init();
+	int code = bad ? cmd_fail(command, ERR_USAGE, "an option lacks its value") : check_target(c);
+	if (code == 0 && c->credentials == NULL && c->data != NULL && c->token == NULL)
+		c->credentials = data_path(c->arena, c->data, as_operator ? "credentials/operator.json" : "credentials/administrator.json");
+	if (code == 0 && c->credentials != NULL)
+		code = sign_in(c, c->credentials);
+	if (code == 0 && c->token == NULL)
+		code = cmd_fail(command, ERR_USAGE, "an access token is needed: --token, REEVE_TOKEN or --credentials");
+	if (code != 0)
+		client_close(c);
+	return code;
+}
+
+void client_close(struct client *c)
+{
+	if (c->curl != NULL)
+		curl_easy_cleanup(c->curl);
+	arena_free(c->arena);
+	*c = (struct client){0};
+}
+
+static int progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
+{
+	if (isatty(STDERR_FILENO) && now > 0)
+		fprintf(stderr, "\r%lld KiB", (long long)(now / 1024));
+	return 0;
+}
+
+static int download_into(struct client *c, const char *path, const char *file, FILE *f)
+{
+	CURL *h = c->curl;
+	long status = 0;
+	set_target(c, path);
+	struct curl_slist *list = headers(c, false);
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(h, CURLOPT_WRITEDATA, f);
+	curl_easy_setopt(h, CURLOPT_FAILONERROR, 1L);
+	curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, progress);
+	CURLcode code = curl_easy_perform(h);
+	curl_slist_free_all(list);
+	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
+	if (isatty(STDERR_FILENO))
+		fputc('\n', stderr);
+	if (code == CURLE_HTTP_RETURNED_ERROR)
+		return cmd_fail(c->command, ERR_NOT_FOUND, "the server refused the download (%ld)", status);
+	if (code == CURLE_WRITE_ERROR)
+		return cmd_fail(c->command, ERR_IO, "%s: cannot be written", file);
+	return code == CURLE_OK ? 0 : unreachable(c, code);
+}
+
+int client_download(struct client *c, const char *path, const char *file)
+{
+	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (f == NULL)
+		return cmd_fail(c->command, ERR_IO, "%s: %s", file, strerror(errno));
+	int code = download_into(c, path, file, f);
+	if (fclose(f) != 0 && code == 0)
+		code = cmd_fail(c->command, ERR_IO, "%s: %s", file, strerror(errno));
+	if (code != 0)
+		unlink(file);
+	return code;
+}

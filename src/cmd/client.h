@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client of the API for subcommands.  Two ways in:
+ *   --data DIR            by the local socket DIR/reeve.sock, signing in with DIR/credentials/administrator.json (or operator.json)
+ *   --url U --ca F --token T   over TLS; also from REEVE_URL, REEVE_CA, REEVE_TOKEN
+ * --credentials FILE signs in with another client id and secret ({"tenant","clientId","clientSecret"}).
+ */
+#ifndef REEVE_CMD_CLIENT_H
+#define REEVE_CMD_CLIENT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+
+#define CLIENT_OPTIONS_HELP                                                                                        \
+	"\nWhere the server is:\n"                                                                                 \
+	"  --data DIR          a data directory on this machine (by its local socket)\n"                         \
+	"  --url URL --ca FILE --token TOKEN   over TLS; also REEVE_URL, REEVE_CA, REEVE_TOKEN\n"                \
+	"  --credentials FILE  sign in with this client id and secret instead of DIR's administrator\n"          \
+	"  --json              print the server's answer as JSON\n"
+
+struct client {
+	const char *command;   /* for messages */
+	struct arena *arena;
+	const char *data, *url, *ca, *token, *credentials;
+	bool json, operator_;  /* operator_: sign in as the installation's operator */
+	void *curl;
+};
+
+/* Takes the options above out of argv; *argc and argv then hold the rest.  Returns 0 or an exit code (message printed). */
+int client_open(struct client *c, const char *command, bool as_operator, int *argc, char **argv);
+void client_close(struct client *c);
+
+struct client_answer {
+	long status;
+	char *body; /* in the client's arena; terminated */
+	size_t n;
+	char *location; /* the Location header, or NULL */
+	json_t *json;   /* NULL where the body is none; the caller's to json_decref */
+};
+
+/* One request; path starts with '/' or is an absolute nextLink of the server.  body: JSON text or NULL.  Returns 0 on a 2xx status; otherwise
+ * prints the server's message and returns the exit code for it. */
+int client_call(struct client *c, const char *method, const char *path, const char *body, struct client_answer *ret);
+/* The body into a file (created 0600, removed where it fails), with progress on a terminal. */
+int client_download(struct client *c, const char *path, const char *file);
+
+#endif

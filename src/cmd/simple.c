@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Subcommands that are their verbs and nothing more, one raw request, and the tables that the binary prints. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/limits.h"
+#include "cmd/cmd.h"
+#include "cmd/verbs.h"
+#include "map/datamap.h"
+
+int cmd_tenant(int argc, char **argv);
+int cmd_user(int argc, char **argv);
+int cmd_group(int argc, char **argv);
+int cmd_device(int argc, char **argv);
+int cmd_config(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
+int cmd_api(int argc, char **argv);
+int cmd_routes(int argc, char **argv);
+int cmd_datamap(int argc, char **argv);
+
+int cmd_tenant(int argc, char **argv) { return verbs_run(argc, argv, true, ""); }
+int cmd_user(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
+int cmd_group(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
+int cmd_device(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
+int cmd_config(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
+int cmd_audit(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
+
+static const char API_HELP[] = "usage: reeve api METHOD PATH [BODY] [--operator] [options]\n\n"
+			       "One request, e.g. reeve api GET '/v1.0/users?$top=5' --data DIR.  Prints the body as it came.\n" CLIENT_OPTIONS_HELP
+			       "  --operator          sign in as the installation's operator\n";
+
+int cmd_api(int argc, char **argv)
+{
+	struct client c;
+	struct client_answer a;
+	bool as_operator = false;
+	if (cmd_wants_help(argc, argv, API_HELP))
+		return 0;
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--operator") == 0) {
+			as_operator = true;
+			memmove(&argv[i], &argv[i + 1], (size_t)(argc-- - i - 1) * sizeof *argv);
+		}
+	int code = client_open(&c, "api", as_operator, &argc, argv);
+	if (code != 0)
+		return code;
+	c.json = true;
+	if (argc < 3 || argc > 4)
+		code = cmd_fail("api", ERR_USAGE, "METHOD and PATH are needed; see 'reeve api --help'");
+	else if ((code = client_call(&c, argv[1], argv[2], argc == 4 ? argv[3] : NULL, &a)) == 0)
+		verbs_show(&c, &a, NULL);
+	client_close(&c);
+	return code;
+}
+
+static const char *const ACCESS[] = {"public", "bearer", "device"};
+static const char *const LISTENER[] = {"api", "device", "both"};
+
+int cmd_routes(int argc, char **argv)
+{
+	size_t n;
+	const struct route *table = route_table(&n);
+	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	if (cmd_wants_help(argc, argv, "usage: reeve routes [--json]\n\nPrints the route table: every endpoint, its permission, whether it is public.\n"))
+		return 0;
+	if (argc > 1 && !json)
+		return cmd_fail("routes", ERR_USAGE, "unknown argument '%s'", argv[1]);
+	for (size_t i = 0; i < n; i++) {
+		const struct route *r = &table[i];
+		if (json)
+			printf("%s{\"method\":\"%s\",\"path\":\"%s\",\"permission\":%s%s%s,\"public\":%s,\"access\":\"%s\",\"listener\":\"%s\","
+			       "\"activity\":\"%s\"}", i == 0 ? "[" : ",\n ", r->method, r->path, *r->permission ? "\"" : "",
+			       *r->permission ? r->permission : "null", *r->permission ? "\"" : "",
+			       r->access == ACCESS_PUBLIC ? "true" : "false", ACCESS[r->access], LISTENER[r->listener],
+			       activity_info(r->activity)->name);
+		else
+			printf("%-7s %-70s %-7s %s\n", r->method, r->path, ACCESS[r->access], r->permission);
+	}
+	if (json)
+		printf("]\n");
+	return 0;
+}
+
+int cmd_datamap(int argc, char **argv)
+{
+	size_t n;
+	const struct map_column *c = map_columns(&n);
+	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+	if (cmd_wants_help(argc, argv, "usage: reeve datamap [--json]\n\nPrints every column that Reeve holds: whose, why, how it is exported, when it goes.\n"))
+		return 0;
+	if (argc > 1 && !json)
+		return cmd_fail("datamap", ERR_USAGE, "unknown argument '%s'", argv[1]);
+	for (size_t i = 0; i < n; i++) {
+		const struct map_table *t = map_table(c[i].table);
+		printf(json ? "%s{\"table\":\"%s\",\"column\":\"%s\",\"kind\":\"%s\",\"category\":\"%s\",\"origin\":\"%s\",\"disclosure\":\"%s\","
+			      "\"retention\":\"%s\",\"purpose\":\"%s\"}"
+			    : "%s%-24s %-24s %-12s %-32s %-9s %-18s %s; %s\n",
+		       json ? (i == 0 ? "[" : ",\n ") : "", c[i].table, c[i].name, map_kind_name(c[i].kind), c[i].category,
+		       map_origin_name(c[i].origin), map_disclosure_name(c[i].disclosure), map_retention_text(t->retention), t->purpose);
+	}
+	if (json)
+		printf("]\n");
+	return 0;
+}
