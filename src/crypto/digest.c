@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * SHA-256 and HMAC-SHA256 on the contexts of the thread.  Nothing here can fail but for memory, which ends the process. */
+ * SHA-256 and HMAC-SHA256 on the contexts of the thread.  Nothing here can fail but for memory, which ends the process.
+ */
 #include "crypto/digest.h"
 
 #include <stdlib.h>
@@ -26,7 +27,8 @@ void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES])
 	sha256_parts(&(struct digest_part){p, n}, 1, out);
 }
 
-void hmac_sha256(const void *key, size_t key_n, const struct digest_part *parts, size_t count, uint8_t out[SHA256_BYTES])
+void hmac_sha256(const void *key, size_t key_n, const struct digest_part *parts, size_t count,
+		 uint8_t out[SHA256_BYTES])
 {
 	EVP_MAC_CTX *ctx = crypto_thread()->hmac;
 	/* A NULL key would mean "the key of the last call". */

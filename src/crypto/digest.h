@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * SHA-256, HMAC-SHA256, constant-time comparison, and wiping.  crypto/ is the only folder that includes OpenSSL's headers.
- * All functions are thread-safe (algorithms are fetched once; contexts are per thread). */
+ * SHA-256, HMAC-SHA256, constant-time comparison, and wiping.  crypto/ is the only folder that includes OpenSSL's
+ * headers.  All functions are thread-safe (algorithms are fetched once; contexts are per thread). */
 #ifndef REEVE_CRYPTO_DIGEST_H
 #define REEVE_CRYPTO_DIGEST_H
 
@@ -17,7 +17,8 @@ struct digest_part {
 
 void sha256(const void *p, size_t n, uint8_t out[SHA256_BYTES]);
 void sha256_parts(const struct digest_part *parts, size_t count, uint8_t out[SHA256_BYTES]);
-void hmac_sha256(const void *key, size_t key_n, const struct digest_part *parts, size_t count, uint8_t out[SHA256_BYTES]);
+void hmac_sha256(const void *key, size_t key_n, const struct digest_part *parts, size_t count,
+		 uint8_t out[SHA256_BYTES]);
 bool bytes_equal(const void *a, const void *b, size_t n); /* constant time */
 void wipe(void *p, size_t n);                             /* not optimised away */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Inside crypto/ only: the one place that includes the library's headers.  They call a type ERR_STATE, which is also one of our
- * errors (base/errors.def); nothing here uses that type, so it goes by another name. */
+ * Inside crypto/ only: the one place that includes the library's headers.  They call a type ERR_STATE, which is also
+ * one of our errors (base/errors.def); nothing here uses that type, so it goes by another name. */
 #ifndef REEVE_CRYPTO_OPENSSL_H
 #define REEVE_CRYPTO_OPENSSL_H
 

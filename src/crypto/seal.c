@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * AES-256-GCM over blobs and files.  Every seal draws a fresh 96-bit nonce at random, so a key may be used for 2^32 blobs or
- * frames (NIST SP 800-38D, 8.3); a key of a file is of that file alone (keeper).  A blob has no associated data, a frame has 22
- * bytes: neither can be taken for the other. */
+ * AES-256-GCM over blobs and files.  Every seal draws a fresh 96-bit nonce at random, so a key may be used for 2^32
+ * blobs or frames (NIST SP 800-38D, 8.3); a key of a file is of that file alone (keeper).  A blob has no associated
+ * data, a frame has 22 bytes: neither can be taken for the other. */
 #include "crypto/seal.h"
 
 #include <errno.h>
@@ -76,7 +76,8 @@ void *unseal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, 
 {
 	if (n < SEAL_OVERHEAD)
 		return NULL;
-	uint8_t *out = arena_try(a, n - SEAL_OVERHEAD + 1); /* one more: text gets a terminator, and no text is not NULL */
+	/* One byte more: text gets a terminator, and no text is not NULL. */
+	uint8_t *out = arena_try(a, n - SEAL_OVERHEAD + 1);
 	if (out == NULL || !unseal_into(key, NULL, 0, p, n, out))
 		return NULL;
 	*ret_n = n - SEAL_OVERHEAD;
@@ -112,7 +113,8 @@ static ssize_t read_full(int fd, uint8_t *p, size_t n)
 }
 
 /* Reads one frame ahead, because a frame says whether it is the last. */
-static enum err seal_frames(const uint8_t *key, int from, struct newfile *to, uint8_t *plain, uint8_t *next, uint8_t *out)
+static enum err seal_frames(const uint8_t *key, int from, struct newfile *to, uint8_t *plain, uint8_t *next,
+			    uint8_t *out)
 {
 	ssize_t n = read_full(from, plain, FRAME);
 	for (uint64_t number = 0;; number++) {

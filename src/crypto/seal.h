@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Authenticated encryption of small blobs and of whole files: AES-256-GCM.  A sealed blob is nonce (12) || ciphertext || tag (16).
- * A sealed file is a stream of sealed 64 KiB frames whose associated data carries the frame number and "last" flag, so that
- * truncation and reordering are found. */
+ * Authenticated encryption of small blobs and of whole files: AES-256-GCM.  A sealed blob is nonce (12) || ciphertext
+ * || tag (16).  A sealed file is a stream of sealed 64 KiB frames whose associated data carries the frame number and
+ * "last" flag, so that truncation and reordering are found. */
 #ifndef REEVE_CRYPTO_SEAL_H
 #define REEVE_CRYPTO_SEAL_H
 
@@ -21,9 +21,9 @@ void *unseal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, 
 /* `to` (0600) is there whole and fsynced, or not at all.  ERR_NOT_FOUND, ERR_STORAGE_FULL, ERR_IO. */
 MUST_CHECK enum err seal_file(const uint8_t key[SEAL_KEY_BYTES], const char *from, const char *to);
 
-/* Reads a sealed file frame by frame; each call gives the next piece of plain text (0 bytes at the end), which stays until the next
- * call.  ERR_NOT_FOUND; ERR_IO: cannot be read, is not ours, or was changed or cut.  A piece is good once it is returned, the file
- * only once the end is. */
+/* Reads a sealed file frame by frame; each call gives the next piece of plain text (0 bytes at the end), which stays
+ * until the next call.  ERR_NOT_FOUND; ERR_IO: cannot be read, is not ours, or was changed or cut.  A piece is good
+ * once it is returned, the file only once the end is. */
 struct unseal_stream;
 MUST_CHECK enum err unseal_open(const uint8_t key[SEAL_KEY_BYTES], const char *path, struct unseal_stream **ret);
 MUST_CHECK enum err unseal_read(struct unseal_stream *s, const void **ret, size_t *ret_n);

@@ -26,7 +26,8 @@ void ed25519_public(const uint8_t seed[ED25519_KEY_BYTES], uint8_t public_key[ED
 	EVP_PKEY_free(key);
 }
 
-void ed25519_sign(const uint8_t seed[ED25519_KEY_BYTES], const void *msg, size_t n, uint8_t out[ED25519_SIGNATURE_BYTES])
+void ed25519_sign(const uint8_t seed[ED25519_KEY_BYTES], const void *msg, size_t n,
+		  uint8_t out[ED25519_SIGNATURE_BYTES])
 {
 	EVP_PKEY *key = private_key(seed);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -42,7 +43,8 @@ bool ed25519_verify(const uint8_t public_key[ED25519_KEY_BYTES], const void *msg
 {
 	EVP_PKEY *key = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, public_key, ED25519_KEY_BYTES);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool good = key != NULL && ctx != NULL && EVP_DigestVerifyInit_ex(ctx, NULL, NULL, NULL, NULL, key, NULL) == 1 &&
+	bool good = key != NULL && ctx != NULL &&
+		    EVP_DigestVerifyInit_ex(ctx, NULL, NULL, NULL, NULL, key, NULL) == 1 &&
 		    EVP_DigestVerify(ctx, signature, ED25519_SIGNATURE_BYTES, msg, n) == 1;
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(key);

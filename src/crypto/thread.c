@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The fetched algorithms and the contexts of a thread.  The only state of the process that crypto/ has: written once, then read.
- * A library without SHA-256, HMAC or AES-GCM, or without memory for a context, is no ground to go on: check() ends the process. */
+ * The fetched algorithms and the contexts of a thread.  The only state of the process that crypto/ has: written once,
+ * then read.  A library without SHA-256, HMAC or AES-GCM, or without memory for a context, is no ground to go on:
+ * check() ends the process. */
 #include "crypto/thread.h"
 
 #include <pthread.h>
@@ -59,7 +60,8 @@ static struct crypto_thread *thread_begin(void)
 	check(t->md != NULL && t->hmac != NULL && t->cipher != NULL);
 	/* The digest stays with the context; each use sets only its key. */
 	char digest[] = "SHA256";
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end()};
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+			       OSSL_PARAM_construct_end()};
 	check(EVP_MAC_CTX_set_params(t->hmac, params) == 1);
 	check(pthread_setspecific(thread_key, t) == 0);
 	return t;

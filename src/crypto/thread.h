@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Inside crypto/ only: the algorithms, fetched once for the process, and one set of contexts for each thread.  Fetching and
- * allocating for every call halves the speed of a short hash. */
+ * Inside crypto/ only: the algorithms, fetched once for the process, and one set of contexts for each thread.  Fetching
+ * and allocating for every call halves the speed of a short hash. */
 #ifndef REEVE_CRYPTO_THREAD_H
 #define REEVE_CRYPTO_THREAD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Making certificates: the authority's own, a server's, a device's.  P-256 keys, SHA-256, RFC 5280 profile.  A certificate begins
- * one hour before now (clocks of devices differ) and never outlives the authority that signed it. */
+ * Making certificates: the authority's own, a server's, a device's.  P-256 keys, SHA-256, RFC 5280 profile.  A
+ * certificate begins one hour before now (clocks of devices differ) and never outlives the authority that signed it. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
@@ -107,7 +107,8 @@ static bool dns_valid(const char *s)
 	if (n == 0 || n > DNS_MAX_BYTES)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '.' && s[i] != '_' && !(s[i] == '*' && i == 0))
+		if (!isalnum((unsigned char)s[i]) && s[i] != '-' && s[i] != '.' && s[i] != '_' &&
+		    !(s[i] == '*' && i == 0))
 			return false;
 	return true;
 }
@@ -150,8 +151,8 @@ static bool add_alternatives(X509 *cert, const struct x509_name *name)
 	return good;
 }
 
-enum err x509_make_server(struct arena *a, const struct x509_pair *ca, const struct x509_name *name, int64_t now_us, int days,
-			  struct x509_pair *ret)
+enum err x509_make_server(struct arena *a, const struct x509_pair *ca, const struct x509_name *name, int64_t now_us,
+			  int days, struct x509_pair *ret)
 {
 	auto_cert *issuer = x509_parse_cert(ca->cert_pem);
 	auto_key *issuer_key = x509_parse_key(ca->key_pem);
@@ -161,7 +162,8 @@ enum err x509_make_server(struct arena *a, const struct x509_pair *ca, const str
 	auto_cert *cert = begin(key, issuer, now_us, days);
 	if (cert == NULL)
 		return ERR_INTERNAL;
-	if (!name_fits(name->common_name) || !add_name(X509_get_subject_name(cert), NID_commonName, name->common_name) ||
+	if (!name_fits(name->common_name) ||
+	    !add_name(X509_get_subject_name(cert), NID_commonName, name->common_name) ||
 	    !add_alternatives(cert, name)) {
 		ERR_clear_error();
 		return ERR_BAD_REQUEST;
@@ -216,16 +218,19 @@ static bool name_device(X509 *cert, struct id tenant, struct id device)
 static enum err check_request(struct scope *s, X509_REQ *request, EVP_PKEY *key)
 {
 	if (request == NULL || key == NULL)
-		return scope_fail(s, ERR_BAD_REQUEST, "the certificate request is not a readable PKCS#10 request in PEM");
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "the certificate request is not a readable PKCS#10 request in PEM");
 	if (!key_allowed(key))
-		return scope_fail(s, ERR_BAD_REQUEST, "the request's key must be P-256, P-384, Ed25519 or RSA of 2048 to 8192 bits");
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "the request's key must be P-256, P-384, Ed25519 or RSA of 2048 to 8192 bits");
 	if (X509_REQ_verify(request, key) != 1)
 		return scope_fail(s, ERR_BAD_REQUEST, "the certificate request is not signed by its own key");
 	return OK;
 }
 
-enum err x509_sign_request(struct scope *s, const struct x509_pair *ca, const char *csr_pem, struct id tenant, struct id device,
-			   int days, char **ret_cert_pem, uint8_t ret_fingerprint[32], int64_t *ret_not_after_us)
+enum err x509_sign_request(struct scope *s, const struct x509_pair *ca, const char *csr_pem, struct id tenant,
+			   struct id device, int days, char **ret_cert_pem, uint8_t ret_fingerprint[32],
+			   int64_t *ret_not_after_us)
 {
 	auto_request *request = x509_parse_request(csr_pem);
 	EVP_PKEY *key = request != NULL ? X509_REQ_get0_pubkey(request) : NULL; /* belongs to the request */
@@ -257,7 +262,8 @@ enum err x509_make_request(struct arena *a, const char *common_name, char **ret_
 		return ERR_BAD_REQUEST;
 	auto_key *key = EVP_EC_gen("P-256");
 	auto_request *request = X509_REQ_new();
-	if (key == NULL || request == NULL || !add_name(X509_REQ_get_subject_name(request), NID_commonName, common_name) ||
+	if (key == NULL || request == NULL ||
+	    !add_name(X509_REQ_get_subject_name(request), NID_commonName, common_name) ||
 	    X509_REQ_set_pubkey(request, key) != 1 || X509_REQ_sign(request, key, EVP_sha256()) <= 0) {
 		ERR_clear_error();
 		return ERR_INTERNAL;

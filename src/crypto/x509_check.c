@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Judging certificates.  A client certificate is accepted only where all of this holds at the given time: its chain of signatures
- * ends in one of our authorities, it says clientAuth in so many words, and its subject names one device and one tenant.  The TLS
- * library is asked for none of it. */
+ * Judging certificates.  A client certificate is accepted only where all of this holds at the given time: its chain of
+ * signatures ends in one of our authorities, it says clientAuth in so many words, and its subject names one device and
+ * one tenant.  The TLS library is asked for none of it. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -28,7 +28,8 @@ static struct id subject_id(const X509 *cert, int nid)
 
 static void read_info(const X509 *cert, struct x509_info *ret)
 {
-	*ret = (struct x509_info){.device = subject_id(cert, NID_commonName), .tenant = subject_id(cert, NID_organizationName)};
+	*ret = (struct x509_info){.device = subject_id(cert, NID_commonName),
+				  .tenant = subject_id(cert, NID_organizationName)};
 	ret->not_before_us = x509_time_us(X509_get0_notBefore(cert));
 	ret->not_after_us = x509_time_us(X509_get0_notAfter(cert));
 	x509_digest(cert, ret->fingerprint);
@@ -74,7 +75,8 @@ static const char *refusal(int code, int depth)
 {
 	switch (code) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		return depth == 0 ? "the client certificate has expired" : "the issuer of the client certificate has expired";
+		return depth == 0 ? "the client certificate has expired"
+				  : "the issuer of the client certificate has expired";
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		return "the client certificate is not yet valid";
 	case X509_V_ERR_INVALID_PURPOSE:
@@ -112,10 +114,12 @@ static enum err verify_chain(struct scope *s, X509_STORE *store, X509 *cert, int
 	const char *why = refusal(code, depth);
 	if (why != NULL)
 		return scope_fail(s, ERR_UNAUTHENTICATED, "%s", why);
-	return scope_fail(s, ERR_UNAUTHENTICATED, "the client certificate is refused: %s", X509_verify_cert_error_string(code));
+	return scope_fail(s, ERR_UNAUTHENTICATED, "the client certificate is refused: %s",
+			  X509_verify_cert_error_string(code));
 }
 
-enum err x509_check_client(struct scope *s, const char *ca_pem, const void *der, size_t n, int64_t now_us, struct x509_info *ret)
+enum err x509_check_client(struct scope *s, const char *ca_pem, const void *der, size_t n, int64_t now_us,
+			   struct x509_info *ret)
 {
 	const unsigned char *at = der;
 	auto_cert *cert = n > 0 && n <= PEM_MAX ? d2i_X509(NULL, &at, (long)n) : NULL;
@@ -130,7 +134,8 @@ enum err x509_check_client(struct scope *s, const char *ca_pem, const void *der,
 	if (e != OK)
 		return e;
 	/* The library takes a certificate that says nothing of its usage for one of any usage; we do not. */
-	if ((X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) == 0 || (X509_get_extended_key_usage(cert) & XKU_SSL_CLIENT) == 0)
+	if ((X509_get_extension_flags(cert) & EXFLAG_XKUSAGE) == 0 ||
+	    (X509_get_extended_key_usage(cert) & XKU_SSL_CLIENT) == 0)
 		return scope_fail(s, ERR_UNAUTHENTICATED, "the certificate's usage is not that of a client");
 	read_info(cert, ret);
 	if (id_is_nil(ret->device) || id_is_nil(ret->tenant))

@@ -18,14 +18,14 @@ void x509_bio_release(BIO **p);
 #define auto_request __attribute__((cleanup(x509_request_release))) X509_REQ
 #define auto_bio __attribute__((cleanup(x509_bio_release))) BIO
 
-BIO *x509_text_bio(const char *pem);          /* NULL for NULL or more than PEM_MAX */
-X509 *x509_parse_cert(const char *pem);       /* NULL where there is none; never asks for a passphrase */
+BIO *x509_text_bio(const char *pem);    /* NULL for NULL or more than PEM_MAX */
+X509 *x509_parse_cert(const char *pem); /* NULL where there is none; never asks for a passphrase */
 EVP_PKEY *x509_parse_key(const char *pem);
 X509_REQ *x509_parse_request(const char *pem);
 char *x509_cert_pem(struct arena *a, X509 *cert);
 char *x509_key_pem(struct arena *a, EVP_PKEY *key); /* PKCS#8 */
 char *x509_request_pem(struct arena *a, X509_REQ *request);
-int64_t x509_time_us(const ASN1_TIME *t);           /* INT64_MIN where it cannot be read */
+int64_t x509_time_us(const ASN1_TIME *t); /* INT64_MIN where it cannot be read */
 void x509_digest(const X509 *cert, uint8_t fingerprint[32]);
 
 #endif

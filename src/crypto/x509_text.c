@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * PEM text and library objects, both ways.  The library's error queue is emptied after each refusal, so that no later call
- * reads an old reason. */
+ * PEM text and library objects, both ways.  The library's error queue is emptied after each refusal, so that no later
+ * call reads an old reason. */
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
@@ -86,7 +86,8 @@ char *x509_cert_pem(struct arena *a, X509 *cert)
 char *x509_key_pem(struct arena *a, EVP_PKEY *key)
 {
 	auto_bio *bio = BIO_new(BIO_s_mem());
-	return bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 ? take(a, bio) : NULL;
+	return bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1 ? take(a, bio)
+												      : NULL;
 }
 
 char *x509_request_pem(struct arena *a, X509_REQ *request)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * After a failed fsync nobody knows what is on disk, and a second fsync may say yes of data that was dropped: such a file takes no
- * more records until it was opened, and so read, again.  A full disk is different: the tail is cut off and that is made durable. */
+ * After a failed fsync nobody knows what is on disk, and a second fsync may say yes of data that was dropped: such a
+ * file takes no more records until it was opened, and so read, again.  A full disk is different: the tail is cut off
+ * and that is made durable. */
 #include "keeper/appendfile.h"
 
 #include <errno.h>

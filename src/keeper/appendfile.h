@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A file that only grows, by whole records: an append is on disk when it returns OK, and has left no trace when it does not.
- * One user at a time (its owner holds a lock). */
+ * A file that only grows, by whole records: an append is on disk when it returns OK, and has left no trace when it does
+ * not.  One user at a time (its owner holds a lock). */
 #ifndef REEVE_KEEPER_APPENDFILE_H
 #define REEVE_KEEPER_APPENDFILE_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The certificate authority and its roll-over.  ca.key belongs to the first certificate of ca.pem; the certificates after it no
- * longer sign but are trusted until they expire.  A roll-over must change two files at once: it writes ca-next.key, then
- * ca-next.pem, which is the moment it counts, then renames both; open finishes a roll-over that counted and drops one that did not. */
+ * The certificate authority and its roll-over.  ca.key belongs to the first certificate of ca.pem; the certificates
+ * after it no longer sign but are trusted until they expire.  A roll-over must change two files at once: it writes
+ * ca-next.key, then ca-next.pem, which is the moment it counts, then renames both; open finishes a roll-over that
+ * counted and drops one that did not. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,7 +69,8 @@ static enum err finish_roll(int dir)
 {
 	if (faccessat(dir, "ca-next.pem", F_OK, 0) != 0)
 		return unlinkat(dir, "ca-next.key", 0) == 0 || errno == ENOENT ? OK : ERR_IO;
-	bool done = rename_within(dir, "ca-next.key", "ca.key") && rename_within(dir, "ca-next.pem", "ca.pem") && fsync(dir) == 0;
+	bool done = rename_within(dir, "ca-next.key", "ca.key") && rename_within(dir, "ca-next.pem", "ca.pem") &&
+		    fsync(dir) == 0;
 	return done ? OK : ERR_IO;
 }
 
@@ -80,7 +82,8 @@ enum err ca_open(struct ca *ca, int dir, char **detail)
 	TRY(keeper_file_read(dir, "ca.key", CA_FILE_MAX, &ca->pair.key_pem, &n, detail));
 	TRY(keeper_file_read(dir, "ca.pem", CA_FILE_MAX, &ca->pair.cert_pem, &n, detail));
 	if (!x509_key_matches(ca->pair.cert_pem, ca->pair.key_pem))
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's files ca.key and ca.pem are damaged or do not belong together");
+		return keeper_fail(detail, ERR_CONFIG,
+				   "the keeper's files ca.key and ca.pem are damaged or do not belong together");
 	return OK;
 }
 
@@ -109,7 +112,8 @@ static enum err check_signer(struct keeper *k, struct scope *s)
 	return OK;
 }
 
-enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x509_name *name, int days, struct x509_pair *ret)
+enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x509_name *name, int days,
+			     struct x509_pair *ret)
 {
 	check(pthread_rwlock_rdlock(&k->ca.lock) == 0);
 	enum err e = check_signer(k, s);
@@ -117,12 +121,13 @@ enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x50
 		e = x509_make_server(s->arena, &k->ca.pair, name, s->now, days, ret);
 	pthread_rwlock_unlock(&k->ca.lock);
 	if (e == ERR_BAD_REQUEST)
-		return scope_fail(s, e, "a server certificate needs a name of 1 to 64 bytes, valid host names and IP addresses");
+		return scope_fail(
+			s, e, "a server certificate needs a name of 1 to 64 bytes, valid host names and IP addresses");
 	return e;
 }
 
-enum err keeper_issue_device(struct keeper *k, struct scope *s, const char *csr_pem, struct id tenant, struct id device, int days,
-			     char **ret_cert_pem, uint8_t ret_fingerprint[32], int64_t *ret_not_after_us)
+enum err keeper_issue_device(struct keeper *k, struct scope *s, const char *csr_pem, struct id tenant, struct id device,
+			     int days, char **ret_cert_pem, uint8_t ret_fingerprint[32], int64_t *ret_not_after_us)
 {
 	check(pthread_rwlock_rdlock(&k->ca.lock) == 0);
 	enum err e = check_signer(k, s);
@@ -154,7 +159,8 @@ static enum err join(struct scope *s, const char *new_pem, const char *old_pem, 
 			continue;
 		buf_adds(out, one);
 		if (++count > AUTHORITIES_MAX)
-			return scope_fail(s, ERR_LIMIT, "%d certificate authorities are trusted already", AUTHORITIES_MAX);
+			return scope_fail(s, ERR_LIMIT, "%d certificate authorities are trusted already",
+					  AUTHORITIES_MAX);
 	}
 	return out->failed ? scope_fail(s, ERR_LIMIT, "the certificates of the authorities are too long") : OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The keeper's files: who may read them, and the text form of a key: "<file name> <64 hex> <16 hex>\n", the last being the start
- * of the SHA-256 of what stands before, so that a damaged key is found instead of used. */
+ * The keeper's files: who may read them, and the text form of a key: "<file name> <64 hex> <16 hex>\n", the last being
+ * the start of the SHA-256 of what stands before, so that a damaged key is found instead of used. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -41,13 +41,15 @@ enum err keeper_file_open(int dir, const char *name, bool append, int *ret_fd, u
 	if (fd < 0 && errno == ENOENT)
 		return keeper_fail(detail, ERR_CONFIG, "the keeper's file %s is missing", name);
 	if (fd < 0)
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's file %s cannot be opened: %s", name, strerror(errno));
+		return keeper_fail(detail, ERR_CONFIG, "the keeper's file %s cannot be opened: %s", name,
+				   strerror(errno));
 	enum err e = OK;
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		e = keeper_fail(detail, ERR_CONFIG, "the keeper's file %s is no regular file", name);
 	else if ((st.st_mode & 077) != 0)
-		e = keeper_fail(detail, ERR_CONFIG, "others than its owner may use the keeper's file %s (mode %04o): set it to 0600",
-				name, (unsigned)(st.st_mode & 07777));
+		e = keeper_fail(detail, ERR_CONFIG,
+				"others than its owner may use the keeper's file %s (mode %04o): set it to 0600", name,
+				(unsigned)(st.st_mode & 07777));
 	if (e != OK) {
 		close(fd);
 		return e;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writing and reading the batches of the file of heads.  A torn batch can only be the last one, for each is on disk before the
- * next is begun: a bad batch with anything after it is damage. */
+ * Writing and reading the batches of the file of heads.  A torn batch can only be the last one, for each is on disk
+ * before the next is begun: a bad batch with anything after it is damage. */
 #include "keeper/headfile.h"
 
 #include <stdlib.h>
@@ -95,7 +95,8 @@ static bool all_zero(const uint8_t *p, size_t n)
 	return true;
 }
 
-enum headfile_found headfile_next(const uint8_t *file, size_t n, size_t at, const uint8_t **ret_records, size_t *ret_n, size_t *ret_next)
+enum headfile_found headfile_next(const uint8_t *file, size_t n, size_t at, const uint8_t **ret_records, size_t *ret_n,
+				  size_t *ret_next)
 {
 	size_t rest = n - at;
 	uint8_t want[HEADER], hash[SHA256_BYTES];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The last signed head of every log (I3).  What holds the promise: a new head is computed here from the last one and the new
- * leaves, it is on disk before anyone sees it, and where the disk refuses, memory still says what the disk says. */
+ * The last signed head of every log (I3).  What holds the promise: a new head is computed here from the last one and
+ * the new leaves, it is on disk before anyone sees it, and where the disk refuses, memory still says what the disk
+ * says. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -122,8 +123,8 @@ static bool still_ours(const struct heads *h)
 	       name.st_ino == ours.st_ino && name.st_dev == ours.st_dev;
 }
 
-/* Rewrites the file with the live heads only.  Where that fails before the rename, the long file stays in use and the next try is
- * when it has doubled; after the rename a file that might vanish in a crash must not take another head. */
+/* Rewrites the file with the live heads only.  Where that fails before the rename, the long file stays in use and the
+ * next try is when it has doubled; after the rename a file that might vanish in a crash must not take another head. */
 static void compact(struct heads *h)
 {
 	struct newfile f;
@@ -171,7 +172,8 @@ static enum err load(struct heads *h, const uint8_t *file, size_t n, uint64_t *r
 		case HEADFILE_TORN:
 			*ret_cut = n - at;
 			if (appendfile_cut(&h->file, at) != OK)
-				return keeper_fail(detail, ERR_IO, "the torn end of the keeper's file heads cannot be cut off");
+				return keeper_fail(detail, ERR_IO,
+						   "the torn end of the keeper's file heads cannot be cut off");
 			return OK;
 		case HEADFILE_BATCH:
 			if (take_records(h, records, records_n))
@@ -180,8 +182,10 @@ static enum err load(struct heads *h, const uint8_t *file, size_t n, uint64_t *r
 		case HEADFILE_DAMAGED:
 			break;
 		}
-		return keeper_fail(detail, ERR_CONFIG,
-				   "the keeper's file heads is damaged at byte %zu: put back its newest copy, never an older one", at);
+		return keeper_fail(
+			detail, ERR_CONFIG,
+			"the keeper's file heads is damaged at byte %zu: put back its newest copy, never an older one",
+			at);
 	}
 }
 
@@ -232,14 +236,15 @@ void heads_close(struct heads *h)
 static enum err stage(struct heads *h, struct scope *s, const struct keeper_growth *g, struct head_state *ret)
 {
 	if (!note_name_valid(g->origin))
-		return scope_fail(s, ERR_BAD_REQUEST, "a log's origin must be 1 to %d printable characters without space and +",
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "a log's origin must be 1 to %d printable characters without space and +",
 				  NOTE_NAME_MAX);
 	struct slot *slot = find_or_add(h, g->origin);
 	struct merkle_range range;
 	head_range(slot->staged != NULL ? slot->staged : slot->head, &range);
 	if (range.size != g->old_size)
-		return scope_fail(s, ERR_CONFLICT, "the log %s was last signed at size %" PRIu64 ", not %" PRIu64, g->origin,
-				  range.size, g->old_size);
+		return scope_fail(s, ERR_CONFLICT, "the log %s was last signed at size %" PRIu64 ", not %" PRIu64,
+				  g->origin, range.size, g->old_size);
 	if (g->n > INT64_MAX - range.size)
 		return scope_fail(s, ERR_BAD_REQUEST, "no log is that long");
 	for (size_t i = 0; i < g->n; i++)

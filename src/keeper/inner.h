@@ -34,7 +34,8 @@ struct keeper {
 /* *detail = malloc'd text; returns e. */
 enum err keeper_fail(char **detail, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Opens a regular file that only its owner may use; ERR_CONFIG with a detail that names it otherwise. */
-MUST_CHECK enum err keeper_file_open(int dir, const char *name, bool append, int *ret_fd, uint64_t *ret_size, char **detail);
+MUST_CHECK enum err keeper_file_open(int dir, const char *name, bool append, int *ret_fd, uint64_t *ret_size,
+				     char **detail);
 /* The whole of it, malloc'd and NUL-terminated. */
 MUST_CHECK enum err keeper_file_read(int dir, const char *name, size_t max, char **ret, size_t *ret_n, char **detail);
 MUST_CHECK enum err keeper_key_write(int dir, const char *name, const uint8_t key[KEEPER_KEY_BYTES]);
@@ -50,8 +51,10 @@ struct head_state {
 /* *ret_cut: bytes of a torn record that were cut off. */
 MUST_CHECK enum err heads_open(int dir, struct heads **ret, uint64_t *ret_cut, char **detail);
 void heads_close(struct heads *h);
-/* Extends each log by its leaves and writes all new heads at once; ret[i] and logs[i].err for each.  On an error nothing changed. */
-MUST_CHECK enum err heads_grow(struct heads *h, struct scope *s, struct keeper_growth *logs, struct head_state *ret, size_t count);
+/* Extends each log by its leaves and writes all new heads at once; ret[i] and logs[i].err for each.  On an error
+ * nothing changed. */
+MUST_CHECK enum err heads_grow(struct heads *h, struct scope *s, struct keeper_growth *logs, struct head_state *ret,
+			       size_t count);
 bool heads_get(struct heads *h, const char *origin, struct head_state *ret);
 
 /* ---- ledger.c ---- */

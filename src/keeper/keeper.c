@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Making, opening and closing the keeper, and what needs no more than its keys.  signing.key is written last: a directory without
- * it was never finished and does not open. */
+ * Making, opening and closing the keeper, and what needs no more than its keys.  signing.key is written last: a
+ * directory without it was never finished and does not open. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +18,8 @@
 #define LOCK_FILE "lock"
 
 /* In the order in which they are made. */
-static const char *const files[] = {LOCK_FILE, "heads", "ledger", "ca.key", "ca.pem", "token.key", "suppression.key", "export.key",
-				    "signing.key"};
+static const char *const files[] = {LOCK_FILE,   "heads",           "ledger",     "ca.key",     "ca.pem",
+				    "token.key", "suppression.key", "export.key", "signing.key"};
 enum { FILES = sizeof files / sizeof files[0], EMPTY_FILES = 3, FIRST_KEY = 5 };
 
 /* ---- making ---- */
@@ -32,7 +32,8 @@ static bool is_empty(int dir)
 	bool empty = true;
 	const struct dirent *e;
 	while (empty && (e = readdir(d)) != NULL)
-		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || strcmp(e->d_name, "lost+found") == 0;
+		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+			strcmp(e->d_name, "lost+found") == 0;
 	closedir(d);
 	return empty;
 }
@@ -41,11 +42,12 @@ static bool is_empty(int dir)
 static enum err make_directory(const char *path, int *ret, char **detail)
 {
 	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory %s cannot be made: %s", path, strerror(errno));
+		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory %s cannot be made: %s", path,
+				   strerror(errno));
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory %s cannot be opened: %s", path,
-				   strerror(errno));
+		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory %s cannot be opened: %s",
+				   path, strerror(errno));
 	if (!is_empty(dir)) {
 		close(dir);
 		return keeper_fail(detail, ERR_EXISTS, "the keeper's directory %s is not empty", path);
@@ -112,10 +114,13 @@ static enum err open_directory(struct keeper *k, const char *path, char **detail
 	struct stat st;
 	k->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->dir < 0 || fstat(k->dir, &st) != 0)
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory %s cannot be opened: %s", path, strerror(errno));
+		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory %s cannot be opened: %s", path,
+				   strerror(errno));
 	if ((st.st_mode & 077) != 0)
-		return keeper_fail(detail, ERR_CONFIG, "others than its owner may use the keeper's directory %s (mode %04o): set it to 0700",
-				   path, (unsigned)(st.st_mode & 07777));
+		return keeper_fail(
+			detail, ERR_CONFIG,
+			"others than its owner may use the keeper's directory %s (mode %04o): set it to 0700", path,
+			(unsigned)(st.st_mode & 07777));
 	return OK;
 }
 
@@ -135,10 +140,12 @@ static enum err take_lock(struct keeper *k, char **detail)
 	if (flock(k->lock, LOCK_EX | LOCK_NB) != 0) {
 		if (errno != EWOULDBLOCK)
 			return keeper_fail(detail, ERR_IO, "the keeper's lock cannot be taken: %s", strerror(errno));
-		return keeper_fail(detail, ERR_BUSY, "another server uses this data directory (pid %ld)", read_pid(k->lock));
+		return keeper_fail(detail, ERR_BUSY, "another server uses this data directory (pid %ld)",
+				   read_pid(k->lock));
 	}
 	if (ftruncate(k->lock, 0) != 0 || dprintf(k->lock, "%ld\n", (long)getpid()) < 0)
-		return keeper_fail(detail, err_from_errno(errno), "the keeper's lock cannot be written: %s", strerror(errno));
+		return keeper_fail(detail, err_from_errno(errno), "the keeper's lock cannot be written: %s",
+				   strerror(errno));
 	return OK;
 }
 
@@ -215,7 +222,8 @@ enum err keeper_sign_heads(struct keeper *k, struct scope *s, struct keeper_grow
 	TRY(heads_grow(k->heads, s, logs, heads, count));
 	for (size_t i = 0; i < count; i++)
 		if (logs[i].err == OK)
-			logs[i].checkpoint = note_checkpoint(s->arena, &k->signer, logs[i].origin, heads[i].size, heads[i].root);
+			logs[i].checkpoint =
+				note_checkpoint(s->arena, &k->signer, logs[i].origin, heads[i].size, heads[i].root);
 	return OK;
 }
 
@@ -228,7 +236,8 @@ enum err keeper_sign_head(struct keeper *k, struct scope *s, const char *origin,
 	return g.err;
 }
 
-enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint64_t *ret_size, uint8_t ret_root[SHA256_BYTES])
+enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint64_t *ret_size,
+		     uint8_t ret_root[SHA256_BYTES])
 {
 	struct head_state head;
 	if (!heads_get(k->heads, origin, &head))

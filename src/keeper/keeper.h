@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The keeper: what must never roll back lives here, apart from the database and its backups, behind this interface only.  It
- * hands no key out.  Its files are in DIR/keeper (0700; files 0600):
+ * The keeper: what must never roll back lives here, apart from the database and its backups, behind this interface
+ * only.  It hands no key out.  Its files are in DIR/keeper (0700; files 0600):
  *
  *   signing.key     Ed25519 seed: checkpoints and certificates
  *   token.key       HMAC key of bearer tokens
  *   suppression.key HMAC key of suppression entries and of salted subject references
  *   ca.key, ca.pem  the local certificate authority (ca-next.* while it is being rolled over)
  *   export.key      AES key of finished exports
- *   heads           last signed head of every log: append-only records with a checksum, fsynced before a signature is handed out
+ *   heads           last signed head of every log: append-only records with a checksum, on disk before a signature
+ *                   is handed out
  *   ledger          erasures: append-only, hash-chained JSON lines, fsynced before the first row goes
  *   lock            held by the one process that serves
  *
@@ -31,27 +32,32 @@
 
 struct keeper;
 
-/* dir: the keeper's own directory (DIR/keeper).  *detail (malloc'd, the caller frees; NULL is allowed) says why in one line. */
+/* dir: the keeper's own directory (DIR/keeper).  *detail (malloc'd, the caller frees; NULL is allowed) says why in one
+ * line. */
 
-/* Makes the keys and the CA in dir (which must not exist or be empty: ERR_EXISTS).  ca_name: common name of the CA, 1 to 64 bytes. */
+/* Makes the keys and the CA in dir (which must not exist or be empty: ERR_EXISTS).  ca_name: common name of the CA, 1
+ * to 64 bytes. */
 MUST_CHECK enum err keeper_create(const char *dir, const char *ca_name, int64_t now_us, char **detail);
-/* Takes the lock; ERR_BUSY where another process serves, ERR_CONFIG where a file is missing, damaged or readable by others. */
+/* Takes the lock; ERR_BUSY where another process serves, ERR_CONFIG where a file is missing, damaged or readable by
+ * others. */
 MUST_CHECK enum err keeper_open(const char *dir, struct keeper **ret, char **detail);
 void keeper_close(struct keeper *k); /* NULL is allowed */
-/* "heads=<bytes> ledger=<bytes>" where keeper_open() cut off what a crash had left unfinished (for the log); NULL otherwise. */
+/* "heads=<bytes> ledger=<bytes>" where keeper_open() cut off what a crash had left unfinished (for the log); NULL
+ * otherwise. */
 const char *keeper_cut(const struct keeper *k);
 
 /* ---- heads of the audit logs (I3) ---- */
 
-/* Signs the head of a log that grew.  The keeper holds the compact range (the perfect subtree roots) of each log's last signed head
- * and extends it itself by the new leaf hashes, so that what it signs is consistent with what it signed before by construction.
- * old_size must be the size it signed last (ERR_CONFLICT otherwise, with the detail naming both).  The new head is on disk before
- * the note is returned.  origin: the log's name (C2SP tlog-checkpoint).  The note (text, blank line, signature) is in the arena.
- * leaf_hashes: SHA-256(0x00 || entry), RFC 6962. */
+/* Signs the head of a log that grew.  The keeper holds the compact range (the perfect subtree roots) of each log's last
+ * signed head and extends it itself by the new leaf hashes, so that what it signs is consistent with what it signed
+ * before by construction. old_size must be the size it signed last (ERR_CONFLICT otherwise, with the detail naming
+ * both).  The new head is on disk before the note is returned.  origin: the log's name (C2SP tlog-checkpoint).  The
+ * note (text, blank line, signature) is in the arena. leaf_hashes: SHA-256(0x00 || entry), RFC 6962. */
 MUST_CHECK enum err keeper_sign_head(struct keeper *k, struct scope *s, const char *origin, uint64_t old_size,
 				     const uint8_t (*leaf_hashes)[SHA256_BYTES], size_t n, char **ret_checkpoint);
-/* Several logs in one write to disk (one tick).  An error: nothing was signed and nothing changed, each err says so.  OK: look at
- * each err (a conflict of one log does not hinder the others).  n = 0 signs the head as it is; a log that never grew has size 0. */
+/* Several logs in one write to disk (one tick).  An error: nothing was signed and nothing changed, each err says so.
+ * OK: look at each err (a conflict of one log does not hinder the others).  n = 0 signs the head as it is; a log that
+ * never grew has size 0. */
 struct keeper_growth {
 	const char *origin;
 	uint64_t old_size;
@@ -62,7 +68,8 @@ struct keeper_growth {
 };
 MUST_CHECK enum err keeper_sign_heads(struct keeper *k, struct scope *s, struct keeper_growth *logs, size_t count);
 /* Size and root of the last signed head; ERR_NOT_FOUND where the log was never signed (size 0). */
-MUST_CHECK enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint64_t *ret_size, uint8_t ret_root[SHA256_BYTES]);
+MUST_CHECK enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint64_t *ret_size,
+				uint8_t ret_root[SHA256_BYTES]);
 /* The verifier key line of the logs' signatures: "<name>+<8 hex>+<base64>" (C2SP signed-note). */
 char *keeper_vkey(struct keeper *k, struct arena *a, const char *name);
 
@@ -80,7 +87,8 @@ struct token_claims {
 	int64_t issued_us, expires_us;
 };
 char *keeper_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct token_claims *c);
-/* ERR_UNAUTHENTICATED with a detail that says malformed, wrong signature or expired, and never echoes the token. */
+/* ERR_UNAUTHENTICATED with a detail that says malformed, too long, wrong signature, expired or not yet valid, and never
+ * echoes the token.  The key is this installation's alone, which stands for a check of issuer and audience. */
 MUST_CHECK enum err keeper_token_verify(struct keeper *k, struct scope *s, const char *token, struct token_claims *ret);
 
 /* ---- suppression and salted references ---- */
@@ -90,33 +98,44 @@ void keeper_reference(struct keeper *k, const char *label, const void *p, size_t
 
 /* ---- the certificate authority ---- */
 
-char *keeper_ca_pem(struct keeper *k, struct arena *a); /* all CAs that are trusted now, newest first */
-MUST_CHECK enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x509_name *name, int days, struct x509_pair *ret);
-MUST_CHECK enum err keeper_issue_device(struct keeper *k, struct scope *s, const char *csr_pem, struct id tenant, struct id device, int days,
-					char **ret_cert_pem, uint8_t ret_fingerprint[32], int64_t *ret_not_after_us);
-/* Makes a new CA that signs from now on; the old one stays trusted until it expires. */
+/* All CAs that are trusted now, newest first.  (One that expires stays until the next roll-over; x509_check_client
+ * refuses it.) */
+char *keeper_ca_pem(struct keeper *k, struct arena *a);
+/* Both: ERR_BAD_REQUEST, or ERR_CONFIG where the CA has expired; no certificate outlives the CA. */
+MUST_CHECK enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x509_name *name, int days,
+					struct x509_pair *ret);
+MUST_CHECK enum err keeper_issue_device(struct keeper *k, struct scope *s, const char *csr_pem, struct id tenant,
+					struct id device, int days, char **ret_cert_pem, uint8_t ret_fingerprint[32],
+					int64_t *ret_not_after_us);
+/* Makes a new CA that signs from now on; the old one stays trusted until it expires.  ERR_LIMIT: 16 are trusted
+ * already. */
 MUST_CHECK enum err keeper_ca_roll(struct keeper *k, struct scope *s, const char *ca_name);
 
 /* ---- exports at rest ---- */
 
 MUST_CHECK enum err keeper_seal_file(struct keeper *k, struct id object, const char *from, const char *to);
 struct unseal_stream;
-MUST_CHECK enum err keeper_unseal_open(struct keeper *k, struct id object, const char *path, struct unseal_stream **ret);
+MUST_CHECK enum err keeper_unseal_open(struct keeper *k, struct id object, const char *path,
+				       struct unseal_stream **ret);
 /* A secret of the database at rest (Wi-Fi passphrases, mail passwords): sealed blob in the arena. */
 void *keeper_seal(struct keeper *k, struct arena *a, const void *p, size_t n, size_t *ret_n);
 void *keeper_unseal(struct keeper *k, struct arena *a, const void *p, size_t n, size_t *ret_n); /* NULL: not ours */
 
 /* ---- the erasure ledger ---- */
 
-/* Appends one entry (canonical JSON object, one line) and fsyncs.  The keeper adds sequence number and previous hash. */
-MUST_CHECK enum err keeper_ledger_append(struct keeper *k, struct scope *s, const char *json, size_t n, uint64_t *ret_sequence,
-					 uint8_t ret_hash[SHA256_BYTES]);
-/* Entries from a sequence number on, in order, to the callback (false stops). */
+/* Appends one entry (canonical JSON object, one line, at most 256 KiB) and fsyncs.  The keeper adds the sequence number
+ * (from 1) and the previous hash; the last two may be NULL. */
+MUST_CHECK enum err keeper_ledger_append(struct keeper *k, struct scope *s, const char *json, size_t n,
+					 uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES]);
+/* Entries (as they were given) from a sequence number on, in order, to the callback (false stops), which may call the
+ * keeper. */
 typedef bool (*keeper_ledger_fn)(void *arg, uint64_t sequence, const char *json, size_t n);
-MUST_CHECK enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, keeper_ledger_fn fn, void *arg);
+MUST_CHECK enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, keeper_ledger_fn fn,
+				       void *arg);
 uint64_t keeper_ledger_size(struct keeper *k);
 
-/* Needles of a deletion under way, sealed, until its scan: one file per duty, destroyed by keeper_needles_drop(). */
+/* Needles of a deletion under way, sealed, until its scan: one file per duty (1 MiB), overwritten and destroyed by
+ * keeper_needles_drop(), which is OK where there is none. */
 MUST_CHECK enum err keeper_needles_put(struct keeper *k, struct scope *s, struct id duty, const void *p, size_t n);
 MUST_CHECK enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, void **ret, size_t *ret_n);
 MUST_CHECK enum err keeper_needles_drop(struct keeper *k, struct scope *s, struct id duty);

@@ -3,9 +3,10 @@
  *
  *   {"seq":N,"prev":"<64 hex>","entry":<the caller's object>,"hash":"<64 hex>"}
  *
- * N counts from 1; hash is the SHA-256 of the line up to the comma before "hash"; prev is the hash of the line before, zeros for
- * the first.  So a line cannot be changed, removed or moved without every later line telling.  The whole chain is checked at open;
- * a last line without its newline is a write that a crash cut short, was never acknowledged, and goes. */
+ * N counts from 1; hash is the SHA-256 of the line up to the comma before "hash"; prev is the hash of the line before,
+ * zeros for the first.  So a line cannot be changed, removed or moved without every later line telling.  The whole
+ * chain is checked at open; a last line without its newline is a write that a crash cut short, was never acknowledged,
+ * and goes. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <fcntl.h>
@@ -40,9 +41,10 @@ static size_t write_prefix(char out[PREFIX_MAX], uint64_t sequence, const uint8_
 	return (size_t)snprintf(out, PREFIX_MAX, "{\"seq\":%" PRIu64 ",\"prev\":\"%s\",\"entry\":", sequence, hex);
 }
 
-/* Checks one line (without newline) against its place in the chain.  hash: the line's own, which is the next line's prev. */
-static bool read_line(const char *line, size_t n, uint64_t sequence, const uint8_t prev[SHA256_BYTES], const char **ret_entry,
-		      size_t *ret_n, uint8_t hash[SHA256_BYTES])
+/* Checks one line (without newline) against its place in the chain.  hash: the line's own, which is the next line's
+ * prev. */
+static bool read_line(const char *line, size_t n, uint64_t sequence, const uint8_t prev[SHA256_BYTES],
+		      const char **ret_entry, size_t *ret_n, uint8_t hash[SHA256_BYTES])
 {
 	char want[PREFIX_MAX], hex[HEX + 1];
 	size_t prefix = write_prefix(want, sequence, prev);
@@ -121,7 +123,9 @@ static enum err load(struct ledger *l, uint64_t *ret_cut, char **detail)
 		e = keeper_fail(detail, ERR_IO, "the erasure ledger cannot be read");
 	if (found == WALK_DAMAGED)
 		e = keeper_fail(detail, ERR_CONFIG,
-				"the erasure ledger is damaged in line %" PRIu64 ": put back its newest copy, never an older one", w.sequence + 1);
+				"the erasure ledger is damaged in line %" PRIu64
+				": put back its newest copy, never an older one",
+				w.sequence + 1);
 	if (found == WALK_TORN) {
 		*ret_cut = l->file.length - w.offset;
 		if (appendfile_cut(&l->file, w.offset) != OK)
@@ -160,7 +164,8 @@ void ledger_close(struct ledger *l)
 
 enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, keeper_ledger_fn fn, void *arg)
 {
-	/* The file only grows, so that what is there now can be read without the lock: fn may take its time, or append. */
+	/* The file only grows, so that what is there now can be read without the lock: fn may take its time, or append.
+	 */
 	uint64_t size = keeper_ledger_size(k);
 	struct walk w;
 	if (!walk_begin(&w, k->dir))
@@ -171,8 +176,9 @@ enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, ke
 		if (w.sequence >= from)
 			more = fn(arg, w.sequence, w.entry, w.entry_n);
 	walk_end(&w);
-	return found == WALK_LINE ? OK
-				  : scope_fail(s, ERR_IO, "the erasure ledger is damaged in line %" PRIu64, w.sequence + 1);
+	return found == WALK_LINE
+		       ? OK
+		       : scope_fail(s, ERR_IO, "the erasure ledger is damaged in line %" PRIu64, w.sequence + 1);
 }
 
 uint64_t keeper_ledger_size(struct keeper *k)

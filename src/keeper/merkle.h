@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The Merkle tree of RFC 6962 by its right edge only: the roots of the perfect subtrees that a size decomposes into (the "compact
- * range").  At most 64 hashes stand for a log of any length, and appending to them cannot change what they already stand for. */
+ * The Merkle tree of RFC 6962 by its right edge only: the roots of the perfect subtrees that a size decomposes into
+ * (the "compact range").  At most 64 hashes stand for a log of any length, and appending to them cannot change what
+ * they already stand for. */
 #ifndef REEVE_KEEPER_MERKLE_H
 #define REEVE_KEEPER_MERKLE_H
 
@@ -9,9 +10,9 @@
 #include "crypto/digest.h"
 
 struct merkle_range {
-	uint64_t size;                    /* leaves */
-	unsigned count;                   /* roots: one for each bit set in size */
-	uint8_t root[64][SHA256_BYTES];   /* largest subtree first */
+	uint64_t size;                  /* leaves */
+	unsigned count;                 /* roots: one for each bit set in size */
+	uint8_t root[64][SHA256_BYTES]; /* largest subtree first */
 };
 
 void merkle_leaf_hash(const void *entry, size_t n, uint8_t out[SHA256_BYTES]); /* SHA-256(0x00 || entry) */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a byte scan will look for after a deletion, sealed, one file for each duty.  The needles are the identifiers that were to
- * be erased: their file is overwritten before its name goes.  On a file system that writes elsewhere (copy on write, flash) old
- * blocks may keep the sealed bytes; they are of no use without the keeper's key. */
+ * What a byte scan will look for after a deletion, sealed, one file for each duty.  The needles are the identifiers
+ * that were to be erased: their file is overwritten before its name goes.  On a file system that writes elsewhere (copy
+ * on write, flash) old blocks may keep the sealed bytes; they are of no use without the keeper's key. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Exports and secrets at rest.  Every object has a key of its own, so that a file put in the place of another does not open. */
+ * Exports and secrets at rest.  Every object has a key of its own, so that a file put in the place of another does not
+ * open. */
 #include "keeper/sealing.h"
 
 #include <string.h>

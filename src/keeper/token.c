@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bearer tokens: JWTs with HS256 that only this server issues and only this server verifies.  So there is one header, compared as
- * bytes: no algorithm is ever read from a token, and nothing in a token is parsed before its MAC was found right. */
+ * Bearer tokens: JWTs with HS256 that only this server issues and only this server verifies.  So there is one header,
+ * compared as bytes: no algorithm is ever read from a token, and nothing in a token is parsed before its MAC was found
+ * right. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -63,10 +64,11 @@ static bool time_claim(const json_t *o, const char *key, int64_t *ret_us)
 static bool read_claims(const char *payload, size_t n, struct token_claims *ret, int64_t *ret_not_before)
 {
 	json_t *o = json_loadb(payload, n, JSON_REJECT_DUPLICATES, NULL);
-	bool good = json_is_object(o) && json_is_string(json_object_get(o, "iss")) && json_is_string(json_object_get(o, "aud")) &&
-		    id_claim(o, "tid", &ret->tenant) && id_claim(o, "appid", &ret->application) &&
-		    id_claim(o, "jti", &ret->credential) && time_claim(o, "iat", &ret->issued_us) &&
-		    time_claim(o, "nbf", ret_not_before) && time_claim(o, "exp", &ret->expires_us);
+	bool good = json_is_object(o) && json_is_string(json_object_get(o, "iss")) &&
+		    json_is_string(json_object_get(o, "aud")) && id_claim(o, "tid", &ret->tenant) &&
+		    id_claim(o, "appid", &ret->application) && id_claim(o, "jti", &ret->credential) &&
+		    time_claim(o, "iat", &ret->issued_us) && time_claim(o, "nbf", ret_not_before) &&
+		    time_claim(o, "exp", &ret->expires_us);
 	json_decref(o);
 	return good;
 }
@@ -85,7 +87,8 @@ static enum err check_mac(struct keeper *k, struct scope *s, const char *token, 
 	const char *header = base64url_encode(s->arena, header_json, sizeof header_json - 1);
 	size_t header_n = strlen(header);
 	const char *dot = n > 0 ? strrchr(token, '.') : NULL;
-	if (dot == NULL || (size_t)(dot - token) <= header_n + 1 || strncmp(token, header, header_n) != 0 || token[header_n] != '.')
+	if (dot == NULL || (size_t)(dot - token) <= header_n + 1 || strncmp(token, header, header_n) != 0 ||
+	    token[header_n] != '.')
 		return refuse(s, "is malformed");
 	if ((size_t)(token + n - dot) != MAC_TEXT + 1)
 		return refuse(s, "has a wrong signature");

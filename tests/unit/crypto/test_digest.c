@@ -51,8 +51,9 @@ static void hmac_rfc_4231(void **state)
 	for (size_t i = 0; i < sizeof counting; i++)
 		counting[i] = (uint8_t)(i + 1);
 	static const char six[] = "Test Using Larger Than Block-Size Key - Hash Key First";
-	static const char seven[] = "This is a test using a larger than block-size key and a larger than block-size data. "
-				    "The key needs to be hashed before being used by the HMAC algorithm.";
+	static const char seven[] =
+		"This is a test using a larger than block-size key and a larger than block-size data. "
+		"The key needs to be hashed before being used by the HMAC algorithm.";
 	const struct {
 		const void *key;
 		size_t key_n;
@@ -61,7 +62,8 @@ static void hmac_rfc_4231(void **state)
 		const char *mac;
 	} want[] = {
 		{b0, 20, "Hi There", 8, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
-		{"Jefe", 4, "what do ya want for nothing?", 28, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+		{"Jefe", 4, "what do ya want for nothing?", 28,
+		 "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
 		{aa, 20, dd, 50, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
 		{counting, 25, cd, 50, "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"},
 		{aa, 131, six, sizeof six - 1, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
@@ -128,8 +130,9 @@ static void threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_examples), cmocka_unit_test(sha256_of_a_million), cmocka_unit_test(hmac_rfc_4231),
-		cmocka_unit_test(hmac_without_a_key), cmocka_unit_test(compares), cmocka_unit_test(threads),
+		cmocka_unit_test(sha256_examples), cmocka_unit_test(sha256_of_a_million),
+		cmocka_unit_test(hmac_rfc_4231),   cmocka_unit_test(hmac_without_a_key),
+		cmocka_unit_test(compares),        cmocka_unit_test(threads),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(puts_and_replaces), cmocka_unit_test(abandons),
-					   cmocka_unit_test(leftovers), cmocka_unit_test(errors), cmocka_unit_test(no_space)};
+					   cmocka_unit_test(leftovers), cmocka_unit_test(errors),
+					   cmocka_unit_test(no_space)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

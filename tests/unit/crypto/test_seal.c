@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Sealed blobs and files: what was sealed comes back, and any change, anywhere, is found: in a nonce, a body, a tag, by frames that
- * changed places, went, came, or were cut. */
+ * Sealed blobs and files: what was sealed comes back, and any change, anywhere, is found: in a nonce, a body, a tag, by
+ * frames that changed places, went, came, or were cut. */
 #include "test.h"
 
 #include <fcntl.h>
@@ -175,7 +175,8 @@ static void changed_files_do_not(void **state)
 	memcpy(copy, sealed, n); /* one more at the end */
 	memcpy(copy + n, sealed, SEALED);
 	assert_refused(want, copy, n + SEALED, 2 * FRAME);
-	const size_t cuts[] = {0, 1, SEAL_OVERHEAD - 1, SEALED - 1, SEALED, SEALED + 27, SEALED + 28, 2 * SEALED, n - 1};
+	const size_t cuts[] = {0,           1,           SEAL_OVERHEAD - 1, SEALED - 1, SEALED,
+			       SEALED + 27, SEALED + 28, 2 * SEALED,        n - 1};
 	for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
 		assert_refused(want, sealed, cuts[i], cuts[i] < SEALED ? 0 : cuts[i] < 2 * SEALED ? FRAME : 2 * FRAME);
 	write_file(sealed_path, sealed, n);
@@ -230,8 +231,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(published_vectors), cmocka_unit_test(blobs_come_back),	     cmocka_unit_test(changed_blobs_do_not),
-		cmocka_unit_test(files_come_back),   cmocka_unit_test(changed_files_do_not), cmocka_unit_test(a_blob_is_no_file),
+		cmocka_unit_test(published_vectors),    cmocka_unit_test(blobs_come_back),
+		cmocka_unit_test(changed_blobs_do_not), cmocka_unit_test(files_come_back),
+		cmocka_unit_test(changed_files_do_not), cmocka_unit_test(a_blob_is_no_file),
 		cmocka_unit_test(missing_files),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Certificates: what is made has the profile it should, and a client is accepted only with one of ours, for this use, in time. */
+ * Certificates: what is made has the profile it should, and a client is accepted only with one of ours, for this use,
+ * in time. */
 #include "test.h"
 
 #include "base/clock.h"
@@ -20,12 +21,12 @@ static void fresh(void)
 	s.now = NOW;
 }
 
-#define assert_says(words)                                                                              \
-	do {                                                                                            \
-		assert_non_null(s.detail);                                                              \
-		if (strstr(s.detail, words) == NULL)                                                    \
-			fail_msg("the detail \"%s\" does not say \"%s\"", s.detail, words);             \
-		s.detail = NULL;                                                                        \
+#define assert_says(words)                                                                                             \
+	do {                                                                                                           \
+		assert_non_null(s.detail);                                                                             \
+		if (strstr(s.detail, words) == NULL)                                                                   \
+			fail_msg("the detail \"%s\" does not say \"%s\"", s.detail, words);                            \
+		s.detail = NULL;                                                                                       \
 	} while (0)
 
 static uint8_t *der_of(const char *pem, size_t *ret_n)
@@ -137,11 +138,13 @@ static void bad_server_names(void **state)
 	static const char *const bad_ip[] = {"", "1.2.3", "localhost", "1.2.3.4/8", "::g"};
 	struct x509_pair pair;
 	for (size_t i = 0; i < sizeof bad_dns / sizeof bad_dns[0]; i++)
-		assert_err(x509_make_server(arena, &ca, &(struct x509_name){"x", (const char *[]){bad_dns[i], NULL}, NULL}, NOW, 1,
+		assert_err(x509_make_server(arena, &ca,
+					    &(struct x509_name){"x", (const char *[]){bad_dns[i], NULL}, NULL}, NOW, 1,
 					    &pair),
 			   ERR_BAD_REQUEST);
 	for (size_t i = 0; i < sizeof bad_ip / sizeof bad_ip[0]; i++)
-		assert_err(x509_make_server(arena, &ca, &(struct x509_name){"x", NULL, (const char *[]){bad_ip[i], NULL}}, NOW, 1,
+		assert_err(x509_make_server(arena, &ca,
+					    &(struct x509_name){"x", NULL, (const char *[]){bad_ip[i], NULL}}, NOW, 1,
 					    &pair),
 			   ERR_BAD_REQUEST);
 	assert_err(x509_make_server(arena, &ca, &(struct x509_name){NULL, NULL, NULL}, NOW, 1, &pair), ERR_BAD_REQUEST);
@@ -227,7 +230,8 @@ static void curve_by_numbers(void **state)
 	int64_t end;
 	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("group", curve, 0),
 			       OSSL_PARAM_construct_utf8_string("encoding", explicit, 0), OSSL_PARAM_construct_end()};
-	assert_true(EVP_PKEY_keygen_init(ctx) == 1 && EVP_PKEY_CTX_set_params(ctx, params) == 1 && EVP_PKEY_generate(ctx, &key) == 1);
+	assert_true(EVP_PKEY_keygen_init(ctx) == 1 && EVP_PKEY_CTX_set_params(ctx, params) == 1 &&
+		    EVP_PKEY_generate(ctx, &key) == 1);
 	assert_err(sign(csr_for(key, EVP_sha256()), 30, &cert, &end), ERR_BAD_REQUEST);
 	EVP_PKEY_free(key);
 	EVP_PKEY_CTX_free(ctx);
@@ -238,7 +242,8 @@ static void bad_requests(void **state)
 	char *key, *csr, *cert;
 	int64_t end;
 	assert_err(x509_make_request(arena, "reeve-agent", &key, &csr), OK);
-	static const char *const none[] = {"", "text", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"};
+	static const char *const none[] = {
+		"", "text", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"};
 	for (size_t i = 0; i < 3; i++) {
 		assert_err(sign(none[i], 30, &cert, &end), ERR_BAD_REQUEST);
 		assert_says("not a readable PKCS#10 request");
@@ -306,7 +311,9 @@ static void refuses_other_usages(void **state)
 	struct x509_pair server_pair;
 	struct x509_info info;
 	char id[ID_TEXT];
-	assert_err(x509_make_server(arena, &ca, &(struct x509_name){id_format(device, id), NULL, NULL}, NOW, 30, &server_pair), OK);
+	assert_err(x509_make_server(arena, &ca, &(struct x509_name){id_format(device, id), NULL, NULL}, NOW, 30,
+				    &server_pair),
+		   OK);
 	assert_err(check_pem(ca.cert_pem, server_pair.cert_pem, NOW, &info), ERR_UNAUTHENTICATED);
 	assert_says("usage is not that of a client");
 	assert_err(check_pem(ca.cert_pem, ca.cert_pem, NOW, &info), ERR_UNAUTHENTICATED);
@@ -328,15 +335,19 @@ static char *handmade(const char *usage, const char *cn, const char *cn2, const 
 	const char *const parts[][2] = {{"CN", cn}, {"CN", cn2}, {"O", o}};
 	for (int i = 0; i < 3; i++)
 		if (parts[i][1] != NULL)
-			X509_NAME_add_entry_by_txt(name, parts[i][0], MBSTRING_ASC, (const unsigned char *)parts[i][1], -1, -1, 0);
+			X509_NAME_add_entry_by_txt(name, parts[i][0], MBSTRING_ASC, (const unsigned char *)parts[i][1],
+						   -1, -1, 0);
 	X509V3_CTX ctx;
 	X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
 	const struct {
 		int nid;
 		const char *value;
-	} ext[] = {{NID_ext_key_usage, usage}, {NID_subject_key_identifier, "hash"}, {NID_authority_key_identifier, "keyid"}};
+	} ext[] = {{NID_ext_key_usage, usage},
+		   {NID_subject_key_identifier, "hash"},
+		   {NID_authority_key_identifier, "keyid"}};
 	for (int i = 0; i < 3; i++) {
-		X509_EXTENSION *e = ext[i].value != NULL ? X509V3_EXT_conf_nid(NULL, &ctx, ext[i].nid, ext[i].value) : NULL;
+		X509_EXTENSION *e =
+			ext[i].value != NULL ? X509V3_EXT_conf_nid(NULL, &ctx, ext[i].nid, ext[i].value) : NULL;
 		if (e != NULL)
 			X509_add_ext(cert, e, -1);
 		X509_EXTENSION_free(e);
@@ -365,7 +376,8 @@ static void refuses_what_does_not_say_so(void **state)
 	assert_says("names no device");
 	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", d, NULL, NULL), NOW, &info), ERR_UNAUTHENTICATED);
 	assert_says("names no device");
-	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", "not an id", NULL, t), NOW, &info), ERR_UNAUTHENTICATED);
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", "not an id", NULL, t), NOW, &info),
+		   ERR_UNAUTHENTICATED);
 	assert_says("names no device");
 }
 
@@ -393,7 +405,8 @@ static int setup(void **state)
 	scope_system(&s, arena, NULL, NULL);
 	tenant = id_new(NOW);
 	device = id_new(NOW);
-	return x509_make_ca(arena, "Ours", NOW, 3650, &ca) != OK || x509_make_ca(arena, "Theirs", NOW, 3650, &foreign) != OK;
+	return x509_make_ca(arena, "Ours", NOW, 3650, &ca) != OK ||
+	       x509_make_ca(arena, "Theirs", NOW, 3650, &foreign) != OK;
 }
 
 static int each(void **state)
@@ -413,10 +426,20 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(authority), CASE(server), CASE(bad_server_names), CASE(no_certificate_outlives_its_authority),
-		CASE(device_certificate), CASE(key_types), CASE(curve_by_numbers), CASE(bad_requests), CASE(refuses_foreign_authority),
-		CASE(refuses_out_of_time), CASE(refuses_after_the_authority), CASE(refuses_other_usages),
-		CASE(refuses_what_does_not_say_so), CASE(refuses_every_changed_byte),
+		CASE(authority),
+		CASE(server),
+		CASE(bad_server_names),
+		CASE(no_certificate_outlives_its_authority),
+		CASE(device_certificate),
+		CASE(key_types),
+		CASE(curve_by_numbers),
+		CASE(bad_requests),
+		CASE(refuses_foreign_authority),
+		CASE(refuses_out_of_time),
+		CASE(refuses_after_the_authority),
+		CASE(refuses_other_usages),
+		CASE(refuses_what_does_not_say_so),
+		CASE(refuses_every_changed_byte),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, setup, teardown);

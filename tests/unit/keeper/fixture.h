@@ -126,11 +126,11 @@ static inline void fixture_refused(struct fixture *f, enum err want, const char 
 }
 
 #define assert_err(got, want) assert_string_equal(err_name(got), err_name(want))
-#define assert_says(scope, words)                                                                                 \
-	do {                                                                                                      \
-		assert_non_null((scope)->detail);                                                                 \
-		if (strstr((scope)->detail, words) == NULL)                                                       \
-			fail_msg("the detail \"%s\" does not say \"%s\"", (scope)->detail, words);                \
+#define assert_says(scope, words)                                                                                      \
+	do {                                                                                                           \
+		assert_non_null((scope)->detail);                                                                      \
+		if (strstr((scope)->detail, words) == NULL)                                                            \
+			fail_msg("the detail \"%s\" does not say \"%s\"", (scope)->detail, words);                     \
 	} while (0)
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * I3: for one log and size, one root is ever signed.  The published signed vectors, growth in steps, reopening, torn and damaged
- * files, conflicts, batches, and rewriting the file. */
+ * I3: for one log and size, one root is ever signed.  The published signed vectors, growth in steps, reopening, torn
+ * and damaged files, conflicts, batches, and rewriting the file. */
 #include "fixture.h"
 
 #include <pthread.h>
@@ -10,12 +10,18 @@
 
 #define ORIGIN "example.com/audit"
 
-static const char checkpoint_0[] = ORIGIN "\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n"
-	"\u2014 " ORIGIN " Kbh7/ED+/RTmyNsFG2cRwzZiYaQvx3YioNlkgndJTb7s3/r+dOtMgWGu+L0eNRqBNJktBJpHbPXe5NNIBus0HoDn7wQ=\n";
-static const char checkpoint_6[] = ORIGIN "\n6\nduZ9rbzfHhDht03cYIq9L5jfsW+851J3tSMqEn8gh+8=\n\n"
-	"\u2014 " ORIGIN " Kbh7/HO9/cNAM47sY4LFx716RPXAI12O7zTSkTHC4s4hITNV3bNa/Z78R+h2DB4s20ikbvom+n9k1E9r0+b+xddItQs=\n";
-static const char checkpoint_8[] = ORIGIN "\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n"
-	"\u2014 " ORIGIN " Kbh7/MMDZzUK+Vn5aeiirlU7DkzTjY8Q014NWv4lp/DhLnxVQP9jgD8Wxf7HAzHwZgfJfgl/Sxj8AshRwfohrAwzAw0=\n";
+static const char checkpoint_0[] =
+	ORIGIN "\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n"
+	       "\u2014 " ORIGIN
+	       " Kbh7/ED+/RTmyNsFG2cRwzZiYaQvx3YioNlkgndJTb7s3/r+dOtMgWGu+L0eNRqBNJktBJpHbPXe5NNIBus0HoDn7wQ=\n";
+static const char checkpoint_6[] =
+	ORIGIN "\n6\nduZ9rbzfHhDht03cYIq9L5jfsW+851J3tSMqEn8gh+8=\n\n"
+	       "\u2014 " ORIGIN
+	       " Kbh7/HO9/cNAM47sY4LFx716RPXAI12O7zTSkTHC4s4hITNV3bNa/Z78R+h2DB4s20ikbvom+n9k1E9r0+b+xddItQs=\n";
+static const char checkpoint_8[] =
+	ORIGIN "\n8\nXcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=\n\n"
+	       "\u2014 " ORIGIN
+	       " Kbh7/MMDZzUK+Vn5aeiirlU7DkzTjY8Q014NWv4lp/DhLnxVQP9jgD8Wxf7HAzHwZgfJfgl/Sxj8AshRwfohrAwzAw0=\n";
 
 /* The leaf hashes of the published eight-leaf tree. */
 static void eight_leaves(uint8_t out[8][SHA256_BYTES])
@@ -23,7 +29,8 @@ static void eight_leaves(uint8_t out[8][SHA256_BYTES])
 	static const struct {
 		const char *p;
 		size_t n;
-	} entry[] = {{"", 0}, {"\0", 1}, {"\x10", 1}, {"\x20\x21", 2}, {"01", 2}, {"@ABC", 4}, {"PQRSTUVW", 8}, {"`abcdefghijklmno", 16}};
+	} entry[] = {{"", 0},   {"\0", 1},   {"\x10", 1},     {"\x20\x21", 2},
+		     {"01", 2}, {"@ABC", 4}, {"PQRSTUVW", 8}, {"`abcdefghijklmno", 16}};
 	for (int i = 0; i < 8; i++)
 		merkle_leaf_hash(entry[i].p, entry[i].n, out[i]);
 }
@@ -46,7 +53,8 @@ static void signed_vectors(void **state)
 	char *note;
 	eight_leaves(leaf);
 	use_vector_key(f);
-	assert_string_equal(keeper_vkey(f->k, f->arena, ORIGIN), ORIGIN "+29b87bfc+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4");
+	assert_string_equal(keeper_vkey(f->k, f->arena, ORIGIN),
+			    ORIGIN "+29b87bfc+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4");
 	assert_err(keeper_sign_head(f->k, &f->s, ORIGIN, 0, NULL, 0, &note), OK);
 	assert_string_equal(note, checkpoint_0);
 	assert_err(keeper_sign_head(f->k, &f->s, ORIGIN, 0, leaf, 6, &note), OK);
@@ -249,7 +257,8 @@ static void refuses_a_head_that_shrinks(void **state)
 	free(path);
 }
 
-/* Many logs and many heads of each: the file is rewritten when most of it is past, while it serves and at open, and says the same. */
+/* Many logs and many heads of each: the file is rewritten when most of it is past, while it serves and at open, and
+ * says the same. */
 static void rewrites_a_long_file(void **state)
 {
 	enum { LOGS = 500, ROUNDS = 100 };
@@ -264,7 +273,8 @@ static void rewrites_a_long_file(void **state)
 		fixture_scope(f);
 		for (int i = 0; i < LOGS; i++) {
 			snprintf(name[i], sizeof name[i], "log/%d", i);
-			g[i] = (struct keeper_growth){.origin = name[i], .old_size = round * 3, .leaf_hashes = leaf, .n = 3};
+			g[i] = (struct keeper_growth){
+				.origin = name[i], .old_size = round * 3, .leaf_hashes = leaf, .n = 3};
 		}
 		assert_err(keeper_sign_heads(f->k, &f->s, g, LOGS), OK);
 		struct stat st;

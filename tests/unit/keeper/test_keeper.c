@@ -9,8 +9,8 @@ static const char *const key_files[] = {"signing.key", "token.key", "suppression
 
 static void files_and_modes(void **state)
 {
-	static const char *const all[] = {"signing.key", "token.key", "suppression.key", "export.key", "ca.key", "ca.pem",
-					  "heads", "ledger", "lock"};
+	static const char *const all[] = {"signing.key", "token.key", "suppression.key", "export.key", "ca.key",
+					  "ca.pem",      "heads",     "ledger",          "lock"};
 	struct fixture *f = *state;
 	struct stat st;
 	size_t found = 0;
@@ -108,7 +108,8 @@ static void second_open_is_busy(void **state)
 
 static void refuses_open_modes(void **state)
 {
-	static const char *const all[] = {"signing.key", "token.key", "suppression.key", "export.key", "ca.key", "heads", "ledger"};
+	static const char *const all[] = {"signing.key", "token.key", "suppression.key", "export.key",
+					  "ca.key",      "heads",     "ledger"};
 	static const mode_t bad[] = {0640, 0604, 0660, 0620, 0602};
 	struct fixture *f = *state;
 	fixture_close(f);
@@ -126,8 +127,8 @@ static void refuses_open_modes(void **state)
 
 static void refuses_missing_files(void **state)
 {
-	static const char *const all[] = {"signing.key", "token.key", "suppression.key", "export.key", "ca.key", "ca.pem",
-					  "heads", "ledger"};
+	static const char *const all[] = {"signing.key", "token.key", "suppression.key", "export.key",
+					  "ca.key",      "ca.pem",    "heads",           "ledger"};
 	struct fixture *f = *state;
 	fixture_close(f);
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -200,9 +201,17 @@ static void signs_and_refers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(files_and_modes), CASE(keys_differ), CASE(create_wants_an_empty_place), CASE(create_cleans_up),
-		CASE(reopens_with_the_same_keys), CASE(second_open_is_busy), CASE(refuses_open_modes), CASE(refuses_missing_files),
-		CASE(refuses_damaged_keys), CASE(refuses_exchanged_keys), CASE(signs_and_refers),
+		CASE(files_and_modes),
+		CASE(keys_differ),
+		CASE(create_wants_an_empty_place),
+		CASE(create_cleans_up),
+		CASE(reopens_with_the_same_keys),
+		CASE(second_open_is_busy),
+		CASE(refuses_open_modes),
+		CASE(refuses_missing_files),
+		CASE(refuses_damaged_keys),
+		CASE(refuses_exchanged_keys),
+		CASE(signs_and_refers),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The erasure ledger: entries come back in order, the chain holds, a torn last line goes and anything else is refused. */
+ * The erasure ledger: entries come back in order, the chain holds, a torn last line goes and anything else is refused.
+ */
 #include "fixture.h"
 
 #include "codec/json.h"
 
-static const char *const entries[] = {"{\"duty\":\"a\",\"n\":1}", "{}", "{\"text\":\"caf\u00e9 \\\" } ,\\\"hash\\\"\"}"};
+static const char *const entries[] = {"{\"duty\":\"a\",\"n\":1}", "{}",
+				      "{\"text\":\"caf\u00e9 \\\" } ,\\\"hash\\\"\"}"};
 
 static uint64_t append(struct fixture *f, const char *json)
 {
@@ -108,7 +110,16 @@ static void reads_while_growing(void **state)
 static void refuses_what_is_no_entry(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const bad[] = {"", "{", "[]", "1", "{\"a\":1,\"a\":2}", "{\"a\":\n1}", "{} ", " {}", "{}{}", "{\"a\":\"\x01\"}",
+	static const char *const bad[] = {"",
+					  "{",
+					  "[]",
+					  "1",
+					  "{\"a\":1,\"a\":2}",
+					  "{\"a\":\n1}",
+					  "{} ",
+					  " {}",
+					  "{}{}",
+					  "{\"a\":\"\x01\"}",
 					  "{\"a\":\"\xff\"}"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_err(keeper_ledger_append(f->k, &f->s, bad[i], strlen(bad[i]), NULL, NULL), ERR_BAD_REQUEST);
@@ -224,8 +235,14 @@ static void finds_damage_when_reading(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(comes_back_in_order), CASE(the_chain_is_plain), CASE(reads_while_growing), CASE(refuses_what_is_no_entry),
-		CASE(cuts_a_torn_line), CASE(refuses_damage), CASE(refuses_removed_and_moved_lines), CASE(finds_damage_when_reading),
+		CASE(comes_back_in_order),
+		CASE(the_chain_is_plain),
+		CASE(reads_while_growing),
+		CASE(refuses_what_is_no_entry),
+		CASE(cuts_a_torn_line),
+		CASE(refuses_damage),
+		CASE(refuses_removed_and_moved_lines),
+		CASE(finds_damage_when_reading),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

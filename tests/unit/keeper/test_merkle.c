@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Roots of the eight-leaf tree that the transparency projects publish, and of a tree of decimal numbers around the borders of a
- * tile and far beyond. */
+ * Roots of the eight-leaf tree that the transparency projects publish, and of a tree of decimal numbers around the
+ * borders of a tile and far beyond. */
 #include "fixture.h"
 
 #include "keeper/merkle.h"
@@ -16,8 +16,8 @@ static void assert_root(const struct merkle_range *r, const char *hex)
 
 static void eight_leaves(void **state)
 {
-	static const char *const leaves[] = {"", "00", "10", "2021", "3031", "40414243", "5051525354555657",
-					     "606162636465666768696a6b6c6d6e6f"};
+	static const char *const leaves[] = {
+		"", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"};
 	static const char *const roots[] = {
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 		"6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A disk that is full, or that fails: nothing is signed, nothing is torn, and with room again it goes on.  A limit on the size of
- * files stands in for the full disk; as root a small tmpfs is one. */
+ * A disk that is full, or that fails: nothing is signed, nothing is torn, and with room again it goes on.  A limit on
+ * the size of files stands in for the full disk; as root a small tmpfs is one. */
 #include "fixture.h"
 
 #include <errno.h>
@@ -189,7 +189,8 @@ static int teardown(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {CASE(full_heads), CASE(full_ledger), CASE(full_roll), CASE(broken_file), CASE(full_tmpfs)};
+	const struct CMUnitTest tests[] = {CASE(full_heads), CASE(full_ledger), CASE(full_roll), CASE(broken_file),
+					   CASE(full_tmpfs)};
 	for (size_t i = 0; i < sizeof leaf / sizeof leaf[0]; i++)
 		merkle_leaf_hash(&i, sizeof i, leaf[i]);
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -10,8 +10,11 @@ static struct token_claims claims;
 
 static char *issue(struct fixture *f)
 {
-	claims = (struct token_claims){.tenant = id_new(TEST_NOW), .application = id_new(TEST_NOW), .credential = id_new(TEST_NOW),
-				       .issued_us = TEST_NOW, .expires_us = TEST_NOW + HOUR_US};
+	claims = (struct token_claims){.tenant = id_new(TEST_NOW),
+				       .application = id_new(TEST_NOW),
+				       .credential = id_new(TEST_NOW),
+				       .issued_us = TEST_NOW,
+				       .expires_us = TEST_NOW + HOUR_US};
 	return keeper_token_issue(f->k, f->arena, "https://mdm.example.com", &claims);
 }
 
@@ -47,10 +50,12 @@ static const char right_header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
 static char *right_payload(struct fixture *f, const char *exp, const char *more)
 {
 	char t[ID_TEXT], a[ID_TEXT], c[ID_TEXT];
-	return arena_printf(f->arena,
-			    "{\"iss\":\"i\",\"aud\":\"i\",\"tid\":\"%s\",\"appid\":\"%s\",\"jti\":\"%s\",\"iat\":1800000000,"
-			    "\"nbf\":1800000000,\"exp\":%s%s}",
-			    id_format(claims.tenant, t), id_format(claims.application, a), id_format(claims.credential, c), exp, more);
+	return arena_printf(
+		f->arena,
+		"{\"iss\":\"i\",\"aud\":\"i\",\"tid\":\"%s\",\"appid\":\"%s\",\"jti\":\"%s\",\"iat\":1800000000,"
+		"\"nbf\":1800000000,\"exp\":%s%s}",
+		id_format(claims.tenant, t), id_format(claims.application, a), id_format(claims.credential, c), exp,
+		more);
 }
 
 static void valid(void **state)
@@ -113,9 +118,16 @@ static void other_headers(void **state)
 	issue(f);
 	char *payload = right_payload(f, "1800003600", "");
 	static const char *const bad[] = {
-		"{\"alg\":\"none\",\"typ\":\"JWT\"}", "{\"alg\":\"HS384\",\"typ\":\"JWT\"}", "{\"alg\":\"HS512\",\"typ\":\"JWT\"}",
-		"{\"alg\":\"RS256\",\"typ\":\"JWT\"}", "{\"alg\":\"hs256\",\"typ\":\"JWT\"}", "{\"typ\":\"JWT\",\"alg\":\"HS256\"}",
-		"{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"x\"}", "{\"alg\":\"HS256\"}", "{}", "",
+		"{\"alg\":\"none\",\"typ\":\"JWT\"}",
+		"{\"alg\":\"HS384\",\"typ\":\"JWT\"}",
+		"{\"alg\":\"HS512\",\"typ\":\"JWT\"}",
+		"{\"alg\":\"RS256\",\"typ\":\"JWT\"}",
+		"{\"alg\":\"hs256\",\"typ\":\"JWT\"}",
+		"{\"typ\":\"JWT\",\"alg\":\"HS256\"}",
+		"{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"x\"}",
+		"{\"alg\":\"HS256\"}",
+		"{}",
+		"",
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		assert_err(verify(f, forge(f, bad[i], payload)), ERR_UNAUTHENTICATED);
@@ -131,8 +143,16 @@ static void payloads_that_do_not_fit(void **state)
 	struct fixture *f = *state;
 	issue(f);
 	const char *const bad[] = {
-		"", "1", "[]", "{", "{}", right_payload(f, "\"1800003600\"", ""), right_payload(f, "-1", ""), right_payload(f, "1e9", ""),
-		right_payload(f, "99999999999999999999", ""), right_payload(f, "9223372036854775807", ""),
+		"",
+		"1",
+		"[]",
+		"{",
+		"{}",
+		right_payload(f, "\"1800003600\"", ""),
+		right_payload(f, "-1", ""),
+		right_payload(f, "1e9", ""),
+		right_payload(f, "99999999999999999999", ""),
+		right_payload(f, "9223372036854775807", ""),
 		right_payload(f, "1800003600", ",\"exp\":1900000000"),
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -140,7 +160,8 @@ static void payloads_that_do_not_fit(void **state)
 		assert_says(&f->s, "malformed");
 	}
 	for (const char *name = "tid\0appid\0jti\0iat\0nbf\0exp\0iss\0aud\0"; *name != '\0'; name += strlen(name) + 1) {
-		char *payload = right_payload(f, "1800003600", ""), *key = strstr(payload, arena_printf(f->arena, "\"%s\"", name));
+		char *payload = right_payload(f, "1800003600", ""),
+		     *key = strstr(payload, arena_printf(f->arena, "\"%s\"", name));
 		key[1] ^= 1; /* another name for it */
 		assert_err(verify(f, forge(f, right_header, payload)), ERR_UNAUTHENTICATED);
 		assert_says(&f->s, "malformed");
@@ -211,8 +232,14 @@ static void another_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(valid), CASE(is_a_jwt), CASE(expires), CASE(other_headers), CASE(payloads_that_do_not_fit),
-		CASE(every_flipped_bit), CASE(lengths), CASE(another_server),
+		CASE(valid),
+		CASE(is_a_jwt),
+		CASE(expires),
+		CASE(other_headers),
+		CASE(payloads_that_do_not_fit),
+		CASE(every_flipped_bit),
+		CASE(lengths),
+		CASE(another_server),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
