@@ -30,8 +30,8 @@ const char *payload_item_type(enum payload_type t);  /* ITEM_CONFIGURATION, ITEM
 const char *payload_kind(enum payload_type t);       /* of the Linux channel: "wifi" */
 /* With or without '#', for one item type.  False: not one of ours. */
 bool payload_type_parse(const char *odata_type, const char *item_type, enum payload_type *ret);
-/* Names of the type's properties, NULL-terminated. */
-const char *const *payload_names(enum payload_type t);
+/* Names of the properties that a request may have, NULL-terminated. */
+const char *const *payload_names(struct arena *a, enum payload_type t);
 
 /* Takes the type's properties out of body, checks each, and seals secrets.  Others in body are not looked at.  *ret: a new object, the
  * caller's.  ERR_BAD_REQUEST with a detail naming the property, never its value. */
