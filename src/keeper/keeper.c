@@ -91,7 +91,7 @@ static enum err sync_parent(const char *path)
 
 enum err keeper_create(const char *path, const char *ca_name, int64_t now_us, char **detail)
 {
-	int dir;
+	int dir = -1;
 	if (detail != NULL)
 		*detail = NULL;
 	TRY(make_directory(path, &dir, detail));

@@ -103,9 +103,9 @@ static enum err check_mac(struct keeper *k, struct scope *s, const char *token, 
 
 enum err keeper_token_verify(struct keeper *k, struct scope *s, const char *token, struct token_claims *ret)
 {
-	const char *text;
+	const char *text = NULL;
 	void *payload;
-	size_t text_n, n;
+	size_t text_n = 0, n;
 	int64_t not_before;
 	struct token_claims claims;
 	TRY(check_mac(k, s, token, &text, &text_n));
