@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The face of the database: chooses the engine, keeps the rules that hold on both (db_internal.h), and reads values out of cursors.
- * Promises I4: no statement runs without the tenant of its scope, and none that crosses tenants runs in a scope that has one.
+ * The face of the database: chooses the engine, keeps the rules that hold on both (db_internal.h), and reads values out
+ * of cursors. Promises I4: no statement runs without the tenant of its scope, and none that crosses tenants runs in a
+ * scope that has one.
  */
 #include <stdio.h>
 #include <stdlib.h>

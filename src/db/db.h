@@ -6,21 +6,32 @@
  *
  *     DB_TENANT(user_by_id, "SELECT upn, display_name FROM users WHERE tenant_id = ?1 AND user_id = ?2");
  *
- * Parameters are ?1, ?2 … (PostgreSQL gets $1, $2 …).  In a DB_TENANT statement ?1 is always the tenant: this layer binds it from
- * the scope, and callers pass values from ?2 on.  A DB_GLOBAL statement crosses tenants and runs only in a scope without a
- * tenant; callers pass values from ?1 on.  Every declared statement is registered before main(), so that a test prepares each of
- * them on both engines.  DB_TENANT_PG / DB_GLOBAL_PG take a second text for PostgreSQL: an exception, with its reason beside it.
+ * Parameters are ?1, ?2 … (PostgreSQL gets $1, $2 …).  In a DB_TENANT statement ?1 is always the tenant: this layer
+ * binds it from the scope as it was when the transaction began, and callers pass values from ?2 on.  A DB_GLOBAL
+ * statement crosses tenants and runs only in a scope without a tenant; callers pass values from ?1 on.  Every declared
+ * statement is registered before main(), so that a test prepares each of them on both engines.  DB_TENANT_PG /
+ * DB_GLOBAL_PG take a second text for PostgreSQL: an exception, with its reason beside it.
  *
- * Transactions.  db_write() runs a closure in a transaction and answers when it is on disk (I10).  On SQLite one writer thread
- * runs queued closures in one transaction, each in its own savepoint, and commits once (group commit); on PostgreSQL it is a pooled
- * connection.  A closure is short, has no side effect outside the database and the scope's arena, and may be run again (after a
- * serialisation conflict, or when another closure's failure ended the batch): the arena is rewound before each run.  A closure
- * that returns an error changes nothing.  db_read() runs a closure in a read transaction (one snapshot).  Neither may be nested.
+ * What both engines must understand: 'single quotes' for strings, "double quotes" only for names; INSERT … ON CONFLICT,
+ * RETURNING; no LIKE where case matters (SQLite ignores it).  Where nothing tells PostgreSQL the type of a parameter
+ * (?2 IS NULL, SELECT ?2) its first mention is CAST(?2 AS bigint) or CAST(?2 AS text): tests/contract/test_statements
+ * finds the ones that lack it.
+ *
+ * Transactions.  db_write() runs a closure in a transaction and answers when it is on disk (I10).  On SQLite one writer
+ * thread runs queued closures in one transaction, each in its own savepoint, and commits once (group commit); on
+ * PostgreSQL it is a pooled connection.  A closure is short, has no side effect outside the database and the scope's
+ * arena, and may be run again (after a serialisation conflict, or when another closure's failure ended the batch): the
+ * arena is rewound before each run.  A closure that returns an error changes nothing.  A statement that failed fails
+ * its closure, whatever that returns, and no other runs after it.  db_read() runs a closure in a read transaction (one
+ * snapshot).  Neither may be nested, and no cursor outlives its closure.
  *
  * Values of TEXT, BLOB columns are valid until the next db_next() of the same cursor: copy with db_text_dup().
  *
- * Errors: ERR_EXISTS on a violated unique key, ERR_CONFLICT on a foreign key, ERR_STORAGE_FULL on a full disk (nothing changed),
- * ERR_IO, ERR_UNAVAILABLE, ERR_INTERNAL for a statement that the engine refuses.
+ * Errors: ERR_EXISTS on a violated unique key, ERR_CONFLICT on a foreign key or where a trigger refuses (its message is
+ * the detail), ERR_INTERNAL on CHECK, NOT NULL and whatever else the code above should not have let through,
+ * ERR_BAD_REQUEST on text that is not UTF-8 or contains a NUL, ERR_STORAGE_FULL on a full disk (nothing changed),
+ * ERR_UNAVAILABLE (nothing changed, try again), ERR_IO where the outcome of a commit is unknown; on SQLite the process
+ * then ends with status 74.  Details never hold a value.
  */
 #ifndef REEVE_DB_DB_H
 #define REEVE_DB_DB_H
@@ -49,7 +60,7 @@ struct db_value {
 
 struct db_value db_v_null(void);
 struct db_value db_v_int(int64_t v);                 /* INT, BOOL, TIME */
-struct db_value db_v_text(const char *s);            /* NULL becomes NULL */
+struct db_value db_v_text(const char *s);            /* NULL pointer becomes NULL */
 struct db_value db_v_textn(const char *s, size_t n);
 struct db_value db_v_blob(const void *p, size_t n);
 struct db_value db_v_id(const struct id *id);        /* 16 bytes; NULL pointer becomes NULL; the id must outlive the call */
@@ -89,21 +100,24 @@ struct db_stmt *db_stmt_first(void); /* every registered statement, for tests an
 
 struct db_options {
 	const char *url;         /* "sqlite:/path/file.db" or "postgresql://…" (libpq conninfo) */
-	const char *owner_url;   /* PostgreSQL: connection of the owner role for migrations; NULL where the schema is current */
+	const char *owner_url;   /* PostgreSQL: connection of the owner role, for migrations and db_scrub(); may be NULL */
 	int readers;             /* connections for reading (SQLite) or the pool's size (PostgreSQL); 0: default */
 	size_t batch_max;        /* 0: LIMIT_BATCH */
 };
 
 enum db_engine { DB_SQLITE, DB_POSTGRES };
 
-/* Opens, migrates forward to this binary's schema, starts the writer.  *detail (malloc'd, the caller frees) says why it failed in
- * one line.  ERR_SCHEMA: the schema is newer than this binary.  ERR_BUSY: another server holds the SQLite file. */
+/* Opens, migrates forward to this binary's schema, starts the writer.  *detail (malloc'd, the caller frees) says why it
+ * failed in one line.  ERR_SCHEMA: the schema is newer than this binary.  ERR_BUSY: another server holds the SQLite
+ * file. */
 MUST_CHECK enum err db_open(const struct db_options *o, struct db **ret, char **detail);
 void db_close(struct db *db); /* drains the queue; NULL is allowed */
 enum db_engine db_engine(const struct db *db);
 
-/* Creates the two PostgreSQL roles and the schema for `reeve init`; returns the application role's conninfo (malloc'd).  For
- * SQLite it creates the file (0600) and the schema.  admin_url may create roles and owns the database. */
+/* Creates the two PostgreSQL roles, `<database>_owner` and `<database>_app`, and the schema for `reeve init`; returns
+ * their conninfos with random passwords (malloc'd).  admin_url may create roles and owns the database.  For SQLite it
+ * creates the file (0600) and the schema, and returns the URL itself and NULL.  ERR_EXISTS: there are tables, or a file
+ * that is not empty. */
 MUST_CHECK enum err db_init(const char *admin_url, char **ret_app_url, char **ret_owner_url, char **detail);
 
 /* Called by the writer after every commit that changed something (from its thread; must not block).  Used to wake the sequencer. */
@@ -115,8 +129,8 @@ typedef enum err (*db_fn)(struct scope *s, struct db_tx *tx, void *arg);
 
 MUST_CHECK enum err db_write(struct scope *s, db_fn fn, void *arg);
 MUST_CHECK enum err db_read(struct scope *s, db_fn fn, void *arg);
-/* Long work (deletion, pruning) goes through a second, lower queue, so that it never delays a person's request by more than one
- * of its own steps: cut it to about 5 ms a closure. */
+/* Long work (deletion, pruning) goes through a second, lower queue, so that it never delays a person's request by more
+ * than one of its own steps: cut it to about 5 ms a closure. */
 MUST_CHECK enum err db_write_low(struct scope *s, db_fn fn, void *arg);
 
 /* Whether the transaction is one of db_write(); a programming error where a writing core function is called in a read. */
@@ -135,7 +149,7 @@ MUST_CHECK enum err db_exec(struct db_tx *tx, struct db_stmt *s, const struct db
  * On SQLite rows are streamed; on PostgreSQL the result is held in memory: page large results. */
 struct db_rows;
 MUST_CHECK enum err db_query(struct db_tx *tx, struct db_stmt *s, const struct db_value *args, size_t n, struct db_rows **ret);
-bool db_next(struct db_rows *r);            /* false at the end and on an error */
+bool db_next(struct db_rows *r);            /* false at the end and on an error; stays false */
 enum err db_rows_err(const struct db_rows *r);
 void db_rows_free(struct db_rows **r);
 #define auto_rows __attribute__((cleanup(db_rows_free)))
@@ -154,8 +168,8 @@ struct id db_id(const struct db_rows *r, int col);             /* nil for NULL *
 char *db_text_dup(const struct db_rows *r, int col, struct arena *a);
 struct db_value db_value_dup(const struct db_rows *r, int col, struct arena *a); /* keeps the type */
 
-/* Statements whose text is made from a table (property tables, the data map), never from outside bytes.  Same binding rules:
- * with DB_REACH_TENANT ?1 is the tenant.  Prepared at each call (SQLite) or unnamed (PostgreSQL). */
+/* Statements whose text is made from a table (property tables, the data map), never from outside bytes.  Same binding
+ * rules: with DB_REACH_TENANT ?1 is the tenant.  Prepared at each call (SQLite) or unnamed (PostgreSQL). */
 MUST_CHECK enum err db_exec_text(struct db_tx *tx, enum db_reach reach, const char *sql, const struct db_value *args, size_t n,
 				 int64_t *ret_changes);
 MUST_CHECK enum err db_query_text(struct db_tx *tx, enum db_reach reach, const char *sql, const struct db_value *args, size_t n,
@@ -169,18 +183,21 @@ struct db_column {
 /* Every column of every table of the live schema, ours and any other, in the arena.  The data map is compared with it. */
 MUST_CHECK enum err db_live_columns(struct scope *s, struct db_column **ret, size_t *ret_n);
 
-/* Prepares one statement without running it (tests: every registered statement on both engines). */
+/* Prepares one statement without running it (tests: every registered statement on both engines), whatever its reach; a
+ * failure does not fail the closure. */
 MUST_CHECK enum err db_prepare_check(struct db_tx *tx, struct db_stmt *s);
 
-/* Pushes deleted bytes out of the files: SQLite checkpoint(TRUNCATE) and VACUUM; PostgreSQL rewrites `tables` (VACUUM FULL) by the
- * owner's bounded function and switches the WAL.  Waits for readers at most a second: ERR_BUSY, call again. */
+/* Pushes deleted bytes out of the files.  SQLite: checkpoint(TRUNCATE) and VACUUM of the whole file; writers wait
+ * meanwhile, readers that stay longer than a second are interrupted.  PostgreSQL: VACUUM FULL of `tables` over the
+ * owner's connection (ERR_NOT_IMPLEMENTED without owner_url), and a switch of the WAL where the owner may.  ERR_BUSY:
+ * call again. */
 MUST_CHECK enum err db_scrub(struct db *db, const char *const *tables, size_t n);
 
-/* Whether `needle` stands anywhere in the store's files (SQLite: database, WAL, journal).  PostgreSQL: ERR_NOT_IMPLEMENTED, its
- * files are not ours to read.  Streams the files; memory does not grow. */
+/* Whether `needle` stands anywhere in the store's files (SQLite: database, WAL, journal).  PostgreSQL:
+ * ERR_NOT_IMPLEMENTED, its files are not ours to read.  Streams the files; memory does not grow. */
 struct db_needle {
 	const void *p;
-	size_t n;
+	size_t n; /* not 0 */
 	uint64_t hits; /* out */
 };
 MUST_CHECK enum err db_scan(struct db *db, struct db_needle *needles, size_t n);

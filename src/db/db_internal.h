@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to src/db: what db.c asks of an engine, and the parts of a database, a transaction and a cursor that both engines share.
- * An engine embeds these structs as the first member of its own.
+ * Private to src/db: what db.c asks of an engine, and the parts of a database, a transaction and a cursor that both
+ * engines share. An engine embeds these structs as the first member of its own.
  *
- * Rules that db.c keeps for both engines, so that no engine can differ: the tenant is taken from the scope when the transaction
- * begins and bound as ?1; a statement that failed dooms its closure (what PostgreSQL does by itself); text is valid UTF-8 without a
- * NUL; cursors do not outlive their closure; transactions do not nest.
+ * Rules that db.c keeps for both engines, so that no engine can differ: the tenant is taken from the scope when the
+ * transaction begins and bound as ?1; a statement that failed dooms its closure (what PostgreSQL does by itself); text
+ * is valid UTF-8 without a NUL; cursors do not outlive their closure; transactions do not nest.
  */
 #ifndef REEVE_DB_DB_INTERNAL_H
 #define REEVE_DB_DB_INTERNAL_H
@@ -90,6 +90,12 @@ void db_mark_back(const struct db_mark *m);
 bool db_text_valid(const char *p, size_t n); /* UTF-8 (RFC 3629), no NUL */
 int db_stmt_count(void);
 
+/* ---- sqltext.c ---- */
+
+/* Both answer malloc'd text; NULL without memory. */
+char *db_postgres_text(const char *sql); /* ?N to $N */
+char *db_migration_text(const char *sql, enum db_engine engine);
+
 /* ---- migrate.c ---- */
 
 struct db_migration {
@@ -111,8 +117,6 @@ struct db_migrator {
 int db_migrations_last(const struct db_migration *list);
 /* Runs what is missing.  ERR_SCHEMA where the database is newer than the list; nothing is changed then. */
 enum err db_migrate(const struct db_migrator *m, const struct db_migration *list, char **detail);
-/* The text of a migration for one engine (malloc'd); NULL without memory. */
-char *db_migration_text(const char *sql, enum db_engine engine);
 
 /* ---- engines ---- */
 

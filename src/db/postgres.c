@@ -2,10 +2,11 @@
  *
  * The PostgreSQL engine: pool, transactions, its table of functions.
  *
- * Promises: a write is SERIALIZABLE, which is what closures get on SQLite too; a conflict is run again as if for the first time, at
- * the end alone in this process, so that it does not starve; a read is one snapshot.  Each transaction tells the server its tenant
- * (row security, the second lock of I4) in the round trip of its BEGIN.  A connection that broke before anything was sent in the
- * transaction is replaced once; one that broke during COMMIT leaves an unknown outcome, and the caller is told so (ERR_IO).
+ * Promises: a write is SERIALIZABLE, which is what closures get on SQLite too; a conflict is run again as if for the
+ * first time, at the end alone in this process, so that it does not starve; a read is one snapshot.  Each transaction
+ * tells the server its tenant (row security, the second lock of I4) in the round trip of its BEGIN.  A connection that
+ * broke before anything was sent in the transaction is replaced once; one that broke during COMMIT leaves an unknown
+ * outcome, and the caller is told so (ERR_IO).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One PostgreSQL connection, and what the server's errors mean to us.  Promises: UTF-8, commits that are on disk, names that resolve
- * in the public schema only; details name tables, columns and constraints and never hold a value of a row.
+ * One PostgreSQL connection, and what the server's errors mean to us.  Promises: UTF-8, commits that are on disk, names
+ * that resolve in the public schema only; details name tables, columns and constraints and never hold a value of a row.
  */
 #include <stdio.h>
 #include <stdlib.h>

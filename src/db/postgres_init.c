@@ -2,9 +2,9 @@
  *
  * Making a PostgreSQL database ours: two roles, their rights, the schema.
  *
- * Promises: neither role is a superuser or passes row security; their passwords are random and reach the server only as SCRAM
- * verifiers, so that no log of statements holds them; a database that holds tables already is refused untouched.  A role of the same
- * name that is there (of a database that was dropped) gets a new password.
+ * Promises: neither role is a superuser or passes row security; their passwords are random and reach the server only as
+ * SCRAM verifiers, so that no log of statements holds them; a database that holds tables already is refused untouched.
+ * A role of the same name that is there (of a database that was dropped) gets a new password.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -59,7 +59,6 @@ char *pg_message(const struct pg_conn *c, const PGresult *res);
 
 /* ---- postgres_stmt.c ---- */
 
-char *pg_translate(const char *sql); /* ?N to $N outside literals and comments; malloc'd */
 enum err pg_exec(struct db_tx *tx, const struct db_call *c, int64_t *ret_changes);
 enum err pg_query(struct db_tx *tx, const struct db_call *c, struct db_rows **ret);
 enum err pg_prepare_check(struct db_tx *tx, const struct db_call *c);

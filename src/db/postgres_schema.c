@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The schema on PostgreSQL: migrating as its owner, row security and grants, and rewriting tables so that deleted bytes go.
+ * The schema on PostgreSQL: migrating as its owner, row security and grants, and rewriting tables so that deleted bytes
+ * go.
  *
- * Promises: after each migration every table with a column tenant_id has row security with a policy on it, and the application role
- * has SELECT, INSERT, UPDATE and DELETE on every table except audit_events (SELECT, INSERT) and schema_migrations (SELECT).  The
- * owner's functions may be called by that role alone.  A migration cannot forget any of this.
+ * Promises: after each migration every table with a column tenant_id has row security with a policy on it, and the
+ * application role has SELECT, INSERT, UPDATE and DELETE on every table except audit_events (SELECT, INSERT) and
+ * schema_migrations (SELECT).  The owner's functions may be called by that role alone.  A migration cannot forget any
+ * of this.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements and cursors on PostgreSQL.  Promises: a declared statement is parsed once per connection; values travel in binary with
- * explicit types, so that no text is ever made of them; results are binary too and read into the four types of db.h.
+ * Statements and cursors on PostgreSQL.  Promises: a declared statement is parsed once per connection; values travel in
+ * binary with explicit types, so that no text is ever made of them; results are binary too and read into the four types
+ * of db.h.
  */
-#include <ctype.h>
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/limits.h"
 #include "db/postgres_internal.h"
 
 enum { VALUES_MAX = 128 };
@@ -38,36 +36,6 @@ static struct pg_tx *pg_tx_of(struct db_tx *tx)
 static const char *call_name(const struct db_call *c)
 {
 	return c->stmt == NULL ? "(made text)" : c->stmt->name;
-}
-
-/* ---- text ---- */
-
-static size_t opaque(const char *p)
-{
-	const char *end = *p == '\'' || *p == '"' ? strchr(p + 1, *p) : strncmp(p, "--", 2) == 0 ? strchr(p, '\n') : NULL;
-	if (*p != '\'' && *p != '"' && strncmp(p, "--", 2) != 0)
-		return 0;
-	return end == NULL ? strlen(p) : (size_t)(end - p) + 1;
-}
-
-char *pg_translate(const char *sql)
-{
-	struct buf b;
-	buf_init(&b, MIB);
-	while (*sql != '\0') {
-		size_t n = opaque(sql);
-		if (n > 0) {
-			buf_add(&b, sql, n);
-			sql += n;
-			continue;
-		}
-		buf_addc(&b, *sql == '?' && isdigit((unsigned char)sql[1]) ? '$' : *sql);
-		sql++;
-	}
-	if (!b.failed)
-		return buf_steal(&b, NULL);
-	buf_release(&b);
-	return NULL;
 }
 
 /* ---- values out ---- */
@@ -170,7 +138,7 @@ static enum err types_learn(struct db_tx *tx, const struct db_call *c, const cha
 
 static enum err prepare_as(struct db_tx *tx, const struct db_call *c, const char *name, struct params *p)
 {
-	char *text = pg_translate(c->sql);
+	char *text = db_postgres_text(c->sql);
 	if (text == NULL)
 		return ERR_UNAVAILABLE;
 	PGresult *res = PQprepare(pg_tx_of(tx)->conn->pg, name, text, p->n, p->types);
@@ -225,7 +193,7 @@ static enum err run_declared(struct db_tx *tx, const struct db_call *c, const st
 
 static enum err run_text(struct db_tx *tx, const struct db_call *c, const struct params *p, PGresult **ret)
 {
-	char *text = pg_translate(c->sql);
+	char *text = db_postgres_text(c->sql);
 	if (text == NULL)
 		return ERR_UNAVAILABLE;
 	*ret = PQexecParams(pg_tx_of(tx)->conn->pg, text, p->n, p->types, p->values, p->lengths, p->formats, 1);
@@ -284,7 +252,7 @@ enum err pg_prepare_check(struct db_tx *tx, const struct db_call *c)
 {
 	struct pg_conn *conn = pg_tx_of(tx)->conn;
 	struct params p = {.n = c->tenant == NULL ? 0 : 1, .types = {PG_BYTEA}};
-	char *text = pg_translate(c->sql);
+	char *text = db_postgres_text(c->sql);
 	if (text == NULL)
 		return ERR_UNAVAILABLE;
 	enum err e = pg_exec_text(conn, "SAVEPOINT prepare_check", NULL);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looks for byte strings in files: what proves that deleted bytes are gone.  One pass for any number of needles: a bit for the hash
- * of each needle's first bytes, and only where that bit is set are the needles of the bucket compared.  Memory does not grow with
- * the file.
+ * Looks for byte strings in files: what proves that deleted bytes are gone.  One pass for any number of needles: a bit
+ * for the hash of each needle's first bytes, and only where that bit is set are the needles of the bucket compared.
+ * Memory does not grow with the file.
  *
- * A needle that the engine cut in two (a row longer than a page continues on another) is not found as a whole; the caller looks for
- * short identifiers, and for several of them.
+ * A needle that the engine cut in two (a row longer than a page continues on another) is not found as a whole; the
+ * caller looks for short identifiers, and for several of them.
  */
 #include <errno.h>
 #include <stdlib.h>

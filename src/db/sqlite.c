@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The SQLite engine: opening and closing the file, and its table of functions.  Promises: one server per file (flock on a file beside
- * it); the file and its WAL are readable by their owner only.
+ * The SQLite engine: opening and closing the file, and its table of functions.  Promises: one server per file (flock on
+ * a file beside it); the file and its WAL are readable by their owner only.
  */
 #include <errno.h>
 #include <fcntl.h>

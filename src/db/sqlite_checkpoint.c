@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Moving the WAL into the database file, in a thread of its own so that no commit waits for it, and scrubbing: pushing deleted bytes
- * out of both.
+ * Moving the WAL into the database file, in a thread of its own so that no commit waits for it, and scrubbing: pushing
+ * deleted bytes out of both.
  *
- * Promises: the WAL is copied after every CHECKPOINT_FRAMES frames; past WAL_LARGE old readers are interrupted and the file is cut
- * back; after a scrub that returned OK neither the WAL nor a free part of a page holds what was deleted before it.
+ * Promises: the WAL is copied after every CHECKPOINT_FRAMES frames; past WAL_LARGE old readers are interrupted and the
+ * file is cut back; after a scrub that returned OK neither the WAL nor a free part of a page holds what was deleted
+ * before it.
  */
 #include <stdlib.h>
 
@@ -141,8 +142,9 @@ static enum err vacuum(struct sq_db *d)
 	return e;
 }
 
-/* secure_delete blanks what a DELETE frees, but pages that were split or joined keep stale copies in their gaps, and the WAL keeps
- * old pages: hence the VACUUM, and a truncation after it.  The one before it gives up early, when a reader does not leave. */
+/* secure_delete blanks what a DELETE frees, but pages that were split or joined keep stale copies in their gaps, and
+ * the WAL keeps old pages: hence the VACUUM, and a truncation after it.  The one before it gives up early, when a
+ * reader does not leave. */
 static enum err scrub(struct sq_db *d)
 {
 	enum err e = truncate_wal(d);

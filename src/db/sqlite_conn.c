@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One SQLite connection: how it is opened and what its errors mean to us.  Promises: every connection keeps foreign keys, secure
- * deletion and recursive triggers on, loads no extension, and takes no double-quoted word for a string; details never hold a value.
+ * One SQLite connection: how it is opened and what its errors mean to us.  Promises: every connection keeps foreign
+ * keys, secure deletion and recursive triggers on, loads no extension, and takes no double-quoted word for a string;
+ * details never hold a value.
  */
 #include <errno.h>
 #include <stdlib.h>

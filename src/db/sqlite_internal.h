@@ -2,8 +2,8 @@
  *
  * Private to the SQLite engine: its connections, its queue of closures, its threads.
  *
- * One connection writes, owned by the writer thread; a few read, each lent to one thread at a time; one moves the WAL into the file,
- * owned by the checkpoint thread.
+ * One connection writes, owned by the writer thread; a few read, each lent to one thread at a time; one moves the WAL
+ * into the file, owned by the checkpoint thread.
  */
 #ifndef REEVE_DB_SQLITE_INTERNAL_H
 #define REEVE_DB_SQLITE_INTERNAL_H
@@ -133,8 +133,8 @@ size_t sq_queue_length(struct db *db);
 enum err sq_readers_open(struct sq_db *d, int n);
 void sq_readers_close(struct sq_db *d);
 enum err sq_read(struct db *db, struct scope *s, db_fn fn, void *arg);
-/* Keeps new readers out and waits for those inside, interrupting them after `patience_us`.  ERR_BUSY: one is still inside (the
- * gate is open again). */
+/* Keeps new readers out and waits for those inside, interrupting them after `patience_us`.  ERR_BUSY: one is still
+ * inside (the gate is open again). */
 enum err sq_readers_shut(struct sq_db *d, int64_t patience_us);
 void sq_readers_admit(struct sq_db *d);
 void sq_readers_interrupt(struct sq_db *d, int64_t older_than_us);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pool of reading connections.  Promises: a read sees one snapshot; a connection is opened when it is first needed; while the
- * gate is shut no reader comes in, so that a checkpoint can empty the WAL.
+ * The pool of reading connections.  Promises: a read sees one snapshot; a connection is opened when it is first needed;
+ * while the gate is shut no reader comes in, so that a checkpoint can empty the WAL.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements and cursors on SQLite.  Promises: a declared statement is prepared once per connection; a value given for a cursor is
- * copied, one given for an exec is not; a wrong number of values is refused instead of being read as NULL.
+ * Statements and cursors on SQLite.  Promises: a declared statement is prepared once per connection; a value given for
+ * a cursor is copied, one given for an exec is not; a wrong number of values is refused instead of being read as NULL.
  */
 #include <stdlib.h>
 #include <string.h>

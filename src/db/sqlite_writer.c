@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Group commit: one thread runs the queued closures in one transaction, each in its own savepoint, commits once and answers all.
+ * Group commit: one thread runs the queued closures in one transaction, each in its own savepoint, commits once and
+ * answers all.
  *
- * Promises: nobody is answered before COMMIT returned (I10); a closure that fails changes nothing and disturbs no other; when a
- * failure ended the whole transaction the other closures run again, as if for the first time; after a failed fsync no answer of
- * success leaves and the process ends, because nobody can say what is on disk.  The low queue gets a turn when the normal one is
- * empty, or after LOW_PATIENCE batches, so that deletion goes on under any load.
+ * Promises: nobody is answered before COMMIT returned (I10); a closure that fails changes nothing and disturbs no
+ * other; when a failure ended the whole transaction the other closures run again, as if for the first time; after a
+ * failed fsync no answer of success leaves and the process ends, because nobody can say what is on disk.  The low queue
+ * gets a turn when the normal one is empty, or after LOW_PATIENCE batches, so that deletion goes on under any load.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -176,8 +177,8 @@ static void roll_back(struct sq_db *d)
 	}
 }
 
-/* COMMIT, and what everybody is told when it fails: a full disk changed nothing; after any other failed write nobody knows, since
- * the commit may be on disk although SQLite could not finish it. */
+/* COMMIT, and what everybody is told when it fails: a full disk changed nothing; after any other failed write nobody
+ * knows, since the commit may be on disk although SQLite could not finish it. */
 static void batch_commit(struct sq_db *d, size_t n)
 {
 	bool changed = false;

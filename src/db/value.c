@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Values on their way into a statement, and the registry of declared statements.  Promises: registration happens before main() and
- * needs no lock; a tenant statement that does not mention ?1 stops the program there, not in production (I4).
+ * Values on their way into a statement, and the registry of declared statements.  Promises: registration happens before
+ * main() and needs no lock; a tenant statement that does not mention ?1 stops the program there, not in production
+ * (I4).
  */
 #include <ctype.h>
 #include <string.h>
@@ -40,8 +41,8 @@ struct db_value db_v_id(const struct id *id)
 
 /* ---- text ---- */
 
-/* Length of the sequence that starts with this byte, and the range of its second byte, which rules out surrogates, overlong forms
- * and what lies past U+10FFFF; 0 for a byte that starts nothing. */
+/* Length of the sequence that starts with this byte, and the range of its second byte, which rules out surrogates,
+ * overlong forms and what lies past U+10FFFF; 0 for a byte that starts nothing. */
 static size_t utf8_lead(unsigned char c, unsigned char *ret_low, unsigned char *ret_high)
 {
 	*ret_low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;

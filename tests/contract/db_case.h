@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the programs of the database contract share: a small schema of their own, the statements on it, and the way in which each
- * test runs once per engine.
+ * What the programs of the database contract share: a small schema of their own, the statements on it, and the way in
+ * which each test runs once per engine.
  */
 #ifndef REEVE_TESTS_CONTRACT_DB_CASE_H
 #define REEVE_TESTS_CONTRACT_DB_CASE_H

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Deleted bytes: found by a scan until a scrub, and not after it (I6); and readers that are in its way.
+ */
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "db_things.h"
+
+DB_TENANT(delete_thing, "DELETE FROM things WHERE tenant_id = ?1 AND thing_id = ?2");
+
+enum { THINGS = 400 };
+
+static const char *const names[] = {"Wiremu Parata", "Moana-Rose Tipene", "x.y@example.nz", "Te \xc4\x80tiawa"};
+enum { NAMES = sizeof names / sizeof *names };
+
+/* Enough rows for many pages, so that deleting and adding splits and joins them. */
+static enum err fill(struct scope *s, struct db_tx *tx, void *arg)
+{
+	char name[64], padding[200];
+	memset(padding, 'p', sizeof padding);
+	for (int i = 0; i < THINGS; i++) {
+		struct id id = {{(uint8_t)(i * 37), (uint8_t)(i >> 3), (uint8_t)i}};
+		snprintf(name, sizeof name, "%s %d", i % 10 == 0 ? names[i / 10 % NAMES] : "somebody else", i);
+		TRY(db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_text(name), db_v_int(i), db_v_blob(padding, sizeof padding),
+						    db_v_null()), NULL));
+	}
+	return OK;
+}
+
+static enum err forget(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int64_t n = 0, one;
+	for (int i = 0; i < THINGS; i += 10) {
+		struct id id = {{(uint8_t)(i * 37), (uint8_t)(i >> 3), (uint8_t)i}};
+		TRY(db_exec(tx, &delete_thing, DB_ARGS(db_v_id(&id)), &one));
+		n += one;
+	}
+	WANT(n == THINGS / 10);
+	return OK;
+}
+
+static uint64_t hits(struct db_fixture *f)
+{
+	uint64_t sum = 0;
+	struct db_needle needles[NAMES];
+	for (int i = 0; i < NAMES; i++)
+		needles[i] = (struct db_needle){names[i], strlen(names[i]), 99};
+	assert_int_equal(db_scan(f->db, needles, NAMES), OK);
+	for (int i = 0; i < NAMES; i++)
+		sum += needles[i].hits;
+	return sum;
+}
+
+static void fill_and_forget(struct db_fixture *f)
+{
+	struct scope s;
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, fill, NULL));
+	assert_true(hits(f) >= THINGS / 10 * 2); /* the row and its index */
+	OKAY(&s, db_write(&s, forget, NULL));
+	assert_true(hits(f) > 0); /* else this test would show nothing */
+}
+
+static void deleted_bytes_are_gone_after_a_scrub(void **state)
+{
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	fill_and_forget(f);
+	assert_int_equal(db_scrub(f->db, NULL, 0), OK);
+	assert_int_equal(hits(f), 0);
+	struct db_needle there = {"somebody else", 13, 0};
+	assert_int_equal(db_scan(f->db, &there, 1), OK);
+	assert_true(there.hits >= THINGS / 10 * 9);
+	assert_int_equal(counted(f, &tenant_a), THINGS / 10 * 9);
+}
+
+static void an_empty_needle_is_refused(void **state)
+{
+	struct db_needle empty = {"", 0, 0};
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	assert_int_equal(db_scan(f->db, &empty, 1), ERR_BAD_REQUEST);
+}
+
+/* ---- readers in the way ---- */
+
+struct reader {
+	struct db *db;
+	db_fn fn;
+	enum err result;
+	pthread_t thread;
+};
+static sem_t reading, go_on;
+
+static void *reader_main(void *arg)
+{
+	struct scope s;
+	struct reader *r = arg;
+	struct arena *a = arena_new(LIMIT_ARENA_BYTES);
+	scope_system(&s, a, r->db, NULL);
+	r->result = db_read(&s, r->fn, r);
+	arena_free(a);
+	return NULL;
+}
+
+static void reader_start(struct reader *r, struct db_fixture *f, db_fn fn)
+{
+	*r = (struct reader){.db = f->db, .fn = fn};
+	sem_init(&reading, 0, 0);
+	sem_init(&go_on, 0, 0);
+	assert_int_equal(pthread_create(&r->thread, NULL, reader_main, r), 0);
+	sem_wait(&reading);
+}
+
+/* Between two statements nothing can interrupt it. */
+static enum err sit(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int64_t n;
+	TRY(count(s, tx, &n));
+	sem_post(&reading);
+	sem_wait(&go_on);
+	return count(s, tx, &n);
+}
+
+static enum err toil(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int64_t n;
+	auto_rows struct db_rows *r = NULL;
+	TRY(count(s, tx, &n));
+	sem_post(&reading);
+	TRY(db_query_text(tx, DB_REACH_GLOBAL, "WITH RECURSIVE k(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM k WHERE x > 0) SELECT count(*) FROM k",
+			  DB_NOARGS, &r));
+	while (db_next(r))
+		;
+	return db_rows_err(r);
+}
+
+static void a_reader_that_stays_makes_it_busy(void **state)
+{
+	struct reader r;
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	fill_and_forget(f);
+	reader_start(&r, f, sit);
+	assert_int_equal(db_scrub(f->db, NULL, 0), ERR_BUSY);
+	assert_int_equal(counted(f, &tenant_a), THINGS / 10 * 9); /* others read on */
+	sem_post(&go_on);
+	pthread_join(r.thread, NULL);
+	assert_int_equal(r.result, OK);
+	assert_int_equal(db_scrub(f->db, NULL, 0), OK);
+	assert_int_equal(hits(f), 0);
+}
+
+static void a_long_statement_is_interrupted(void **state)
+{
+	struct reader r;
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	fill_and_forget(f);
+	reader_start(&r, f, toil);
+	assert_int_equal(db_scrub(f->db, NULL, 0), OK);
+	pthread_join(r.thread, NULL);
+	assert_int_equal(r.result, ERR_UNAVAILABLE);
+	assert_int_equal(hits(f), 0);
+}
+
+/* ---- PostgreSQL ---- */
+
+static void the_owner_rewrites_tables(void **state)
+{
+	struct db_fixture *f = fixture_only(state, DB_POSTGRES);
+	char *why = NULL, sql[100];
+	static const char *const tables[] = {"things", "audit_events"}, *const wrong[] = {"things; DROP TABLE things"};
+	struct db_needle needle = {"x", 1, 0};
+	assert_int_equal(db_scan(f->db, &needle, 1), ERR_NOT_IMPLEMENTED);
+	assert_int_equal(db_scrub(f->db, tables, 2), ERR_NOT_IMPLEMENTED); /* without the owner's connection */
+	db_close(f->db);
+	fixture_ok(db_open_with(&(struct db_options){.url = f->app_url, .owner_url = f->owner_url}, test_schema, &f->db, &why), why);
+	PGconn *c = PQconnectdb(f->admin_url);
+	snprintf(sql, sizeof sql, "SELECT pg_relation_filenode('things')");
+	PGresult *before = PQexec(c, sql);
+	assert_int_equal(db_scrub(f->db, tables, 2), OK);
+	PGresult *after = PQexec(c, sql);
+	assert_string_not_equal(PQgetvalue(before, 0, 0), PQgetvalue(after, 0, 0));
+	PQclear(before);
+	PQclear(after);
+	assert_int_equal(db_scrub(f->db, wrong, 1), ERR_INTERNAL);
+	PQclear(PQexec(c, "BEGIN; LOCK TABLE things"));
+	assert_int_equal(db_scrub(f->db, tables, 2), ERR_BUSY);
+	PQfinish(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SQLITE(deleted_bytes_are_gone_after_a_scrub),
+		SQLITE(an_empty_needle_is_refused),
+		SQLITE(a_reader_that_stays_makes_it_busy),
+		SQLITE(a_long_statement_is_interrupted),
+		POSTGRES(the_owner_rewrites_tables),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("db_erase", tests, NULL, NULL);
+}
