@@ -321,7 +321,7 @@ static void refuses_other_usages(void **state)
 }
 
 /* A certificate by our own key with these extensions and names, as a mistaken tool would make it. */
-static char *handmade(const char *usage, const char *cn, const char *cn2, const char *o)
+static char *handmade(const char *usage, const char *key_usage, const char *cn, const char *cn2, const char *o)
 {
 	X509 *cert = X509_new(), *issuer = x509_parse_cert(ca.cert_pem);
 	EVP_PKEY *key = EVP_EC_gen("P-256"), *ca_key = x509_parse_key(ca.key_pem);
@@ -343,9 +343,10 @@ static char *handmade(const char *usage, const char *cn, const char *cn2, const 
 		int nid;
 		const char *value;
 	} ext[] = {{NID_ext_key_usage, usage},
+		   {NID_key_usage, key_usage},
 		   {NID_subject_key_identifier, "hash"},
 		   {NID_authority_key_identifier, "keyid"}};
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		X509_EXTENSION *e =
 			ext[i].value != NULL ? X509V3_EXT_conf_nid(NULL, &ctx, ext[i].nid, ext[i].value) : NULL;
 		if (e != NULL)
@@ -367,16 +368,22 @@ static void refuses_what_does_not_say_so(void **state)
 	char d[ID_TEXT], t[ID_TEXT];
 	id_format(device, d);
 	id_format(tenant, t);
-	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", d, NULL, t), NOW, &info), OK);
-	assert_err(check_pem(ca.cert_pem, handmade(NULL, d, NULL, t), NOW, &info), ERR_UNAUTHENTICATED);
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", NULL, d, NULL, t), NOW, &info), OK);
+	assert_err(check_pem(ca.cert_pem, handmade(NULL, NULL, d, NULL, t), NOW, &info), ERR_UNAUTHENTICATED);
 	assert_says("usage is not that of a client");
-	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", d, d, t), NOW, &info), ERR_UNAUTHENTICATED);
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", "digitalSignature", d, NULL, t), NOW, &info), OK);
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", "keyEncipherment", d, NULL, t), NOW, &info),
+		   ERR_UNAUTHENTICATED);
+	assert_says("usage is not that of a client");
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", NULL, d, d, t), NOW, &info), ERR_UNAUTHENTICATED);
 	assert_says("names no device");
-	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", NULL, NULL, t), NOW, &info), ERR_UNAUTHENTICATED);
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", NULL, NULL, NULL, t), NOW, &info),
+		   ERR_UNAUTHENTICATED);
 	assert_says("names no device");
-	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", d, NULL, NULL), NOW, &info), ERR_UNAUTHENTICATED);
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", NULL, d, NULL, NULL), NOW, &info),
+		   ERR_UNAUTHENTICATED);
 	assert_says("names no device");
-	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", "not an id", NULL, t), NOW, &info),
+	assert_err(check_pem(ca.cert_pem, handmade("clientAuth", NULL, "not an id", NULL, t), NOW, &info),
 		   ERR_UNAUTHENTICATED);
 	assert_says("names no device");
 }
