@@ -48,8 +48,8 @@ MUST_CHECK enum err tenant_reopen(struct scope *s, struct id tenant);
 /* ---- anybody's, of their own tenant; the operator's, of all ---- */
 
 MUST_CHECK enum err tenant_get(struct scope *s, struct id tenant, struct tenant *ret);
-/* Records that the tenant has (or no longer has) a product: another product that is Enabled or in Warning keeps the directory when the tenant is
- * closed.  status: Enabled, Warning, Suspended, Deleted, LockedOut. */
+/* Records that the tenant has (or no longer has) a product: another product that is Enabled or in Warning keeps the directory when the
+ * tenant is closed.  status: Enabled, Warning, Suspended, Deleted, LockedOut. */
 MUST_CHECK enum err subscription_set(struct scope *s, struct id tenant, const char *product, const char *status);
 
 /* ---- the gate's ---- */

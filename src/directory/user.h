@@ -41,9 +41,11 @@ MUST_CHECK enum err user_load(struct db_tx *tx, struct id user, struct user *ret
 MUST_CHECK enum err user_create(struct scope *s, const struct record *r, struct id *ret);
 MUST_CHECK enum err user_patch(struct scope *s, struct id user, const struct record *r);
 
-/* Soft: out of /users, disabled, name free; a duty is scheduled for day 30 with its deadline on day 60. */
+/* Soft: found by nothing but /directory/deletedItems, name free; accountEnabled keeps its value; a duty is scheduled for day 30 with its
+ * deadline on day 60. */
 MUST_CHECK enum err user_delete(struct scope *s, struct id user);
-/* Back under its name, or under new_upn (may be NULL); cancels the duty.  The account is enabled again. */
+/* Back under its name, or under new_upn (may be NULL); cancels the duty.  An account that was disabled stays so.
+ * ERR_NOT_FOUND from day 30 on, also before the job came by. */
 MUST_CHECK enum err user_restore(struct scope *s, struct id user, const char *new_upn);
 /* Of a soft-deleted user: invisible from here on, the duty is due now with a deadline of 30 days.  Cannot be undone. */
 MUST_CHECK enum err user_delete_forever(struct scope *s, struct id user);

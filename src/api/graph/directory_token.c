@@ -56,9 +56,10 @@ static const char *read_field(struct arena *a, const char *p, size_t n, struct t
 	const char *name = url_decode(a, p, name_n, true);
 	if (name == NULL)
 		return "the form's encoding is malformed";
+	char *value = equals != NULL ? url_decode(a, equals + 1, n - name_n - 1, true) : arena_strdup(a, "");
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
 		if (strcmp(name, known[i].name) == 0)
-			return set_once(known[i].field, equals != NULL ? url_decode(a, equals + 1, n - name_n - 1, true) : arena_strdup(a, ""));
+			return set_once(known[i].field, value);
 	return NULL; /* unknown parameters are ignored (RFC 6749 section 3.2) */
 }
 
