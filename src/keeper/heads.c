@@ -78,10 +78,11 @@ static struct slot *find_or_add(struct heads *h, const char *origin)
 	struct slot **at = place(h->table, h->cap, hash, origin);
 	if (*at != NULL)
 		return *at;
-	struct slot *slot = calloc(1, sizeof *slot + strlen(origin) + 1);
+	size_t n = strlen(origin) + 1;
+	struct slot *slot = calloc(1, sizeof *slot + n);
 	check(slot != NULL);
 	slot->hash = hash;
-	strcpy(slot->origin, origin);
+	memcpy(slot->origin, origin, n);
 	h->used++;
 	return *at = slot;
 }
