@@ -44,7 +44,8 @@ enum db_engine db_engine(const struct db *db)
 	return db->engine;
 }
 
-enum err db_init_with(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner, char **detail)
+enum err db_init_with(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner,
+		      char **detail)
 {
 	*ret_app = *ret_owner = NULL;
 	if (detail != NULL)
@@ -193,7 +194,8 @@ static enum err args_check(struct db_tx *tx, const struct db_call *c, const char
 {
 	for (size_t i = 0; i < c->n; i++)
 		if (c->args[i].type == DB_TEXT && !db_text_valid(c->args[i].p, c->args[i].n))
-			return scope_fail(tx->scope, ERR_BAD_REQUEST, "statement %s: text %zu is not UTF-8 or contains a NUL", name, i);
+			return scope_fail(tx->scope, ERR_BAD_REQUEST,
+					  "statement %s: text %zu is not UTF-8 or contains a NUL", name, i);
 	return OK;
 }
 
@@ -213,7 +215,8 @@ static struct db_call stmt_call(struct db_tx *tx, struct db_stmt *s, const struc
 	return (struct db_call){.stmt = s, .sql = pg ? s->pg_sql : s->sql, .args = args, .n = n};
 }
 
-static enum err call_exec(struct db_tx *tx, enum db_reach reach, const char *name, struct db_call *c, int64_t *ret_changes)
+static enum err call_exec(struct db_tx *tx, enum db_reach reach, const char *name, struct db_call *c,
+			  int64_t *ret_changes)
 {
 	int64_t changes = 0;
 	enum err e = call_make(tx, reach, name, c);
@@ -224,7 +227,8 @@ static enum err call_exec(struct db_tx *tx, enum db_reach reach, const char *nam
 	return doom(tx, e);
 }
 
-static enum err call_query(struct db_tx *tx, enum db_reach reach, const char *name, struct db_call *c, struct db_rows **ret)
+static enum err call_query(struct db_tx *tx, enum db_reach reach, const char *name, struct db_call *c,
+			   struct db_rows **ret)
 {
 	*ret = NULL;
 	enum err e = call_make(tx, reach, name, c);

@@ -122,12 +122,14 @@ enum err db_migrate(const struct db_migrator *m, const struct db_migration *list
 
 /* As db_open() and db_init() with other migrations (tests). */
 enum err db_open_with(const struct db_options *o, const struct db_migration *list, struct db **ret, char **detail);
-enum err db_init_with(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner, char **detail);
+enum err db_init_with(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner,
+		      char **detail);
 
 enum err sqlite_open(const struct db_options *o, const struct db_migration *list, struct db **ret, char **detail);
 enum err sqlite_init(const char *url, const struct db_migration *list, char **detail);
 enum err postgres_open(const struct db_options *o, const struct db_migration *list, struct db **ret, char **detail);
-enum err postgres_init(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner, char **detail);
+enum err postgres_init(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner,
+		       char **detail);
 
 /* ---- scan.c ---- */
 

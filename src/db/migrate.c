@@ -38,8 +38,8 @@ static enum err run_body(const struct db_migrator *m, const struct db_migration 
 {
 	char row[512];
 	/* The title is a part of a file's name, [a-z0-9-] by the embedding script. */
-	snprintf(row, sizeof row, "INSERT INTO schema_migrations (version, title, applied_at) VALUES (%d, '%s', %lld)", one->version,
-		 one->title, (long long)clock_now());
+	snprintf(row, sizeof row, "INSERT INTO schema_migrations (version, title, applied_at) VALUES (%d, '%s', %lld)",
+		 one->version, one->title, (long long)clock_now());
 	if (m->bootstrap != NULL)
 		TRY(m->exec(m->ctx, m->bootstrap, detail));
 	TRY(run_text(m, schema_table, detail));
@@ -59,7 +59,8 @@ static enum err run_one(const struct db_migrator *m, const struct db_migration *
 	if (e != OK) {
 		enum err ignored = m->exec(m->ctx, "ROLLBACK", NULL);
 		(void)ignored; /* the engine may have ended the transaction itself */
-		db_detail(detail, e, "migration %04d-%s: %s", one->version, one->title, why == NULL ? err_text(e) : why);
+		db_detail(detail, e, "migration %04d-%s: %s", one->version, one->title,
+			  why == NULL ? err_text(e) : why);
 	}
 	free(why);
 	return e;
@@ -71,8 +72,10 @@ enum err db_migrate(const struct db_migrator *m, const struct db_migration *list
 	int last = db_migrations_last(list);
 	TRY(m->version(m->ctx, &have, detail));
 	if (have > last)
-		return db_detail(detail, ERR_SCHEMA, "the database has schema %lld and this version of Reeve knows up to %d: run a newer one",
-				 (long long)have, last);
+		return db_detail(
+			detail, ERR_SCHEMA,
+			"the database has schema %lld and this version of Reeve knows up to %d: run a newer one",
+			(long long)have, last);
 	for (; list->version != 0; list++)
 		if (list->version > have)
 			TRY(run_one(m, list, detail));

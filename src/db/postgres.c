@@ -95,7 +95,8 @@ static enum err begin(struct pg_db *d, struct pg_tx *tx, char **detail)
 static enum err commit_failed(struct pg_tx *tx, const PGresult *res)
 {
 	if (!pg_alive(tx->conn) && tx->base.writing)
-		return scope_fail(tx->base.scope, ERR_IO, "the connection broke while committing: the outcome is unknown");
+		return scope_fail(tx->base.scope, ERR_IO,
+				  "the connection broke while committing: the outcome is unknown");
 	enum err e = pg_error(tx->conn, res, &tx->again);
 	char *why = pg_message(tx->conn, res);
 	scope_fail(tx->base.scope, e, "commit: %s", why == NULL ? err_text(e) : why);
@@ -250,9 +251,10 @@ static const struct db_ops postgres_ops = {
 	.scrub = pg_scrub,
 	.scan = pg_scan,
 	.queue = pg_queue,
-	.live_columns_sql = "SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-			    " JOIN pg_attribute a ON a.attrelid = c.oid WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')"
-			    " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname COLLATE \"C\", a.attname COLLATE \"C\"",
+	.live_columns_sql =
+		"SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+		" JOIN pg_attribute a ON a.attrelid = c.oid WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p')"
+		" AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname COLLATE \"C\", a.attname COLLATE \"C\"",
 };
 
 static void turn_init(struct pg_db *d)
@@ -291,22 +293,28 @@ static enum err schema_ready(struct pg_db *d, struct pg_conn *c, const struct db
 	if (have == last)
 		return OK;
 	if (have > last)
-		return db_detail(detail, ERR_SCHEMA, "the database has schema %lld and this version of Reeve knows up to %d: run a newer one",
-				 (long long)have, last);
+		return db_detail(
+			detail, ERR_SCHEMA,
+			"the database has schema %lld and this version of Reeve knows up to %d: run a newer one",
+			(long long)have, last);
 	if (d->owner_url != NULL)
 		return pg_migrate(d->owner_url, list, detail);
 	if (have < 0)
 		return db_detail(detail, ERR_SCHEMA, "the database has no schema of Reeve: run reeve init");
-	return db_detail(detail, ERR_SCHEMA, "the database has schema %lld, this version needs %d, and only the owner role can migrate it",
+	return db_detail(detail, ERR_SCHEMA,
+			 "the database has schema %lld, this version needs %d, and only the owner role can migrate it",
 			 (long long)have, last);
 }
 
 static void role_warn(struct pg_conn *c)
 {
 	int64_t bypasses = 0;
-	enum err e = pg_query_int(c, "SELECT (rolsuper OR rolbypassrls)::int FROM pg_roles WHERE rolname = current_user", &bypasses, NULL);
+	enum err e =
+		pg_query_int(c, "SELECT (rolsuper OR rolbypassrls)::int FROM pg_roles WHERE rolname = current_user",
+			     &bypasses, NULL);
 	if (e == OK && bypasses)
-		log_event(LOG_WARN, "db.role", "detail=\"this PostgreSQL role bypasses row security: use the one that init made\"");
+		log_event(LOG_WARN, "db.role",
+			  "detail=\"this PostgreSQL role bypasses row security: use the one that init made\"");
 }
 
 enum err postgres_open(const struct db_options *o, const struct db_migration *list, struct db **ret, char **detail)

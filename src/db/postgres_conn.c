@@ -9,7 +9,7 @@
 
 #include "db/postgres_internal.h"
 
-/* A weaker synchronous_commit would make an answer a lie (I10); a stronger one (remote_apply) is the operator's choice. */
+/* A weaker synchronous_commit would make an answer a lie (I10); a stronger one is the operator's choice. */
 static const char session[] =
 	"SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
 	" ELSE current_setting('synchronous_commit') END, false), set_config('search_path', 'public', false),"
@@ -22,14 +22,16 @@ static void no_notice(void *arg, const PGresult *res)
 enum err pg_connect(const char *url, struct pg_conn **ret, char **detail)
 {
 	/* What stands after dbname overrides the URL, what stands before it is a default. */
-	static const char *const keys[] = {"fallback_application_name", "connect_timeout", "dbname", "client_encoding", NULL};
+	static const char *const keys[] = {"fallback_application_name", "connect_timeout", "dbname", "client_encoding",
+					   NULL};
 	const char *const values[] = {"reeve", "10", url, "UTF8", NULL};
 	struct pg_conn *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		return ERR_UNAVAILABLE;
 	c->pg = PQconnectdbParams(keys, values, 1);
 	if (c->pg == NULL || PQstatus(c->pg) != CONNECTION_OK) {
-		db_detail(detail, ERR_UNAVAILABLE, "PostgreSQL: %s", c->pg == NULL ? "no memory" : PQerrorMessage(c->pg));
+		db_detail(detail, ERR_UNAVAILABLE, "PostgreSQL: %s",
+			  c->pg == NULL ? "no memory" : PQerrorMessage(c->pg));
 		pg_conn_free(c);
 		return ERR_UNAVAILABLE;
 	}
@@ -102,22 +104,22 @@ static const struct {
 	enum err e;
 	bool again;
 } states[] = {
-	{"23505", ERR_EXISTS, false},        /* unique_violation */
-	{"23503", ERR_CONFLICT, false},      /* foreign_key_violation */
-	{"P0001", ERR_CONFLICT, false},      /* RAISE EXCEPTION of ours */
-	{"22021", ERR_BAD_REQUEST, false},   /* text that is not UTF-8 */
-	{"40001", ERR_UNAVAILABLE, true},    /* serialization_failure */
-	{"40P01", ERR_UNAVAILABLE, true},    /* deadlock_detected */
-	{"0A000", ERR_INTERNAL, true},       /* a cached plan whose table has changed */
-	{"26000", ERR_UNAVAILABLE, true},    /* a prepared statement that a pooler lost */
-	{"53100", ERR_STORAGE_FULL, false},  /* disk_full */
-	{"58030", ERR_IO, false},            /* io_error */
-	{"55P03", ERR_BUSY, false},          /* lock_not_available */
-	{"53", ERR_UNAVAILABLE, false},      /* resources */
-	{"57", ERR_UNAVAILABLE, false},      /* cancelled, shut down */
-	{"08P01", ERR_INTERNAL, false},      /* a wrong number of values */
-	{"08", ERR_UNAVAILABLE, false},      /* connection */
-	{"XX", ERR_IO, false},               /* corrupted data or index */
+	{"23505", ERR_EXISTS, false},       /* unique_violation */
+	{"23503", ERR_CONFLICT, false},     /* foreign_key_violation */
+	{"P0001", ERR_CONFLICT, false},     /* RAISE EXCEPTION of ours */
+	{"22021", ERR_BAD_REQUEST, false},  /* text that is not UTF-8 */
+	{"40001", ERR_UNAVAILABLE, true},   /* serialization_failure */
+	{"40P01", ERR_UNAVAILABLE, true},   /* deadlock_detected */
+	{"0A000", ERR_INTERNAL, true},      /* a cached plan whose table has changed */
+	{"26000", ERR_UNAVAILABLE, true},   /* a prepared statement that a pooler lost */
+	{"53100", ERR_STORAGE_FULL, false}, /* disk_full */
+	{"58030", ERR_IO, false},           /* io_error */
+	{"55P03", ERR_BUSY, false},         /* lock_not_available */
+	{"53", ERR_UNAVAILABLE, false},     /* resources */
+	{"57", ERR_UNAVAILABLE, false},     /* cancelled, shut down */
+	{"08P01", ERR_INTERNAL, false},     /* a wrong number of values */
+	{"08", ERR_UNAVAILABLE, false},     /* connection */
+	{"XX", ERR_IO, false},              /* corrupted data or index */
 };
 
 static const char *field(const PGresult *res, int code)

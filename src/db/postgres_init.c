@@ -37,7 +37,8 @@ static void conninfo_add(struct buf *b, const char *key, const char *value)
 /* What is the administrator's own is not handed on. */
 static bool is_personal(const char *key)
 {
-	static const char *const keys[] = {"user", "password", "passfile", "sslcert", "sslkey", "sslpassword", "host", "port", "dbname"};
+	static const char *const keys[] = {"user",        "password", "passfile", "sslcert", "sslkey",
+					   "sslpassword", "host",     "port",     "dbname"};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (strcmp(key, keys[i]) == 0)
 			return true;
@@ -72,7 +73,8 @@ static enum err role_make(struct pg_conn *c, const char *suffix, struct role *r,
 	random_bytes(raw, sizeof raw);
 	hex_encode(raw, sizeof raw, r->password);
 	if (snprintf(r->name, sizeof r->name, "%s_%s", PQdb(c->pg), suffix) >= (int)sizeof r->name)
-		return db_detail(detail, ERR_CONFIG, "the database's name \"%s\" is too long for its roles", PQdb(c->pg));
+		return db_detail(detail, ERR_CONFIG, "the database's name \"%s\" is too long for its roles",
+				 PQdb(c->pg));
 	return OK;
 }
 
@@ -89,16 +91,20 @@ static enum err role_create(struct pg_conn *c, const struct role *r, char **deta
 		buf_printf(&b, "SELECT count(*) FROM pg_roles WHERE rolname = %s", literal);
 		e = pg_query_int(c, b.data, &exists, detail);
 		buf_clear(&b);
-		/* Only a superuser may name SUPERUSER or BYPASSRLS at all, so they are named where there is something to take away. */
-		buf_printf(&b, "%s ROLE %s LOGIN NOCREATEDB NOCREATEROLE PASSWORD '%s'", exists ? "ALTER" : "CREATE", name, verifier);
+		/* Only a superuser may name SUPERUSER or BYPASSRLS at all, so they are named where there is something
+		 * to take away. */
+		buf_printf(&b, "%s ROLE %s LOGIN NOCREATEDB NOCREATEROLE PASSWORD '%s'", exists ? "ALTER" : "CREATE",
+			   name, verifier);
 		if (e == OK)
 			e = pg_exec_text(c, b.data, detail);
 		buf_clear(&b);
-		buf_printf(&b, "SELECT count(*) FROM pg_roles WHERE rolname = %s AND (rolsuper OR rolbypassrls)", literal);
+		buf_printf(&b, "SELECT count(*) FROM pg_roles WHERE rolname = %s AND (rolsuper OR rolbypassrls)",
+			   literal);
 		if (e == OK)
 			e = pg_query_int(c, b.data, &exists, detail);
 		if (e == OK && exists)
-			e = db_detail(detail, ERR_EXISTS, "the role %s exists and bypasses row security: drop it", r->name);
+			e = db_detail(detail, ERR_EXISTS, "the role %s exists and bypasses row security: drop it",
+				      r->name);
 	}
 	buf_release(&b);
 	PQfreemem(verifier);
@@ -126,7 +132,7 @@ static enum err rights_grant(struct pg_conn *c, const struct role *owner, const 
 		buf_printf(&b, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO %s", o);
 	}
 	if (e == OK && pg_exec_text(c, "SAVEPOINT wal", NULL) == OK && pg_exec_text(c, b.data, NULL) != OK)
-		e = pg_exec_text(c, "ROLLBACK TO wal", detail); /* only a superuser can grant it, and we live without it */
+		e = pg_exec_text(c, "ROLLBACK TO wal", detail); /* only a superuser can grant it; we live without it */
 	buf_release(&b);
 	PQfreemem(db);
 	PQfreemem(o);
@@ -143,9 +149,12 @@ static enum err suits(struct pg_conn *c, char **detail)
 	if (encoding == NULL || strcmp(encoding, "UTF8") != 0)
 		return db_detail(detail, ERR_CONFIG, "the database's encoding is %s: make it with ENCODING 'UTF8'",
 				 encoding == NULL ? "unknown" : encoding);
-	TRY(pg_query_int(c, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')", &tables,
-			 detail));
-	return tables == 0 ? OK : db_detail(detail, ERR_EXISTS, "the database \"%s\" holds tables already", PQdb(c->pg));
+	TRY(pg_query_int(
+		c,
+		"SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')",
+		&tables, detail));
+	return tables == 0 ? OK
+			   : db_detail(detail, ERR_EXISTS, "the database \"%s\" holds tables already", PQdb(c->pg));
 }
 
 static enum err roles_make(struct pg_conn *c, const struct role *owner, const struct role *app, char **detail)
@@ -163,8 +172,8 @@ static enum err roles_make(struct pg_conn *c, const struct role *owner, const st
 	return e;
 }
 
-static enum err init_steps(struct pg_conn *c, const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner,
-			   char **detail)
+static enum err init_steps(struct pg_conn *c, const char *admin_url, const struct db_migration *list, char **ret_app,
+			   char **ret_owner, char **detail)
 {
 	struct role owner, app;
 	TRY(suits(c, detail));
@@ -178,7 +187,8 @@ static enum err init_steps(struct pg_conn *c, const char *admin_url, const struc
 	return pg_migrate(*ret_owner, list, detail);
 }
 
-enum err postgres_init(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner, char **detail)
+enum err postgres_init(const char *admin_url, const struct db_migration *list, char **ret_app, char **ret_owner,
+		       char **detail)
 {
 	struct pg_conn *c = NULL;
 	TRY(pg_connect(admin_url, &c, detail));

@@ -11,8 +11,19 @@
 #include "db/db_internal.h"
 
 /* From the server's catalogue; fixed for ever. */
-enum { PG_BOOL = 16, PG_BYTEA = 17, PG_NAME = 19, PG_INT8 = 20, PG_INT2 = 21, PG_INT4 = 23, PG_TEXT = 25, PG_BPCHAR = 1042,
-       PG_VARCHAR = 1043, PG_NUMERIC = 1700, PG_UNKNOWN = 705 };
+enum {
+	PG_BOOL = 16,
+	PG_BYTEA = 17,
+	PG_NAME = 19,
+	PG_INT8 = 20,
+	PG_INT2 = 21,
+	PG_INT4 = 23,
+	PG_TEXT = 25,
+	PG_BPCHAR = 1042,
+	PG_VARCHAR = 1043,
+	PG_NUMERIC = 1700,
+	PG_UNKNOWN = 705
+};
 
 struct pg_prepared {
 	Oid *types; /* of the parameters; NULL: not prepared */
@@ -23,8 +34,8 @@ struct pg_conn {
 	PGconn *pg;
 	struct pg_prepared *cache; /* by db_stmt.index */
 	int cache_n;
-	bool stale;                /* its prepared statements are of no use any more */
-	struct pg_conn *next;      /* in the pool */
+	bool stale;           /* its prepared statements are of no use any more */
+	struct pg_conn *next; /* in the pool */
 };
 
 struct pg_db {
@@ -34,14 +45,14 @@ struct pg_db {
 	pthread_cond_t pool_changed;
 	struct pg_conn *idle;
 	int size, open, waiting;
-	pthread_rwlock_t turn;  /* writers share it; one that met too many conflicts has it alone (postgres.c) */
-	pthread_mutex_t low;    /* one closure of db_write_low() at a time */
+	pthread_rwlock_t turn; /* writers share it; one that met too many conflicts has it alone (postgres.c) */
+	pthread_mutex_t low;   /* one closure of db_write_low() at a time */
 };
 
 struct pg_tx {
 	struct db_tx base;
 	struct pg_conn *conn;
-	bool again;   /* a conflict, or a plan that went stale: the closure may run again */
+	bool again; /* a conflict, or a plan that went stale: the closure may run again */
 	bool changed;
 };
 
@@ -50,7 +61,7 @@ struct pg_tx {
 enum err pg_connect(const char *url, struct pg_conn **ret, char **detail);
 void pg_conn_free(struct pg_conn *c); /* NULL is allowed */
 bool pg_alive(const struct pg_conn *c);
-enum err pg_exec_text(struct pg_conn *c, const char *sql, char **detail); /* any number of statements */
+enum err pg_exec_text(struct pg_conn *c, const char *sql, char **detail);               /* any number of statements */
 enum err pg_query_int(struct pg_conn *c, const char *sql, int64_t *ret, char **detail); /* NULL becomes 0 */
 /* What a failed result means.  *ret_again: a new transaction may succeed. */
 enum err pg_error(const struct pg_conn *c, const PGresult *res, bool *ret_again);

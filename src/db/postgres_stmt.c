@@ -302,7 +302,8 @@ static uint64_t big_endian(const char *p, int n)
 	return v;
 }
 
-/* sum() of a bigint is a numeric: count of digits to base 10,000, weight of the first, sign, scale, digits.  Its whole part. */
+/* sum() of a bigint is a numeric: count of digits to base 10,000, weight of the first, sign, scale, digits.  Its whole
+ * part. */
 static int64_t numeric_int(const char *p)
 {
 	int n = (int)big_endian(p, 2), weight = (int16_t)big_endian(p + 2, 2);

@@ -21,7 +21,7 @@ struct db_scanner {
 	size_t n, prefix, longest;
 	int32_t bucket[BUCKETS]; /* first needle, -1: none */
 	int32_t *next;
-	unsigned char *window;   /* `longest - 1` bytes kept from the chunk before, then a chunk */
+	unsigned char *window; /* `longest - 1` bytes kept from the chunk before, then a chunk */
 };
 
 static uint32_t prefix_hash(const unsigned char *p, size_t prefix)
@@ -83,7 +83,8 @@ static void window_scan(struct db_scanner *s, size_t kept, size_t len)
 		int32_t k = s->bucket[prefix_hash(s->window + i, s->prefix)];
 		for (; k >= 0; k = s->next[k]) {
 			struct db_needle *needle = &s->needles[k];
-			if (i + needle->n > kept && needle->n <= len - i && memcmp(s->window + i, needle->p, needle->n) == 0)
+			if (i + needle->n > kept && needle->n <= len - i &&
+			    memcmp(s->window + i, needle->p, needle->n) == 0)
 				needle->hits++;
 		}
 	}

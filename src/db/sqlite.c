@@ -55,10 +55,14 @@ static enum err migrate_version(void *ctx, int64_t *ret, char **detail)
 	struct sq_conn *c = ctx;
 	sqlite3_stmt *st = NULL;
 	*ret = -1;
-	if (sqlite3_table_column_metadata(c->h, NULL, "schema_migrations", NULL, NULL, NULL, NULL, NULL, NULL) != SQLITE_OK)
-		return (sqlite3_errcode(c->h) & 0xff) == SQLITE_ERROR ? OK : db_detail(detail, sq_error(c), "%s", sqlite3_errmsg(c->h));
+	if (sqlite3_table_column_metadata(c->h, NULL, "schema_migrations", NULL, NULL, NULL, NULL, NULL, NULL) !=
+	    SQLITE_OK)
+		return (sqlite3_errcode(c->h) & 0xff) == SQLITE_ERROR
+			       ? OK
+			       : db_detail(detail, sq_error(c), "%s", sqlite3_errmsg(c->h));
 	enum err e = OK;
-	if (sqlite3_prepare_v2(c->h, "SELECT coalesce(max(version), 0) FROM schema_migrations", -1, &st, NULL) == SQLITE_OK &&
+	if (sqlite3_prepare_v2(c->h, "SELECT coalesce(max(version), 0) FROM schema_migrations", -1, &st, NULL) ==
+		    SQLITE_OK &&
 	    sqlite3_step(st) == SQLITE_ROW)
 		*ret = sqlite3_column_int64(st, 0);
 	else
@@ -69,7 +73,8 @@ static enum err migrate_version(void *ctx, int64_t *ret, char **detail)
 
 static enum err migrate(struct sq_db *d, const struct db_migration *list, char **detail)
 {
-	struct db_migrator m = {.engine = DB_SQLITE, .ctx = &d->writer, .exec = migrate_exec, .version = migrate_version};
+	struct db_migrator m = {
+		.engine = DB_SQLITE, .ctx = &d->writer, .exec = migrate_exec, .version = migrate_version};
 	return db_migrate(&m, list, detail);
 }
 
@@ -144,8 +149,9 @@ static const struct db_ops sqlite_ops = {
 	.scrub = sq_scrub,
 	.scan = scan,
 	.queue = sq_queue_length,
-	.live_columns_sql = "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c"
-			    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND c.hidden <> 1 ORDER BY 1, 2",
+	.live_columns_sql =
+		"SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c"
+		" WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND c.hidden <> 1 ORDER BY 1, 2",
 };
 
 static struct sq_db *sq_db_new(const struct db_options *o)

@@ -18,7 +18,8 @@ enum { CHECKPOINT_FRAMES = 1000 };
 static const int64_t wal_large = 64 * (int64_t)MIB;
 static const int64_t old_reader_us = 5 * SECOND_US;
 static const int64_t reader_patience_us = SECOND_US;
-/* VACUUM keeps a whole copy of the database in its temporary store: in memory below this size, in a file without a name above. */
+/* VACUUM keeps a whole copy of the database in its temporary store: in memory below this size, in a file without a name
+ * above. */
 static const int64_t vacuum_in_memory = 256 * (int64_t)MIB;
 
 /* ---- the thread ---- */

@@ -44,14 +44,16 @@ enum err sq_exec_text(struct sq_conn *c, const char *sql, char **detail)
 static enum err use_wal(struct sq_conn *c, const char *path, char **detail)
 {
 	sqlite3_stmt *st = NULL;
-	if (sqlite3_prepare_v2(c->h, "PRAGMA journal_mode = WAL", -1, &st, NULL) != SQLITE_OK || sqlite3_step(st) != SQLITE_ROW) {
+	if (sqlite3_prepare_v2(c->h, "PRAGMA journal_mode = WAL", -1, &st, NULL) != SQLITE_OK ||
+	    sqlite3_step(st) != SQLITE_ROW) {
 		enum err e = db_detail(detail, sq_error(c), "%s: %s", path, sqlite3_errmsg(c->h));
 		sqlite3_finalize(st);
 		return e;
 	}
 	bool wal = strcmp((const char *)sqlite3_column_text(st, 0), "wal") == 0;
 	sqlite3_finalize(st);
-	return wal ? OK : db_detail(detail, ERR_IO, "%s: this file system does not support SQLite's write-ahead log", path);
+	return wal ? OK
+		   : db_detail(detail, ERR_IO, "%s: this file system does not support SQLite's write-ahead log", path);
 }
 
 static enum err control_statements(struct sq_conn *c, enum sq_role role, char **detail)
@@ -60,11 +62,16 @@ static enum err control_statements(struct sq_conn *c, enum sq_role role, char **
 		sqlite3_stmt **st;
 		const char *sql;
 	} control[] = {
-		{&c->begin, role == SQ_WRITER ? "BEGIN IMMEDIATE" : "BEGIN"},  {&c->commit, "COMMIT"},      {&c->rollback, "ROLLBACK"},
-		{&c->savepoint, "SAVEPOINT c"},  {&c->release, "RELEASE c"},  {&c->rollback_to, "ROLLBACK TO c"},
+		{&c->begin, role == SQ_WRITER ? "BEGIN IMMEDIATE" : "BEGIN"},
+		{&c->commit, "COMMIT"},
+		{&c->rollback, "ROLLBACK"},
+		{&c->savepoint, "SAVEPOINT c"},
+		{&c->release, "RELEASE c"},
+		{&c->rollback_to, "ROLLBACK TO c"},
 	};
 	for (size_t i = 0; i < sizeof control / sizeof *control; i++)
-		if (sqlite3_prepare_v3(c->h, control[i].sql, -1, SQLITE_PREPARE_PERSISTENT, control[i].st, NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v3(c->h, control[i].sql, -1, SQLITE_PREPARE_PERSISTENT, control[i].st, NULL) !=
+		    SQLITE_OK)
 			return db_detail(detail, sq_error(c), "SQLite: %s", sqlite3_errmsg(c->h));
 	return OK;
 }
@@ -81,7 +88,9 @@ enum err sq_conn_open(struct sq_conn *c, const char *path, enum sq_role role, ch
 	if (role == SQ_WRITER)
 		TRY(use_wal(c, path, detail));
 	TRY(sq_exec_text(c, common_pragmas, detail));
-	const char *own = role == SQ_WRITER ? writer_pragmas : role == SQ_READER ? reader_pragmas : checkpointer_pragmas;
+	const char *own = role == SQ_WRITER   ? writer_pragmas
+			  : role == SQ_READER ? reader_pragmas
+					      : checkpointer_pragmas;
 	TRY(sq_exec_text(c, own, detail));
 	return control_statements(c, role, detail);
 }
@@ -163,7 +172,8 @@ enum err sq_error(struct sq_conn *c)
 	}
 }
 
-/* SQLite's messages name tables, columns and constraints, or repeat the text of a RAISE or of the statement; never a bound value. */
+/* SQLite's messages name tables, columns and constraints, or repeat the text of a RAISE or of the statement; never a
+ * bound value. */
 enum err sq_fail(struct sq_conn *c, struct scope *s, const struct db_call *call)
 {
 	enum err e = sq_error(c);

@@ -49,9 +49,9 @@ struct sq_job {
 	db_fn fn;
 	void *arg;
 	enum err (*maintenance)(struct sq_db *d); /* instead of fn: outside a transaction */
-	bool ran;     /* once already: rewind before the next run */
-	bool changed; /* rows, in its last run */
-	bool settled; /* has its final result although the batch runs again */
+	bool ran;                                 /* once already: rewind before the next run */
+	bool changed;                             /* rows, in its last run */
+	bool settled;                             /* has its final result although the batch runs again */
 	enum err result;
 	sem_t answered;
 	struct sq_job *next;
@@ -66,7 +66,8 @@ struct sq_db {
 	struct db base;
 	char *path;
 	int lock_fd; /* flock: one server per file */
-	int scan_fd; /* opened before SQLite opens the file and closed after it: closing any other one would drop SQLite's locks */
+	int scan_fd; /* opened before SQLite opens the file and closed after it: closing any other one would drop
+			SQLite's locks */
 	_Atomic bool dead;
 
 	/* writer (sqlite_writer.c) */

@@ -62,7 +62,8 @@ static void leave(struct sq_db *d, struct sq_conn *c)
 	pthread_mutex_unlock(&d->readers_lock);
 }
 
-/* Opened under the lock: an interrupt from another thread must not meet half a connection.  Happens once per connection. */
+/* Opened under the lock: an interrupt from another thread must not meet half a connection.  Happens once per
+ * connection. */
 static enum err open_if_needed(struct sq_db *d, struct sq_conn *c, struct scope *s)
 {
 	enum err e = OK;

@@ -40,10 +40,12 @@ static enum err prepare(struct db_tx *tx, const struct db_call *c, unsigned flag
 		return OK;
 	sqlite3_finalize(*ret);
 	*ret = NULL;
-	return scope_fail(tx->scope, ERR_INTERNAL, "%s is not one statement", c->stmt == NULL ? "(made text)" : c->stmt->name);
+	return scope_fail(tx->scope, ERR_INTERNAL, "%s is not one statement",
+			  c->stmt == NULL ? "(made text)" : c->stmt->name);
 }
 
-/* A slot, when the statement is declared and not running already (a cursor over it may be open); else a statement of its own. */
+/* A slot, when the statement is declared and not running already (a cursor over it may be open); else a statement of
+ * its own. */
 static enum err acquire(struct db_tx *tx, const struct db_call *c, sqlite3_stmt **ret, struct sq_cached **ret_slot)
 {
 	*ret = NULL;
@@ -91,8 +93,8 @@ static enum err bind(struct db_tx *tx, sqlite3_stmt *st, const struct db_call *c
 {
 	int at = 1, first = c->tenant == NULL ? 1 : 2, wants = sqlite3_bind_parameter_count(st);
 	if (wants != (int)c->n + first - 1)
-		return scope_fail(tx->scope, ERR_INTERNAL, "%s takes %d values and got %d", c->stmt == NULL ? "(made text)" : c->stmt->name,
-				  wants, (int)c->n + first - 1);
+		return scope_fail(tx->scope, ERR_INTERNAL, "%s takes %d values and got %d",
+				  c->stmt == NULL ? "(made text)" : c->stmt->name, wants, (int)c->n + first - 1);
 	int rc = SQLITE_OK;
 	if (c->tenant != NULL)
 		rc = bind_one(st, at++, c->tenant, copy);

@@ -136,7 +136,8 @@ static bool job_run(struct sq_db *d, struct sq_job *j)
 	bool whole = e == OK;
 	if (whole) {
 		e = closure_run(d, j);
-		whole = !transaction_gone(d) && (e == OK || sq_run(w, w->rollback_to) == OK) && sq_run(w, w->release) == OK;
+		whole = !transaction_gone(d) && (e == OK || sq_run(w, w->rollback_to) == OK) &&
+			sq_run(w, w->release) == OK;
 	}
 	j->result = e == OK && !whole ? ERR_IO : e;
 	j->settled = !whole || w->fsync_failed;
@@ -197,7 +198,8 @@ static void batch_commit(struct sq_db *d, size_t n)
 	settle_all(d, n, e);
 }
 
-/* Runs every job that is not settled, takes more while they wait, commits.  False: one of them ended the transaction; again. */
+/* Runs every job that is not settled, takes more while they wait, commits.  False: one of them ended the transaction;
+ * again. */
 static bool batch_try(struct sq_db *d, size_t *n, size_t max)
 {
 	enum err e = sq_run(&d->writer, d->writer.begin);
@@ -240,7 +242,8 @@ static void batch_run(struct sq_db *d, struct sq_job *first, size_t max)
 void sq_end_process(struct sq_db *d, const char *where)
 {
 	atomic_store(&d->dead, true);
-	log_event(LOG_ERROR, "db.io", "at=%s detail=\"the outcome of the last write is unknown: ending, the next start recovers\"", where);
+	log_event(LOG_ERROR, "db.io",
+		  "at=%s detail=\"the outcome of the last write is unknown: ending, the next start recovers\"", where);
 	if (pthread_mutex_trylock(&d->queue_lock) == 0) {
 		for (struct sq_job *j; (j = queue_pop(&d->normal)) != NULL || (j = queue_pop(&d->low)) != NULL;) {
 			j->result = ERR_IO;

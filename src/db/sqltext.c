@@ -76,10 +76,14 @@ struct translation {
 static const struct {
 	const char *word, *sqlite, *postgres;
 } words[] = {
-	{"ID", "BLOB", "bytea"},      {"BLOB", "BLOB", "bytea"},
-	{"TEXT", "TEXT", "text COLLATE \"C\""}, {"JSON", "TEXT", "text COLLATE \"C\""},
-	{"INT", "INTEGER", "bigint"}, {"TIME", "INTEGER", "bigint"},
-	{"BOOL", "INTEGER", "bigint"}, {"STRICT", "STRICT", ""},
+	{"ID", "BLOB", "bytea"},
+	{"BLOB", "BLOB", "bytea"},
+	{"TEXT", "TEXT", "text COLLATE \"C\""},
+	{"JSON", "TEXT", "text COLLATE \"C\""},
+	{"INT", "INTEGER", "bigint"},
+	{"TIME", "INTEGER", "bigint"},
+	{"BOOL", "INTEGER", "bigint"},
+	{"STRICT", "STRICT", ""},
 };
 
 static void emit(struct translation *t, const char *p, size_t n)

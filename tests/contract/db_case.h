@@ -8,39 +8,44 @@
 
 #include "db_fixture.h"
 
-#define TEST_SCHEMA                                                                                                      \
-	"CREATE TABLE things (tenant_id ID NOT NULL, thing_id ID NOT NULL, name TEXT, n INT, data BLOB, doc JSON,\n"      \
-	"  PRIMARY KEY (tenant_id, thing_id)) STRICT;\n"                                                                 \
-	"CREATE UNIQUE INDEX things_by_name ON things (tenant_id, name);\n"                                              \
-	"CREATE TABLE parts (tenant_id ID NOT NULL, part_id ID NOT NULL, thing_id ID NOT NULL, PRIMARY KEY (tenant_id, part_id),\n" \
-	"  FOREIGN KEY (tenant_id, thing_id) REFERENCES things (tenant_id, thing_id) DEFERRABLE INITIALLY DEFERRED) STRICT;\n"      \
-	"CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, n INT NOT NULL CHECK (n >= 0)) STRICT;\n"                \
-	"CREATE TABLE strict_parts (part_id ID NOT NULL PRIMARY KEY, counter TEXT NOT NULL REFERENCES counters (name)) STRICT;\n"   \
-	"CREATE TABLE audit_events (tenant_id ID NOT NULL, event_id ID NOT NULL, PRIMARY KEY (tenant_id, event_id)) STRICT;\n"      \
-	"CREATE TABLE fixed (id INT NOT NULL PRIMARY KEY) STRICT;\n"                                                     \
-	"CREATE TABLE bombs (id INT NOT NULL PRIMARY KEY) STRICT;\n"                                                     \
-	"-- @sqlite\n"                                                                                                   \
-	"CREATE TRIGGER fixed_refuses BEFORE INSERT ON fixed BEGIN SELECT RAISE(ABORT, 'nothing enters here'); END;\n"   \
-	"CREATE TRIGGER bombs_end BEFORE INSERT ON bombs BEGIN SELECT RAISE(ROLLBACK, 'everything is gone'); END;\n"     \
-	"-- @end\n"                                                                                                      \
-	"-- @postgres\n"                                                                                                 \
-	"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'nothing enters here'; END $$;\n"    \
-	"CREATE TRIGGER fixed_refuses BEFORE INSERT ON fixed FOR EACH ROW EXECUTE FUNCTION refuse();\n"                  \
+#define TEST_SCHEMA                                                                                                    \
+	"CREATE TABLE things (tenant_id ID NOT NULL, thing_id ID NOT NULL, name TEXT, n INT, data BLOB, doc JSON,\n"   \
+	"  PRIMARY KEY (tenant_id, thing_id)) STRICT;\n"                                                               \
+	"CREATE UNIQUE INDEX things_by_name ON things (tenant_id, name);\n"                                            \
+	"CREATE TABLE parts (tenant_id ID NOT NULL, part_id ID NOT NULL, thing_id ID NOT NULL, PRIMARY KEY "           \
+	"(tenant_id, part_id),\n"                                                                                      \
+	"  FOREIGN KEY (tenant_id, thing_id) REFERENCES things (tenant_id, thing_id) DEFERRABLE INITIALLY DEFERRED) "  \
+	"STRICT;\n"                                                                                                    \
+	"CREATE TABLE counters (name TEXT NOT NULL PRIMARY KEY, n INT NOT NULL CHECK (n >= 0)) STRICT;\n"              \
+	"CREATE TABLE strict_parts (part_id ID NOT NULL PRIMARY KEY, counter TEXT NOT NULL REFERENCES counters "       \
+	"(name)) STRICT;\n"                                                                                            \
+	"CREATE TABLE audit_events (tenant_id ID NOT NULL, event_id ID NOT NULL, PRIMARY KEY (tenant_id, event_id)) "  \
+	"STRICT;\n"                                                                                                    \
+	"CREATE TABLE fixed (id INT NOT NULL PRIMARY KEY) STRICT;\n"                                                   \
+	"CREATE TABLE bombs (id INT NOT NULL PRIMARY KEY) STRICT;\n"                                                   \
+	"-- @sqlite\n"                                                                                                 \
+	"CREATE TRIGGER fixed_refuses BEFORE INSERT ON fixed BEGIN SELECT RAISE(ABORT, 'nothing enters here'); END;\n" \
+	"CREATE TRIGGER bombs_end BEFORE INSERT ON bombs BEGIN SELECT RAISE(ROLLBACK, 'everything is gone'); END;\n"   \
+	"-- @end\n"                                                                                                    \
+	"-- @postgres\n"                                                                                               \
+	"CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'nothing enters "       \
+	"here'; END $$;\n"                                                                                             \
+	"CREATE TRIGGER fixed_refuses BEFORE INSERT ON fixed FOR EACH ROW EXECUTE FUNCTION refuse();\n"                \
 	"-- @end\n"
 
 static const struct db_migration test_schema[] = {{1, "things", TEST_SCHEMA}, {0}};
 
 /* In a closure: failing an assertion there would jump out of a thread that is not the test's. */
-#define WANT(cond)                                                                                                  \
-	do {                                                                                                        \
-		if (!(cond))                                                                                        \
-			return scope_fail(s, ERR_STATE, "%s:%d: %s", __FILE__, __LINE__, #cond);                    \
+#define WANT(cond)                                                                               \
+	do {                                                                                     \
+		if (!(cond))                                                                     \
+			return scope_fail(s, ERR_STATE, "%s:%d: %s", __FILE__, __LINE__, #cond); \
 	} while (0)
 
-#define OKAY(scope_, call)                                                        \
-	do {                                                                      \
-		enum err e_ = (call);                                             \
-		if (e_ != OK)                                                     \
+#define OKAY(scope_, call)                                                            \
+	do {                                                                          \
+		enum err e_ = (call);                                                 \
+		if (e_ != OK)                                                         \
 			fail_msg("%s: %s", err_name(e_), scope_detail((scope_), e_)); \
 	} while (0)
 

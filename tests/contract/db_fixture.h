@@ -66,7 +66,8 @@ static inline void fixture_place(struct db_fixture *f)
 	snprintf(f->name, sizeof f->name, "t%d_%d", (int)getpid(), serial++);
 	snprintf(sql, sizeof sql, "CREATE DATABASE %s", f->name);
 	fixture_admin(getenv("REEVE_TEST_PG"), sql);
-	assert_true(asprintf(&f->admin_url, "postgresql:///%s?host=%s&user=postgres", f->name, getenv("REEVE_TEST_PG_HOST")) > 0);
+	assert_true(asprintf(&f->admin_url, "postgresql:///%s?host=%s&user=postgres", f->name,
+			     getenv("REEVE_TEST_PG_HOST")) > 0);
 }
 
 static inline void fixture_reopen(struct db_fixture *f, const struct db_migration *list)

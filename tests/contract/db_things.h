@@ -20,7 +20,8 @@ static inline struct id numbered(int n)
 static inline enum err thing_insert(struct db_tx *tx, int number, const char *name, int64_t n)
 {
 	struct id id = numbered(number);
-	return db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_text(name), db_v_int(n), db_v_null(), db_v_null()), NULL);
+	return db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_text(name), db_v_int(n), db_v_null(), db_v_null()),
+		       NULL);
 }
 
 /* arg: how many things, named by number */

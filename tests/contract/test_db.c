@@ -7,8 +7,10 @@
 #include "db_things.h"
 
 DB_TENANT(get_thing, "SELECT thing_id, name, n, data, doc FROM things WHERE tenant_id = ?1 AND thing_id = ?2");
-DB_TENANT(find_thing, "SELECT name FROM things WHERE tenant_id = ?1 AND (CAST(?2 AS bigint) IS NULL OR n = ?2) AND (CAST(?3 AS text) IS NULL OR name = ?3) ORDER BY name");
-DB_TENANT(literal, "SELECT '?9', \"name\" FROM things WHERE tenant_id = ?1 /* not ?8 */ AND name = 'it''s ?7' -- nor ?6\n");
+DB_TENANT(find_thing, "SELECT name FROM things WHERE tenant_id = ?1 AND (CAST(?2 AS bigint) IS NULL OR n = ?2) AND "
+		      "(CAST(?3 AS text) IS NULL OR name = ?3) ORDER BY name");
+DB_TENANT(literal,
+	  "SELECT '?9', \"name\" FROM things WHERE tenant_id = ?1 /* not ?8 */ AND name = 'it''s ?7' -- nor ?6\n");
 
 /* ---- values ---- */
 
@@ -78,7 +80,10 @@ static void values_come_back(void **state)
 static enum err null_and_typed(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct db_value tries[][2] = {
-		{db_v_null(), db_v_null()}, {db_v_int(1), db_v_null()}, {db_v_null(), db_v_text("thing 1")}, {db_v_int(1), db_v_text("thing 1")},
+		{db_v_null(), db_v_null()},
+		{db_v_int(1), db_v_null()},
+		{db_v_null(), db_v_text("thing 1")},
+		{db_v_int(1), db_v_text("thing 1")},
 	};
 	const int rows[] = {3, 1, 1, 1};
 	for (int i = 0; i < 8; i++) {
@@ -183,7 +188,8 @@ static enum err look_twice(struct scope *s, struct db_tx *tx, void *arg)
 	void *written;
 	pthread_t other;
 	TRY(count(s, tx, &before));
-	WANT(pthread_create(&other, NULL, write_aside, s->db) == 0 && pthread_join(other, &written) == 0 && written != NULL);
+	WANT(pthread_create(&other, NULL, write_aside, s->db) == 0 && pthread_join(other, &written) == 0 &&
+	     written != NULL);
 	TRY(count(s, tx, &after));
 	WANT(before == 0 && after == 0);
 	return OK;
@@ -211,7 +217,8 @@ static void live_columns_are_all_columns(void **state)
 	assert_int_equal(n, 6 + 3 + 2 + 2 + 2 + 1 + 1 + 3);
 	bool found = false;
 	for (size_t i = 0; i < n; i++)
-		found |= strcmp(columns[i].table, "schema_migrations") == 0 && strcmp(columns[i].column, "applied_at") == 0;
+		found |= strcmp(columns[i].table, "schema_migrations") == 0 &&
+			 strcmp(columns[i].column, "applied_at") == 0;
 	assert_true(found);
 }
 

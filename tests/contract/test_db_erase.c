@@ -22,8 +22,10 @@ static enum err fill(struct scope *s, struct db_tx *tx, void *arg)
 	for (int i = 0; i < THINGS; i++) {
 		struct id id = {{(uint8_t)(i * 37), (uint8_t)(i >> 3), (uint8_t)i}};
 		snprintf(name, sizeof name, "%s %d", i % 10 == 0 ? names[i / 10 % NAMES] : "somebody else", i);
-		TRY(db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_text(name), db_v_int(i), db_v_blob(padding, sizeof padding),
-						    db_v_null()), NULL));
+		TRY(db_exec(tx, &add_thing,
+			    DB_ARGS(db_v_id(&id), db_v_text(name), db_v_int(i), db_v_blob(padding, sizeof padding),
+				    db_v_null()),
+			    NULL));
 	}
 	return OK;
 }
@@ -127,8 +129,10 @@ static enum err toil(struct scope *s, struct db_tx *tx, void *arg)
 	auto_rows struct db_rows *r = NULL;
 	TRY(count(s, tx, &n));
 	sem_post(&reading);
-	TRY(db_query_text(tx, DB_REACH_GLOBAL, "WITH RECURSIVE k(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM k WHERE x > 0) SELECT count(*) FROM k",
-			  DB_NOARGS, &r));
+	TRY(db_query_text(
+		tx, DB_REACH_GLOBAL,
+		"WITH RECURSIVE k(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM k WHERE x > 0) SELECT count(*) FROM k",
+		DB_NOARGS, &r));
 	while (db_next(r))
 		;
 	return db_rows_err(r);
@@ -172,7 +176,9 @@ static void the_owner_rewrites_tables(void **state)
 	assert_int_equal(db_scan(f->db, &needle, 1), ERR_NOT_IMPLEMENTED);
 	assert_int_equal(db_scrub(f->db, tables, 2), ERR_NOT_IMPLEMENTED); /* without the owner's connection */
 	db_close(f->db);
-	fixture_ok(db_open_with(&(struct db_options){.url = f->app_url, .owner_url = f->owner_url}, test_schema, &f->db, &why), why);
+	fixture_ok(db_open_with(&(struct db_options){.url = f->app_url, .owner_url = f->owner_url}, test_schema, &f->db,
+				&why),
+		   why);
 	PGconn *c = PQconnectdb(f->admin_url);
 	snprintf(sql, sizeof sql, "SELECT pg_relation_filenode('things')");
 	PGresult *before = PQexec(c, sql);
@@ -190,10 +196,8 @@ static void the_owner_rewrites_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SQLITE(deleted_bytes_are_gone_after_a_scrub),
-		SQLITE(an_empty_needle_is_refused),
-		SQLITE(a_reader_that_stays_makes_it_busy),
-		SQLITE(a_long_statement_is_interrupted),
+		SQLITE(deleted_bytes_are_gone_after_a_scrub), SQLITE(an_empty_needle_is_refused),
+		SQLITE(a_reader_that_stays_makes_it_busy),    SQLITE(a_long_statement_is_interrupted),
 		POSTGRES(the_owner_rewrites_tables),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

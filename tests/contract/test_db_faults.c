@@ -34,9 +34,9 @@ static int fail_sync(sqlite3_file *f, int flags)
 	return sync_fails == kind ? SQLITE_IOERR_FSYNC : real_of(f)->pMethods->xSync(real_of(f), flags);
 }
 
-#define PASS(name, params, ...)                                                 \
-	static int pass_##name params                                           \
-	{                                                                       \
+#define PASS(name, params, ...)                                                  \
+	static int pass_##name params                                            \
+	{                                                                        \
 		return real_of(f)->pMethods->x##name(real_of(f), ##__VA_ARGS__); \
 	}
 #define F sqlite3_file *f
@@ -60,8 +60,25 @@ static void pass_ShmBarrier(F)
 }
 
 static const sqlite3_io_methods failing_methods = {
-	2, pass_Close, pass_Read, pass_Write, pass_Truncate, fail_sync, pass_FileSize, pass_Lock, pass_Unlock, pass_CheckReservedLock,
-	pass_FileControl, pass_SectorSize, pass_DeviceCharacteristics, pass_ShmMap, pass_ShmLock, pass_ShmBarrier, pass_ShmUnmap, NULL, NULL,
+	2,
+	pass_Close,
+	pass_Read,
+	pass_Write,
+	pass_Truncate,
+	fail_sync,
+	pass_FileSize,
+	pass_Lock,
+	pass_Unlock,
+	pass_CheckReservedLock,
+	pass_FileControl,
+	pass_SectorSize,
+	pass_DeviceCharacteristics,
+	pass_ShmMap,
+	pass_ShmLock,
+	pass_ShmBarrier,
+	pass_ShmUnmap,
+	NULL,
+	NULL,
 };
 
 static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
@@ -187,7 +204,9 @@ static enum err insert_large(struct scope *s, struct db_tx *tx, void *arg)
 {
 	static const char payload[20000] = "large";
 	struct id id = numbered(*(int *)arg);
-	return db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_null(), db_v_int(1), db_v_blob(payload, sizeof payload), db_v_null()), NULL);
+	return db_exec(tx, &add_thing,
+		       DB_ARGS(db_v_id(&id), db_v_null(), db_v_int(1), db_v_blob(payload, sizeof payload), db_v_null()),
+		       NULL);
 }
 
 static void *load_main(void *arg)
@@ -271,7 +290,8 @@ int main(void)
 		SQLITE(a_failed_fsync_ends_the_server),
 		SQLITE(a_checkpoint_that_fails_to_sync_ends_it_too),
 		SQLITE(without_a_fault_it_goes_on),
-		{"sqlite: a_full_disk_is_said_and_survived", a_full_disk_is_said_and_survived, case_setup, unmount_teardown, &engine_sqlite},
+		{"sqlite: a_full_disk_is_said_and_survived", a_full_disk_is_said_and_survived, case_setup,
+		 unmount_teardown, &engine_sqlite},
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("db_faults", tests, NULL, NULL);

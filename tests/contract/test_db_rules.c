@@ -62,7 +62,10 @@ static void the_wrong_reach_is_refused(void **state)
 	const struct {
 		const struct id *tenant;
 		db_fn fn;
-	} wrong[] = {{NULL, run_tenant_stmt}, {&tenant_a, run_global_stmt}, {NULL, run_tenant_text}, {&tenant_a, run_global_text}};
+	} wrong[] = {{NULL, run_tenant_stmt},
+		     {&tenant_a, run_global_stmt},
+		     {NULL, run_tenant_text},
+		     {&tenant_a, run_global_text}};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		scope_in(&s, f, wrong[i].tenant);
 		assert_int_equal(db_write(&s, wrong[i].fn, NULL), ERR_INTERNAL);
@@ -100,7 +103,8 @@ static enum err too_few(struct scope *s, struct db_tx *tx, void *arg)
 
 static enum err two_statements(struct scope *s, struct db_tx *tx, void *arg)
 {
-	return db_exec_text(tx, DB_REACH_TENANT, "DELETE FROM things WHERE tenant_id = ?1; DELETE FROM things", DB_NOARGS, NULL);
+	return db_exec_text(tx, DB_REACH_TENANT, "DELETE FROM things WHERE tenant_id = ?1; DELETE FROM things",
+			    DB_NOARGS, NULL);
 }
 
 static void a_malformed_call_is_refused(void **state)
@@ -125,7 +129,8 @@ static enum err forget_where(struct scope *s, struct db_tx *tx, void *arg)
 	while (db_next(r))
 		n++;
 	TRY(db_rows_err(r));
-	TRY(db_exec_text(tx, DB_REACH_TENANT, "UPDATE things SET n = 99 WHERE tenant_id = ?1 OR 1 = 1", DB_NOARGS, arg));
+	TRY(db_exec_text(tx, DB_REACH_TENANT, "UPDATE things SET n = 99 WHERE tenant_id = ?1 OR 1 = 1", DB_NOARGS,
+			 arg));
 	WANT(n == 2 && *(int64_t *)arg == 2);
 	return OK;
 }
@@ -133,7 +138,8 @@ static enum err forget_where(struct scope *s, struct db_tx *tx, void *arg)
 static enum err insert_for_b(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct id id = numbered(50);
-	return db_exec_text(tx, DB_REACH_TENANT, "INSERT INTO things (tenant_id, thing_id) SELECT ?2, ?3 WHERE ?1 <> ?2",
+	return db_exec_text(tx, DB_REACH_TENANT,
+			    "INSERT INTO things (tenant_id, thing_id) SELECT ?2, ?3 WHERE ?1 <> ?2",
 			    DB_ARGS(db_v_id(&tenant_b), db_v_id(&id)), NULL);
 }
 
@@ -169,8 +175,13 @@ static void the_application_role_is_bounded(void **state)
 	struct scope s;
 	struct db_fixture *f = fixture_only(state, DB_POSTGRES);
 	static const char *const refused[] = {
-		"DELETE FROM audit_events", "UPDATE audit_events SET event_id = event_id", "TRUNCATE things", "DROP TABLE things",
-		"DELETE FROM schema_migrations", "CREATE TABLE mine (x bigint)", "SET ROLE postgres",
+		"DELETE FROM audit_events",
+		"UPDATE audit_events SET event_id = event_id",
+		"TRUNCATE things",
+		"DROP TABLE things",
+		"DELETE FROM schema_migrations",
+		"CREATE TABLE mine (x bigint)",
+		"SET ROLE postgres",
 		"ALTER TABLE things DISABLE ROW LEVEL SECURITY",
 	};
 	scope_in(&s, f, &tenant_a);
@@ -279,9 +290,15 @@ static void constraints_have_their_errors(void **state)
 		db_fn fn;
 		enum err e;
 	} cases[] = {
-		{&tenant_a, same_name, ERR_EXISTS}, {NULL, orphan, ERR_CONFLICT},   {&tenant_a, deferred_orphan, ERR_CONFLICT},
-		{NULL, negative, ERR_INTERNAL},     {NULL, nameless, ERR_INTERNAL}, {NULL, refused, ERR_CONFLICT},
-		{NULL, wrong_type, ERR_INTERNAL},   {NULL, with_nul, ERR_BAD_REQUEST}, {NULL, not_utf8, ERR_BAD_REQUEST},
+		{&tenant_a, same_name, ERR_EXISTS},
+		{NULL, orphan, ERR_CONFLICT},
+		{&tenant_a, deferred_orphan, ERR_CONFLICT},
+		{NULL, negative, ERR_INTERNAL},
+		{NULL, nameless, ERR_INTERNAL},
+		{NULL, refused, ERR_CONFLICT},
+		{NULL, wrong_type, ERR_INTERNAL},
+		{NULL, with_nul, ERR_BAD_REQUEST},
+		{NULL, not_utf8, ERR_BAD_REQUEST},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		scope_in(&s, f, cases[i].tenant);

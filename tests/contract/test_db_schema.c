@@ -12,7 +12,8 @@ DB_GLOBAL(version_count, "SELECT count(*), max(version) FROM schema_migrations W
 #define SECOND "CREATE TABLE later (tenant_id ID NOT NULL PRIMARY KEY, note TEXT) STRICT;\n"
 
 static const struct db_migration two[] = {{1, "things", TEST_SCHEMA}, {2, "later", SECOND}, {0}};
-static const struct db_migration broken[] = {{1, "things", TEST_SCHEMA}, {2, "broken", SECOND "CREATE TABLE bad (;\n"}, {0}};
+static const struct db_migration broken[] = {
+	{1, "things", TEST_SCHEMA}, {2, "broken", SECOND "CREATE TABLE bad (;\n"}, {0}};
 
 static enum err versions(struct scope *s, struct db_tx *tx, void *arg)
 {
@@ -40,7 +41,8 @@ static enum err open_again(struct db_fixture *f, const struct db_migration *list
 	*why = NULL;
 	db_close(f->db);
 	f->db = NULL;
-	return db_open_with(&(struct db_options){.url = f->app_url, .owner_url = owner ? f->owner_url : NULL}, list, &f->db, why);
+	return db_open_with(&(struct db_options){.url = f->app_url, .owner_url = owner ? f->owner_url : NULL}, list,
+			    &f->db, why);
 }
 
 static size_t column_count(struct db_fixture *f)
@@ -115,8 +117,9 @@ static void a_later_table_has_row_security_too(void **state)
 	struct db_fixture *f = fixture_only(state, DB_POSTGRES);
 	fixture_ok(open_again(f, two, true, &why), why);
 	PGconn *c = PQconnectdb(f->app_url);
-	PGresult *res = PQexec(c, "SELECT relname FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND"
-				  " relrowsecurity AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid) ORDER BY 1");
+	PGresult *res = PQexec(
+		c, "SELECT relname FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND"
+		   " relrowsecurity AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid) ORDER BY 1");
 	assert_int_equal(PQntuples(res), 4);
 	assert_string_equal(PQgetvalue(res, 0, 0), "audit_events");
 	assert_string_equal(PQgetvalue(res, 1, 0), "later");
@@ -144,7 +147,8 @@ static void a_database_without_schema_is_explained(void **state)
 	char *why = NULL;
 	struct db *db = NULL;
 	fixture_only(state, DB_POSTGRES);
-	assert_int_equal(db_open_with(&(struct db_options){.url = getenv("REEVE_TEST_PG")}, test_schema, &db, &why), ERR_SCHEMA);
+	assert_int_equal(db_open_with(&(struct db_options){.url = getenv("REEVE_TEST_PG")}, test_schema, &db, &why),
+			 ERR_SCHEMA);
 	assert_non_null(strstr(why, "reeve init"));
 	free(why);
 }
@@ -198,7 +202,8 @@ static void a_file_that_is_no_database_is_refused(void **state)
 	assert_non_null(why);
 	free(why);
 	why = NULL;
-	assert_int_equal(db_open_with(&(struct db_options){.url = "sqlite:/nonexistent/x.db"}, test_schema, &db, &why), ERR_IO);
+	assert_int_equal(db_open_with(&(struct db_options){.url = "sqlite:/nonexistent/x.db"}, test_schema, &db, &why),
+			 ERR_IO);
 	free(why);
 }
 

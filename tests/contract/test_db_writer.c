@@ -202,7 +202,8 @@ static void many_writers_lose_nothing(void **state)
 	for (int i = 0; i < WRITERS; i++) {
 		crowd[i].writers = check_calloc(ROUNDS, sizeof *crowd[i].writers);
 		for (int k = 0; k < ROUNDS; k++)
-			crowd[i].writers[k] = (struct writer){.db = f->db, .fn = add_or_fail, .number = i + k, .low = i == 0};
+			crowd[i].writers[k] =
+				(struct writer){.db = f->db, .fn = add_or_fail, .number = i + k, .low = i == 0};
 		assert_int_equal(pthread_create(&crowd[i].thread, NULL, crowd_member, crowd[i].writers), 0);
 	}
 	for (int i = 0; i < WRITERS; i++)
@@ -210,7 +211,9 @@ static void many_writers_lose_nothing(void **state)
 	for (int i = 0; i < WRITERS; i++) {
 		for (int k = 0; k < ROUNDS; k++) {
 			struct writer *w = &crowd[i].writers[k];
-			enum err wanted = w->number % 2 == 0 ? OK : w->number % 4 == 1 ? ERR_INTERNAL : ERR_PRECONDITION;
+			enum err wanted = w->number % 2 == 0   ? OK
+					  : w->number % 4 == 1 ? ERR_INTERNAL
+							       : ERR_PRECONDITION;
 			if (w->result != wanted)
 				fail_msg("%s instead of %s: %s", err_name(w->result), err_name(wanted), w->detail);
 			expected += w->result == OK;
@@ -361,7 +364,8 @@ static enum err add_with_conflict(struct scope *s, struct db_tx *tx, void *arg)
 	struct writer *w = arg;
 	memset(arena_alloc(s->arena, KEPT), 1, KEPT);
 	TRY(counter_read(tx, &n));
-	if (w->runs++ == 0 && (pthread_create(&thread, NULL, add_aside, w) != 0 || pthread_join(thread, &done) != 0 || done == NULL))
+	if (w->runs++ == 0 &&
+	    (pthread_create(&thread, NULL, add_aside, w) != 0 || pthread_join(thread, &done) != 0 || done == NULL))
 		return scope_fail(s, ERR_STATE, "the other writer failed");
 	return db_exec(tx, &counter_set, DB_ARGS(db_v_text("c"), db_v_int(n + 1)), NULL);
 }
@@ -387,7 +391,8 @@ static void a_conflict_is_run_again(void **state)
 static void kill_connections(struct db_fixture *f)
 {
 	char sql[200];
-	snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'", f->name);
+	snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'",
+		 f->name);
 	fixture_admin(getenv("REEVE_TEST_PG"), sql);
 }
 

@@ -22,7 +22,9 @@ static enum err exec(void *ctx, const char *sql, char **detail)
 	struct engine *e = ctx;
 	if (e->fails_on != NULL && strstr(sql, e->fails_on) != NULL)
 		return db_detail(detail, ERR_INTERNAL, "near %s", e->fails_on);
-	const char *word = strstr(sql, "schema_migrations (\n") ? "table" : strstr(sql, "INSERT INTO schema_migrations") ? "row" : sql;
+	const char *word = strstr(sql, "schema_migrations (\n")           ? "table"
+			   : strstr(sql, "INSERT INTO schema_migrations") ? "row"
+									  : sql;
 	strncat(e->log, word, strcspn(word, "\n"));
 	strcat(e->log, ";");
 	return OK;
@@ -38,7 +40,8 @@ static const struct db_migration list[] = {{1, "one", "A"}, {2, "two", "B"}, {3,
 
 static enum err run(struct engine *e, char **detail)
 {
-	struct db_migrator m = {.engine = DB_SQLITE, .ctx = e, .exec = exec, .version = version, .bootstrap = "first", .after = "last"};
+	struct db_migrator m = {
+		.engine = DB_SQLITE, .ctx = e, .exec = exec, .version = version, .bootstrap = "first", .after = "last"};
 	return db_migrate(&m, list, detail);
 }
 
@@ -46,7 +49,8 @@ static void what_is_missing_runs_in_order(void **state)
 {
 	struct engine e = {.version = 1};
 	assert_int_equal(run(&e, NULL), OK);
-	assert_string_equal(e.log, "BEGIN IMMEDIATE;first;table;B;row;last;COMMIT;BEGIN IMMEDIATE;first;table;C;row;last;COMMIT;");
+	assert_string_equal(
+		e.log, "BEGIN IMMEDIATE;first;table;B;row;last;COMMIT;BEGIN IMMEDIATE;first;table;C;row;last;COMMIT;");
 	struct engine fresh = {.version = -1}, current = {.version = 3};
 	assert_int_equal(run(&fresh, NULL), OK);
 	assert_non_null(strstr(fresh.log, "table;A;row"));

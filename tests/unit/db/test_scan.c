@@ -62,7 +62,8 @@ static void a_hit_across_windows_is_found_once(void **state)
 static void needles_that_overlap_all_count(void **state)
 {
 	static const char text[] = "aaaaabababab\0aab";
-	struct db_needle needles[] = {{"a", 1, 0}, {"aa", 2, 0}, {"aab", 3, 0}, {"abab", 4, 0}, {"b\0a", 3, 0}, {"abababab\0aab", 12, 0}};
+	struct db_needle needles[] = {{"a", 1, 0},    {"aa", 2, 0},   {"aab", 3, 0},
+				      {"abab", 4, 0}, {"b\0a", 3, 0}, {"abababab\0aab", 12, 0}};
 	agrees(text, sizeof text - 1, needles, 6);
 	assert_int_equal(needles[4].hits, 1);
 }
@@ -105,10 +106,8 @@ static void an_unreadable_file_is_an_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_hit_across_windows_is_found_once),
-		cmocka_unit_test(needles_that_overlap_all_count),
-		cmocka_unit_test(many_needles_on_random_bytes),
-		cmocka_unit_test(nothing_is_found_in_nothing),
+		cmocka_unit_test(a_hit_across_windows_is_found_once), cmocka_unit_test(needles_that_overlap_all_count),
+		cmocka_unit_test(many_needles_on_random_bytes),       cmocka_unit_test(nothing_is_found_in_nothing),
 		cmocka_unit_test(an_unreadable_file_is_an_error),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

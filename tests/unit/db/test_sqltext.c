@@ -53,14 +53,16 @@ static void types_are_spelled_per_engine(void **state)
 
 static void only_whole_words_of_code_are_translated(void **state)
 {
-	static const char same[] = "IDS MY_ID ID2 id Text 'ID TEXT it''s TIME' \"ID\" /* ID */ x -- TIME STRICT\n$$ ID $$\n";
+	static const char same[] =
+		"IDS MY_ID ID2 id Text 'ID TEXT it''s TIME' \"ID\" /* ID */ x -- TIME STRICT\n$$ ID $$\n";
 	becomes(same, "IDS MY_ID ID2 id Text 'ID TEXT it''s TIME' \"ID\" /* ID */ x -- TIME STRICT\n$$ ID $$\n\n",
 		"IDS MY_ID ID2 id Text 'ID TEXT it''s TIME' \"ID\" /* ID */ x -- TIME STRICT\n$$ ID $$\n\n");
 }
 
 static void sections_are_for_one_engine(void **state)
 {
-	becomes("a;\n-- @sqlite\nb INT;\n-- @end\n-- @postgres\nf(TEXT) STRICT;\n-- @end\nc ID;", "a;\n-- @sqlite\nb INTEGER;\n-- @end\n-- @end\nc BLOB;\n",
+	becomes("a;\n-- @sqlite\nb INT;\n-- @end\n-- @postgres\nf(TEXT) STRICT;\n-- @end\nc ID;",
+		"a;\n-- @sqlite\nb INTEGER;\n-- @end\n-- @end\nc BLOB;\n",
 		"a;\n-- @end\n-- @postgres\nf(text) STRICT;\n-- @end\nc bytea;\n");
 }
 

@@ -34,12 +34,35 @@ static void values_keep_their_type(void **state)
 static void text_is_utf8(void **state)
 {
 	static const char *const good[] = {
-		"", "plain", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "a\xc4\x81z",
+		"",
+		"plain",
+		"\x7f",
+		"\xc2\x80",
+		"\xdf\xbf",
+		"\xe0\xa0\x80",
+		"\xed\x9f\xbf",
+		"\xee\x80\x80",
+		"\xef\xbf\xbf",
+		"\xf0\x90\x80\x80",
+		"\xf4\x8f\xbf\xbf",
+		"a\xc4\x81z",
 	};
 	static const char *const bad[] = {
-		"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xe0\x9f\xbf", "\xe0\xa0", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe1\x80\x41", "\xf1\x80\x80", "ok\xfe",
+		"\x80",
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xc2",
+		"\xe0\x9f\xbf",
+		"\xe0\xa0",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf0\x8f\xbf\xbf",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xff",
+		"\xe1\x80\x41",
+		"\xf1\x80\x80",
+		"ok\xfe",
 	};
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
 		assert_true(db_text_valid(good[i], strlen(good[i])));
@@ -79,7 +102,8 @@ static void register_in_a_child(struct db_stmt *s, bool aborts)
 static void a_tenant_statement_mentions_its_tenant(void **state)
 {
 	struct db_stmt none = {.sql = "SELECT 1 FROM t WHERE x = ?2 AND y = ?10", .reach = DB_REACH_TENANT};
-	struct db_stmt one_sided = {.sql = "DELETE FROM t WHERE tenant_id = ?1", .pg_sql = "DELETE FROM t", .reach = DB_REACH_TENANT};
+	struct db_stmt one_sided = {
+		.sql = "DELETE FROM t WHERE tenant_id = ?1", .pg_sql = "DELETE FROM t", .reach = DB_REACH_TENANT};
 	struct db_stmt good = {.sql = "DELETE FROM t WHERE x = ?11 AND tenant_id = ?1", .reach = DB_REACH_TENANT};
 	register_in_a_child(&none, true);
 	register_in_a_child(&one_sided, true);
