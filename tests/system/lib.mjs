@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the system tests share: a Reeve of its own per test on either database, its API, its command line, its agent, its clock.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import https from 'node:https';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+export const BUILD = path.join(ROOT, process.env.REEVE_TEST_BUILD ?? 'build-test');
+export const REEVE = path.join(BUILD, 'reeve');
+export const AGENT = path.join(BUILD, 'reeve-agent');
+export const TORTURE = process.argv.includes('--torture');
+export const ENGINES = process.env.REEVE_TEST_PG_HOST ? ['sqlite', 'postgres'] : ['sqlite'];
+const FAKETIME = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1']
+  .find(f => fs.existsSync(f));
+
+const tests = [];
+export function test(name, fn) { tests.push({ name, fn }); }
+export function testOnEngines(name, fn) { for (const e of ENGINES) test(`${name} [${e}]`, () => fn(e)); }
+export function registered() { return tests; }
+
+export const sleep = ms => new Promise(r => setTimeout(r, ms));
+export async function until(what, fn, { seconds = 30, every = 200 } = {}) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const v = await fn();
+    if (v) return v;
+    if (Date.now() > end) assert.fail(`${what}: not within ${seconds} s`);
+    await sleep(every);
+  }
+}
+
+let nextPort = 20000 + (process.pid % 20000);
+async function freePorts() {
+  const free = p => new Promise(r => { const s = net.createServer(); s.once('error', () => r(false)); s.listen(p, '127.0.0.1', () => s.close(() => r(true))); });
+  for (;;) { nextPort += 2; if (nextPort > 60000) nextPort = 20000; if (await free(nextPort) && await free(nextPort + 1)) return nextPort; }
+}
+
+let databases = 0;
+function newDatabase() {
+  const name = `r${process.pid}_${++databases}`, host = process.env.REEVE_TEST_PG_HOST;
+  execFileSync('psql', ['-h', host, '-U', 'postgres', '-qc', `CREATE DATABASE ${name}`, 'reeve_test']);
+  return { name, url: `postgresql:///${name}?host=${host}&user=postgres` };
+}
+
+const sanitizers = { ASAN_OPTIONS: 'verify_asan_link_order=0:detect_leaks=0', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
+
+export class Reeve {
+  static all = new Set();
+
+  // engine: 'sqlite' or 'postgres'.  days: how far ahead the server's clock is.  database: an URL of the test's own.
+  static async make({ engine = 'sqlite', days = 0, database } = {}) {
+    const r = new Reeve();
+    Reeve.all.add(r);
+    r.engine = engine;
+    r.tmp = fs.mkdtempSync(path.join(os.tmpdir(), 'reeve-sys-'));
+    r.dir = path.join(r.tmp, 'data');
+    r.port = await freePorts();
+    const args = ['init', '--data', r.dir, '--url', `https://127.0.0.1:${r.port}`, '--json'];
+    if (database) args.push('--database', database);
+    else if (engine === 'postgres') { r.pg = newDatabase(); args.push('--database', r.pg.url); }
+    const done = spawnSync(REEVE, args, { encoding: 'utf8', env: r.env(days) });
+    assert.equal(done.status, 0, `init: ${done.stderr}`);
+    Object.assign(r, JSON.parse(done.stdout));
+    r.ca = fs.readFileSync(r.caFile);
+    await r.serve(days);
+    return r;
+  }
+
+  env(days) {
+    const env = { ...process.env, ...sanitizers };
+    if (days) {
+      assert.ok(FAKETIME, 'libfaketime is installed');
+      Object.assign(env, { LD_PRELOAD: FAKETIME, FAKETIME: `+${days}d`, FAKETIME_DONT_FAKE_MONOTONIC: '1' });
+    }
+    return env;
+  }
+
+  async serve(days = 0, { prefix = [], ready = true } = {}) {
+    this.days = days;
+    this.log = '';
+    const argv = [...prefix, REEVE, 'serve', '--data', this.dir];
+    this.process = spawn(argv[0], argv.slice(1), { env: this.env(days), stdio: ['ignore', 'ignore', 'pipe'] });
+    this.process.stderr.on('data', d => { this.log += d; if (this.log.length > 4e6) this.log = this.log.slice(-2e6); });
+    this.ended = new Promise(r => this.process.on('exit', (code, signal) => { this.exit = { code, signal }; r(this.exit); }));
+    this.exit = undefined;
+    this.agent?.destroy();
+    this.agent = new https.Agent({ keepAlive: true, ca: this.ca, maxSockets: 64 });
+    if (ready) await until('the server is ready', async () => {
+      if (this.exit) assert.fail(`serve ended: ${JSON.stringify(this.exit)} ${this.log.slice(-2000)}`);
+      return (await this.api('GET', '/readyz').catch(() => ({}))).status === 200;
+    }, { seconds: 60, every: 50 });
+  }
+
+  async stop(signal = 'SIGTERM') {
+    if (!this.process || this.exit) return this.exit;
+    this.process.kill(signal);
+    await Promise.race([this.ended, sleep(40000)]);
+    if (!this.exit) { this.process.kill('SIGKILL'); await this.ended; assert.fail('the server did not stop'); }
+    return this.exit;
+  }
+  async restart(days = this.days) { const end = await this.stop(); assert.equal(end.code, 0, this.log.slice(-3000)); await this.serve(days); }
+
+  async remove() {
+    Reeve.all.delete(this);
+    const end = await this.stop().catch(e => e);
+    this.agent?.destroy();
+    fs.rmSync(this.tmp, { recursive: true, force: true });
+    assert.ok(!/AddressSanitizer|runtime error:|broken invariant/.test(this.log), this.log.slice(-6000));
+    return end;
+  }
+
+  // One request.  Resolves to {status, headers, text, json}.
+  api(method, where, { token = this.token, body, headers = {}, raw, port = this.port, agent = this.agent, timeout = 60000 } = {}) {
+    return new Promise((resolve, reject) => {
+      const url = new URL(where.startsWith('https:') ? where : `https://127.0.0.1:${port}${where}`);
+      const payload = raw ?? (body === undefined ? undefined : JSON.stringify(body));
+      const h = { ...headers };
+      if (token) h.Authorization ??= `Bearer ${token}`;
+      if (payload !== undefined) { h['Content-Type'] ??= 'application/json'; h['Content-Length'] = Buffer.byteLength(payload); }
+      const q = https.request({ host: url.hostname, port: url.port, path: url.pathname + url.search, method, headers: h, agent, timeout }, res => {
+        const parts = [];
+        res.on('data', d => parts.push(d));
+        res.on('end', () => {
+          const bytes = Buffer.concat(parts), text = bytes.toString('utf8');
+          let json;
+          try { json = JSON.parse(text); } catch { /* not JSON */ }
+          resolve({ status: res.statusCode, headers: res.headers, bytes, text, json });
+        });
+        res.on('error', reject);
+      });
+      q.on('error', reject);
+      q.on('timeout', () => q.destroy(new Error(`${method} ${where}: timed out`)));
+      q.end(payload);
+    });
+  }
+  async ok(method, where, options = {}) {
+    const a = await this.api(method, where, options);
+    assert.ok(a.status >= 200 && a.status < 300, `${method} ${where}: ${a.status} ${a.text.slice(0, 500)}`);
+    return a.json;
+  }
+  get(where, o) { return this.ok('GET', where, o); }
+  post(where, body, o) { return this.ok('POST', where, { body, ...o }); }
+  async all(where, o) {
+    const out = [];
+    for (let next = where; next;) { const page = await this.get(next, o); out.push(...page.value); next = page['@odata.nextLink']; }
+    return out;
+  }
+  async refused(status, method, where, options) {
+    const a = await this.api(method, where, options);
+    assert.equal(a.status, status, `${method} ${where}: ${a.text.slice(0, 300)}`);
+    assert.equal(typeof a.json?.error?.code, 'string', a.text.slice(0, 300));
+    assert.ok(a.json.error.message && a.json.error.innerError['request-id'] && a.json.error.innerError.date);
+    return a.json.error;
+  }
+
+  cli(...args) {
+    const done = spawnSync(REEVE, [...args, '--data', this.dir], { encoding: 'utf8', env: this.env(this.days) });
+    return { code: done.status, out: done.stdout, err: done.stderr, get json() { return JSON.parse(done.stdout); } };
+  }
+
+  user(upn, more = {}, o) {
+    return this.post('/v1.0/users', { userPrincipalName: upn, displayName: upn.split('@')[0], mailNickname: upn.split('@')[0], accountEnabled: true, passwordProfile: { password: 'x' }, ...more }, o);
+  }
+  async group(name, members = [], o) {
+    const g = await this.post('/v1.0/groups', { displayName: name, mailEnabled: false, mailNickname: name.replace(/\W/g, ''), securityEnabled: true }, o);
+    for (const m of members) await this.post(`/v1.0/groups/${g.id}/members/$ref`, { '@odata.id': `https://localhost/v1.0/directoryObjects/${m}` }, o);
+    return g;
+  }
+  events(filter, o) { return this.all(`/v1.0/deviceManagement/auditEvents?$top=500${filter ? `&$filter=${encodeURIComponent(filter)}` : ''}`, o); }
+  async secondTenant(name = 'Globex') {
+    const t = await this.post('/v1.0/installation/tenants', { displayName: name }, { token: this.operatorToken });
+    const id = t.tenantId ?? t.id, clientId = t.clientId ?? t.administrator?.clientId, secret = t.clientSecret ?? t.administrator?.clientSecret;
+    return { id, clientId, secret, token: await this.signIn(id, clientId, secret) };
+  }
+  async signIn(tenant, clientId, secret) {
+    const a = await this.api('POST', `/${tenant}/oauth2/v2.0/token`, {
+      token: null, raw: `grant_type=client_credentials&client_id=${clientId}&client_secret=${encodeURIComponent(secret)}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default`,
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+    assert.equal(a.status, 200, a.text);
+    return a.json.access_token;
+  }
+
+  // A test device: a tree with personal files, enrolled.
+  async device(upn, owner, { name = `${owner}-${Math.random().toString(36).slice(2, 8)}`, serial = `S${Math.random().toString(36).slice(2, 10).toUpperCase()}`, token } = {}) {
+    const d = new Device(this, path.join(this.tmp, name), name, serial);
+    execFileSync(path.join(ROOT, 'agent/make-tree.sh'), [d.root, '--owner', owner, '--serial', serial, '--name', name]);
+    const t = await this.post('/v1.0/deviceManagement/enrollmentTokens', { userPrincipalName: upn, ownerType: owner }, { token: token ?? this.token });
+    const e = d.run('enroll', '--url', this.deviceUrl, '--ca', this.caFile, '--token', t.token, '--accept-terms');
+    assert.equal(e.code, 0, e.err);
+    d.id = JSON.parse(d.run('status', '--json').out).deviceId;
+    return d;
+  }
+
+  get files() { return ['reeve.db', 'reeve.db-wal'].map(f => path.join(this.dir, f)).filter(f => fs.existsSync(f)); }
+  bytesHave(needle) { return this.files.some(f => fs.readFileSync(f).includes(needle)); }
+  sql(text) {
+    if (this.engine === 'sqlite') return execFileSync('sqlite3', ['-json', `file:${this.dir}/reeve.db?mode=ro`, text], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    return execFileSync('psql', ['-h', process.env.REEVE_TEST_PG_HOST, '-U', 'postgres', '-qAtc', text, this.pg.name], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  }
+}
+
+export class Device {
+  constructor(reeve, root, name, serial) { Object.assign(this, { reeve, root, name, serial }); }
+  run(command, ...args) {
+    const done = spawnSync(AGENT, [command, '--root', this.root, ...args], { encoding: 'utf8', env: this.reeve.env(this.reeve.days) });
+    return { code: done.status, out: done.stdout, err: done.stderr };
+  }
+  sync() { const s = this.run('sync'); assert.equal(s.code, 0, s.err); return s; }
+  has(file) { return fs.existsSync(path.join(this.root, file)); }
+  read(file) { return fs.readFileSync(path.join(this.root, file), 'utf8'); }
+  // sha256 of every file below, as one text
+  sums(below = '.') {
+    return execFileSync('sh', ['-c', `cd "$1" && find ${below} -path ./var/lib/reeve-agent -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum`, 'sums', this.root], { encoding: 'utf8' });
+  }
+}
