@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The accepting thread of a listener.  We accept ourselves and hand the connections to the library's I/O threads in turn, because its
- * own way to stop accepting (MHD_quiesce_daemon) removes the listening socket from the I/O threads' epoll sets behind their backs and
- * aborts the process where one of them was faster.  The same thread looks once a second for connections past their deadline, and
- * sees lingering ones off (linger.c).
+ * The accepting thread of a listener.  We accept ourselves and hand the connections to the library's I/O threads in
+ * turn, because its own way to stop accepting (MHD_quiesce_daemon) removes the listening socket from the I/O threads'
+ * epoll sets behind their backs and aborts the process where one of them was faster.  The same thread looks once a
+ * second for connections past their deadline, and sees lingering ones off (linger.c).
  */
 #include <errno.h>
 #include <poll.h>
@@ -50,7 +50,8 @@ static int next_tick(struct http_server *s, const struct handed *handed, size_t 
 static void *accept_loop(void *arg)
 {
 	struct http_server *s = arg;
-	struct pollfd fds[2 + LINGER_MAX] = {{.fd = s->wake_fd, .events = POLLIN}, {.fd = s->listen_fd, .events = POLLIN}};
+	struct pollfd fds[2 + LINGER_MAX] = {{.fd = s->wake_fd, .events = POLLIN},
+		{.fd = s->listen_fd, .events = POLLIN}};
 	struct handed handed = {0};
 	bool resting = false;
 	while (!atomic_load(&s->acceptor_ends)) {

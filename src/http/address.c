@@ -141,8 +141,8 @@ static bool pop_entry(const char *text, size_t *n, struct address *ret)
 	return address_parse(text + start, end - start, ret);
 }
 
-struct address address_client(struct address peer, const struct network *trusted, size_t trusted_count, const char *const *forwarded,
-	size_t forwarded_count)
+struct address address_client(struct address peer, const struct network *trusted, size_t trusted_count,
+	const char *const *forwarded, size_t forwarded_count)
 {
 	struct address client = peer;
 	for (size_t i = forwarded_count; i > 0; i--) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A connection's life.  The library tells when one begins and ends; in between this file knows its peer and its deadline.
+ * A connection's life.  The library tells when one begins and ends; in between this file knows its peer and its
+ * deadline.
  *
- * Deadlines: the library's own timeout is one of inactivity, so a client that sends one byte now and then would stay for ever.
- * A connection therefore has to finish its first request within `request` of its beginning, every later one within `request` of
- * its first line, and may not exist longer than `idle` and `request` together without one.  While a worker has the request there
- * is no deadline; while the answer is written the library's timeout holds.
+ * Deadlines: the library's own timeout is one of inactivity, so a client that sends one byte now and then would stay
+ * for ever. A connection therefore has to finish its first request within `request` of its beginning, every later one
+ * within `request` of its first line, and may not exist longer than `idle` and `request` together without one.  While a
+ * worker has the request there is no deadline; while the answer is written the library's timeout holds.
  */
 #include <stdlib.h>
 #include <sys/socket.h>

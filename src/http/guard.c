@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The framing guard.  libmicrohttpd takes the first of two Content-Length headers, prefers Transfer-Encoding where both are there,
- * and keeps a space before the colon as a part of the name; a front that reads the same bytes otherwise could then be made to see
- * another request than we do.  So everything ambiguous is refused, also where the standard would allow a repair.
+ * The framing guard.  libmicrohttpd takes the first of two Content-Length headers, prefers Transfer-Encoding where both
+ * are there, and keeps a space before the colon as a part of the name; a front that reads the same bytes otherwise
+ * could then be made to see another request than we do.  So everything ambiguous is refused, also where the standard
+ * would allow a repair.
  */
 #include "http/guard.h"
 

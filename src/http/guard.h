@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The framing guard: decides from a request's target and header lines alone whether two parsers could disagree about where the
- * request ends or whom it addresses (RFC 9112 sections 3.2, 5.1, 6).  Pure: no allocation, no state, nothing of the HTTP library,
- * so that a fuzz target calls it with any bytes.
+ * The framing guard: decides from a request's target and header lines alone whether two parsers could disagree about
+ * where the request ends or whom it addresses (RFC 9112 sections 3.2, 5.1, 6).  Pure: no allocation, no state, nothing
+ * of the HTTP library, so that a fuzz target calls it with any bytes.
  */
 #ifndef REEVE_HTTP_GUARD_H
 #define REEVE_HTTP_GUARD_H

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * HTTP/1.1 over TLS: bytes to struct http_request, one handler call on a worker thread that may block, struct http_response to bytes.
- * Knows nothing of devices or people.  Built on libmicrohttpd (epoll, suspend and resume); nothing outside this folder includes it,
- * so that it can be replaced.
+ * HTTP/1.1 over TLS: bytes to struct http_request, one handler call on a worker thread that may block, struct
+ * http_response to bytes. Knows nothing of devices or people.  Built on libmicrohttpd (epoll, suspend and resume);
+ * nothing outside this folder includes it, so that it can be replaced.
  *
- * Refused before any handler runs (the framing guard; RFC 9112 sections 5.1, 6.3): Content-Length with Transfer-Encoding, more than
- * one Content-Length, one that is no plain number, a Transfer-Encoding other than chunked, a space, control or non-token character
- * in a header name, a missing or repeated Host (not on the local socket), header or URL over its limit.  Answers: 400, 413, 414, 431, closing the
- * connection, with the body that the listener's `refuse` callback writes.
+ * Refused before any handler runs (the framing guard; RFC 9112 sections 5.1, 6.3): Content-Length with
+ * Transfer-Encoding, more than one Content-Length, one that is no plain number, a Transfer-Encoding other than chunked,
+ * a space, control or non-token character in a header name, a missing or repeated Host (not on the local socket),
+ * header or URL over its limit.  Answers: 400, 413, 414, 431, closing the connection, with the body that the listener's
+ * `refuse` callback writes.
  */
 #ifndef REEVE_HTTP_HTTP_H
 #define REEVE_HTTP_HTTP_H
@@ -25,7 +26,7 @@ struct http_request {
 	const char *query;         /* without '?'; "" where there is none */
 	const char *body;
 	size_t body_len;
-	const char *client_ip;     /* from a configured proxy's X-Forwarded-For, or the peer's; "local" on the local socket */
+	const char *client_ip;     /* from a proxy's X-Forwarded-For, or the peer's; "local" on the local socket */
 	bool local;                /* came by the local socket, from the owner's uid */
 	const void *client_cert;   /* DER of the TLS peer, unchecked; NULL where none was given */
 	size_t client_cert_len;
@@ -39,13 +40,16 @@ struct http_response {
 	struct buf body;           /* bounded by LIMIT_RESPONSE_BYTES; sent with Content-Length */
 	const char *content_type;  /* default application/json */
 	void *headers_;            /* private */
-	/* A streamed body instead: called for the next piece until *ret_n is 0; false breaks the connection.  length: -1 unknown. */
+	/* A streamed body instead: called for the next piece until *ret_n is 0; false breaks the connection.  length:
+	 * -1 unknown. Called on an I/O thread, so it may wait for a file but for nothing else.  stream_end is called
+	 * once in any case. */
 	bool (*stream)(void *arg, const void **ret, size_t *ret_n);
 	void (*stream_end)(void *arg);
 	void *stream_arg;
 	int64_t stream_length;
 };
-void http_response_header(struct http_response *r, const char *name, const char *value); /* copies; CR and LF are refused */
+/* Copies.  Left out: what has CR, LF or another control character, and Content-Length and Transfer-Encoding. */
+void http_response_header(struct http_response *r, const char *name, const char *value);
 
 struct http_handler {
 	void *ctx;
@@ -53,7 +57,7 @@ struct http_handler {
 	size_t (*body_limit)(void *ctx, const char *method, const char *path);
 	/* On a worker thread.  Must fill response. */
 	void (*handle)(void *ctx, struct http_request *request, struct http_response *response);
-	/* For refusals made here: fills the body for the status. */
+	/* For refusals made here, mostly on an I/O thread: fills the body for the status. */
 	void (*refuse)(void *ctx, int status, const char *reason, struct http_response *response);
 };
 
@@ -63,7 +67,7 @@ struct http_options {
 	const char *socket_path;    /* local socket, plain HTTP, mode 0600, peers of other uids are refused */
 	const char *cert_pem, *key_pem;
 	const char *client_ca_pem;  /* not NULL: client certificates are requested (checked above this layer) */
-	const char *const *proxies; /* NULL-terminated addresses or CIDR networks whose X-Forwarded-For is believed; may be NULL */
+	const char *const *proxies; /* NULL-terminated addresses or CIDR networks, believed; may be NULL */
 	int io_threads;             /* 0: 2 */
 	struct http_handler handler;
 };
@@ -75,11 +79,15 @@ struct http_workers;
 struct http_workers *http_workers_new(int threads);
 void http_workers_free(struct http_workers *w); /* after all listeners are stopped */
 
-MUST_CHECK enum err http_listen(const struct http_options *o, struct http_workers *w, struct http_server **ret, char **detail);
+/* The options are only read during the call.  *detail: for people, on failure; the caller frees it. */
+MUST_CHECK enum err http_listen(const struct http_options *o, struct http_workers *w, struct http_server **ret,
+	char **detail);
 uint16_t http_port(const struct http_server *s);
 /* New connections use the new certificate at once.  ERR_CONFIG (nothing changed) where the pair cannot be used. */
-MUST_CHECK enum err http_reload_certificate(struct http_server *s, const char *cert_pem, const char *key_pem, char **detail);
-/* Stops accepting, waits for requests under way up to `seconds`, closes. */
+MUST_CHECK enum err http_reload_certificate(struct http_server *s, const char *cert_pem, const char *key_pem,
+	char **detail);
+/* Stops accepting, waits for requests under way up to `seconds`, closes.  A handler that takes longer loses its client
+ * but still ends on its worker: what it uses has to live until http_workers_free(). */
 void http_stop(struct http_server *s, unsigned seconds);
 
 struct http_stats {

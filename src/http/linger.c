@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Connections that were refused before their body was read.  Closing such a socket at once makes the kernel answer the bytes that
- * still arrive with a reset, and a reset takes the refusal away from the client before it has read it.  So a second descriptor
- * keeps the socket for a moment, and the accepting thread throws away what comes until the client closes or LINGER_US are over.
+ * Connections that were refused before their body was read.  Closing such a socket at once makes the kernel answer the
+ * bytes that still arrive with a reset, and a reset takes the refusal away from the client before it has read it.  So a
+ * second descriptor keeps the socket for a moment, and the accepting thread throws away what comes until the client
+ * closes or LINGER_US are over.
  */
 #include <sys/socket.h>
 #include <unistd.h>

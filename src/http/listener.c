@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A listener: its socket, its accepting thread and its I/O threads (one daemon of the library each, on epoll), from http_listen to
- * http_stop.  What http_stop promises: nothing new is accepted, requests under way get their time, and after it returns no
- * connection is open and the library has no thread left.
+ * A listener: its socket, its accepting thread and its I/O threads (one daemon of the library each, on epoll), from
+ * http_listen to http_stop.  What http_stop promises: nothing new is accepted, requests under way get their time, and
+ * after it returns no connection is open and the library has no thread left.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 
 enum {
 	IO_THREADS = 2,
-	/* A header of LIMIT_HEADER_BYTES, the library's table of its lines, and what is left to build the answer's header in. */
+	/* A header of LIMIT_HEADER_BYTES, the library's table of its lines, and room for the answer's header. */
 	CONN_MEMORY = LIMIT_HEADER_BYTES + 8 * KIB,
 	OPTIONS_MAX = 16,
 };
@@ -63,16 +63,11 @@ static enum err read_proxies(struct http_server *s, const char *const *list, cha
 		return OK;
 	s->proxies = calloc(n, sizeof *s->proxies);
 	check(s->proxies != NULL);
-	for (; s->proxy_count < n; s->proxy_count++)
-		if (!network_parse(list[s->proxy_count], &s->proxies[s->proxy_count]))
-			return server_fail(detail, ERR_CONFIG, "%s is no address or network of a proxy", list[s->proxy_count]);
+	for (size_t i = 0; i < n; i++)
+		if (!network_parse(list[i], &s->proxies[i]))
+			return server_fail(detail, ERR_CONFIG, "%s is no address or network of a proxy", list[i]);
+	s->proxy_count = n;
 	return OK;
-}
-
-/* The path stays raw: percent-decoding is the router's. */
-static size_t keep_escapes(void *cls, struct MHD_Connection *c, char *s)
-{
-	return strlen(s);
 }
 
 static void *object_of(void (*fn)(void))
@@ -88,14 +83,14 @@ static struct MHD_Daemon *start_io(struct http_server *s, const struct http_opti
 {
 	struct MHD_OptionItem opt[OPTIONS_MAX];
 	size_t n = 0;
+	intptr_t idle_seconds = (intptr_t)((s->tuning.idle_us + SECOND_US - 1) / SECOND_US);
 	unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC
 		| MHD_USE_NO_LISTEN_SOCKET | (s->secure ? MHD_USE_TLS : 0);
 	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_CONNECTION, FN(conn_notify), s};
 	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_URI_LOG_CALLBACK, FN(request_begin), s};
 	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_COMPLETED, FN(request_end), s};
-	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_UNESCAPE_CALLBACK, FN(keep_escapes), NULL};
 	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_LIMIT, s->tuning.connections + 1, NULL};
-	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_TIMEOUT, (s->tuning.idle_us + SECOND_US - 1) / SECOND_US, NULL};
+	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_TIMEOUT, idle_seconds, NULL};
 	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY, NULL};
 	opt[n++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_STACK_SIZE, (intptr_t)workers_stack_bytes(), NULL};
 	if (s->secure) {
@@ -152,8 +147,8 @@ static struct http_server *server_new(const struct http_options *o, const struct
 	return s;
 }
 
-enum err http_listen_tuned(const struct http_options *o, const struct http_tuning *t, struct http_workers *w, struct http_server **ret,
-	char **detail)
+enum err http_listen_tuned(const struct http_options *o, const struct http_tuning *t, struct http_workers *w,
+	struct http_server **ret, char **detail)
 {
 	struct http_server *s = server_new(o, t, w);
 	enum err e = (o->address == NULL) == (o->socket_path == NULL)
@@ -169,8 +164,9 @@ enum err http_listen_tuned(const struct http_options *o, const struct http_tunin
 
 enum err http_listen(const struct http_options *o, struct http_workers *w, struct http_server **ret, char **detail)
 {
-	const struct http_tuning t = {.request_us = LIMIT_REQUEST_SECONDS * SECOND_US, .idle_us = LIMIT_IDLE_SECONDS * SECOND_US,
-		.connections = LIMIT_CONNECTIONS, .connections_per_ip = LIMIT_CONNECTIONS_PER_IP};
+	const struct http_tuning t = {.request_us = LIMIT_REQUEST_SECONDS * SECOND_US,
+		.idle_us = LIMIT_IDLE_SECONDS * SECOND_US, .connections = LIMIT_CONNECTIONS,
+		.connections_per_ip = LIMIT_CONNECTIONS_PER_IP};
 	return http_listen_tuned(o, &t, w, ret, detail);
 }
 

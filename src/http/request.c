@@ -9,19 +9,20 @@
  *   CUT      http_stop did not wait any longer; the worker's answer, when it comes, is dropped  [request_abandon_all]
  *   SENT     an answer or a refusal is with the library     [answer, refuse]
  *
- * The library holds one reference to a job until request_end(), the worker one until it is done, and a streamed body one until its
- * last piece, because it may read from the request's arena.
+ * The library holds one reference to a job until request_end(), the worker one until it is done, and a streamed body
+ * one until its last piece, because it may read from the request's arena.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "http/guard.h"
 #include "http/server.h"
 
-/* Of a chunked body over its limit: the library takes no answer before the end of a body, so this much is read and thrown away
- * for a 413 that arrives; a client that sends more is cut. */
+/* Of a chunked body over its limit: the library takes no answer before the end of a body, so this much is read and
+ * thrown away for a 413 that arrives; a client that sends more is cut. */
 enum { SWALLOW_BYTES = 1024 * 1024 };
 
 struct job {
@@ -61,7 +62,7 @@ const char *http_header(const struct http_request *r, const char *name)
 {
 	const struct header_table *t = r->headers_;
 	for (size_t i = 0; t != NULL && i < t->count; i++)
-		if (guard_name_is(&(struct guard_header){.name = t->line[i].name, .name_len = strlen(t->line[i].name)}, name))
+		if (strcasecmp(t->line[i].name, name) == 0)
 			return t->line[i].value;
 	return NULL;
 }
@@ -84,6 +85,7 @@ static void release_nothing(void *held)
 	(void)held;
 }
 
+/* The target is copied here, raw: the library is about to take it apart and to decode it. */
 void *request_begin(void *cls, const char *uri, struct MHD_Connection *c)
 {
 	struct http_server *s = cls;
@@ -125,7 +127,7 @@ void request_end(void *cls, struct MHD_Connection *c, void **context, enum MHD_R
 	job_unref(j);
 }
 
-/* Answers without a handler.  Before the body the library closes the connection after such an answer; `close` is for later ones. */
+/* Answers without a handler.  Before the body the library closes after it anyway; `close` is for later. */
 static enum MHD_Result refuse(struct job *j, int status, const char *reason, bool close)
 {
 	struct http_server *s = j->server;
@@ -148,14 +150,15 @@ static enum MHD_Result refuse(struct job *j, int status, const char *reason, boo
 	return ok;
 }
 
-/* A line folded over two: the library appends the continuation to the name, which then lies elsewhere than before its value. */
+/* A line folded in two: the library appends the continuation to the name, which then lies no more before the value. */
 static bool is_folded(const char *name, size_t name_len, const char *value)
 {
 	uintptr_t gap = (uintptr_t)value - ((uintptr_t)name + name_len + 1);
 	return value != NULL && gap > LIMIT_HEADER_BYTES;
 }
 
-static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value, size_t value_len)
+static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
+	size_t value_len)
 {
 	struct header_walk *w = cls;
 	if (w->count == GUARD_HEADERS_MAX) {
@@ -163,8 +166,8 @@ static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *n
 		return MHD_NO;
 	}
 	w->folded |= is_folded(name, name_len, value);
-	w->line[w->count++] = (struct guard_header){.name = name, .name_len = name_len, .value = value != NULL ? value : "",
-		.value_len = value_len};
+	w->line[w->count++] = (struct guard_header){.name = name, .name_len = name_len,
+		.value = value != NULL ? value : "", .value_len = value_len};
 	return MHD_YES;
 }
 
@@ -174,7 +177,10 @@ static bool header_too_large(struct MHD_Connection *c, const struct header_walk 
 	return w->too_many || size == NULL || size->header_size > LIMIT_HEADER_BYTES;
 }
 
-/* Everything that is known before the body.  The first answer given here ends the connection. */
+/* Everything that is known before the body.  An answer given here ends the connection.  Some refusals the library makes
+ * itself, before or after this, with a page of its own: a request line or a header line without its parts, a header
+ * that does not even fit the connection's memory, a malformed chunk, and a Content-Length that is no number (whose
+ * header it then sends twice). */
 static enum MHD_Result on_header(struct job *j, const char *method, const char *version)
 {
 	struct http_server *s = j->server;
@@ -230,8 +236,7 @@ static const char *client_ip(const struct job *j, const struct header_table *t)
 	const char *forwarded[GUARD_HEADERS_MAX];
 	size_t n = 0;
 	for (size_t i = 0; i < t->count; i++)
-		if (guard_name_is(&(struct guard_header){.name = t->line[i].name, .name_len = strlen(t->line[i].name)},
-			    "X-Forwarded-For"))
+		if (strcasecmp(t->line[i].name, "X-Forwarded-For") == 0)
 			forwarded[n++] = t->line[i].value;
 	struct address a = address_client(j->conn->peer, s->proxies, s->proxy_count, forwarded, n);
 	return address_format(&a, arena_alloc(j->arena, ADDRESS_TEXT));
@@ -251,8 +256,8 @@ static void fill_request(struct job *j, const char *method)
 		t->line[t->count].value = arena_strndup(j->arena, w.line[t->count].value, w.line[t->count].value_len);
 	}
 	*r = (struct http_request){.method = arena_strdup(j->arena, method), .path = j->target, .query = j->query,
-		.body = j->body.len > 0 ? j->body.data : "", .body_len = j->body.len, .local = j->server->local, .arena = j->arena,
-		.headers_ = t};
+		.body = j->body.len > 0 ? j->body.data : "", .body_len = j->body.len, .local = j->server->local,
+		.arena = j->arena, .headers_ = t};
 	r->client_ip = client_ip(j, t);
 	if (j->server->secure && tls_peer_certificate(j->connection, &cert, &cert_len)) {
 		r->client_cert = arena_memdup(j->arena, cert, cert_len);
@@ -316,8 +321,8 @@ static void build_answer(struct job *j)
 	mend(j, &r);
 	bool streamed = r.stream != NULL;
 	atomic_fetch_add(&j->refs, 1);
-	struct response_context ctx = {.arena = j->arena, .secure = s->secure, .close = server_is_draining(s), .release = job_unref,
-		.held = j};
+	struct response_context ctx = {.arena = j->arena, .secure = s->secure, .close = server_is_draining(s),
+		.release = job_unref, .held = j};
 	j->status = (unsigned)r.status;
 	j->answer = response_build(&r, &ctx);
 	if (streamed)
@@ -387,8 +392,8 @@ static enum MHD_Result answer(struct job *j)
 	return ok;
 }
 
-enum MHD_Result request_continue(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-	const char *data, size_t *data_len, void **context)
+enum MHD_Result request_continue(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+	const char *version, const char *data, size_t *data_len, void **context)
 {
 	struct job *j = *context;
 	if (j == NULL || j->conn->refused)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct http_response to bytes: headers of the handler, the headers that every answer carries unless the handler said otherwise,
- * and a body from memory or from a stream.  A stream is read on an I/O thread, a piece at a time as the client takes it.
+ * struct http_response to bytes: headers of the handler, the headers that every answer carries unless the handler said
+ * otherwise, and a body from memory or from a stream.  A stream is read on an I/O thread, a piece at a time as the
+ * client takes it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -71,14 +72,16 @@ static bool has_header(const struct http_response *r, const char *name)
 	return false;
 }
 
-static bool add_headers(struct MHD_Response *m, const struct http_response *r, const struct response_context *ctx, bool has_body)
+static bool add_headers(struct MHD_Response *m, const struct http_response *r, const struct response_context *ctx,
+	bool has_body)
 {
 	const struct header_list *list = r->headers_;
+	const char *type = r->content_type != NULL ? r->content_type : "application/json";
 	const struct {
 		const char *name, *value;
 		bool wanted;
 	} defaults[] = {
-		{"Content-Type", r->content_type != NULL ? r->content_type : "application/json", has_body || r->content_type != NULL},
+		{"Content-Type", type, has_body || r->content_type != NULL},
 		{"Cache-Control", "no-store", true},
 		{"X-Content-Type-Options", "nosniff", true},
 		{"Strict-Transport-Security", "max-age=31536000", ctx->secure},
@@ -145,8 +148,9 @@ static struct MHD_Response *from_body(struct http_response *r)
 {
 	size_t n = 0;
 	char *p = buf_steal(&r->body, &n);
-	struct MHD_Response *m = n > 0 ? MHD_create_response_from_buffer(n, p, MHD_RESPMEM_MUST_FREE)
-	                               : MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *m = n > 0
+		? MHD_create_response_from_buffer(n, p, MHD_RESPMEM_MUST_FREE)
+		: MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
 	if (m == NULL || n == 0)
 		free(p);
 	return m;

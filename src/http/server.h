@@ -10,9 +10,9 @@
  *   response.c  struct http_response to the library's response
  *   tls.c       certificates
  *
- * Threads: the library's I/O threads call conn.c and request.c; a worker runs the handler while its connection is suspended.
- * `lock` guards everything that says so.  It may be held while the library is called to suspend or resume; the library holds no lock
- * of its own while it calls us.
+ * Threads: the library's I/O threads call conn.c and request.c; a worker runs the handler while its connection is
+ * suspended. `lock` guards everything that says so.  It may be held while the library is called to suspend or resume;
+ * the library holds no lock of its own while it calls us.
  */
 #ifndef REEVE_HTTP_SERVER_H
 #define REEVE_HTTP_SERVER_H
@@ -90,7 +90,8 @@ bool server_is_draining(struct http_server *s);
 enum err server_fail(char **detail, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* socket.c */
-MUST_CHECK enum err socket_listen_tcp(const char *address, uint16_t port, int *ret_fd, uint16_t *ret_port, char **detail);
+MUST_CHECK enum err socket_listen_tcp(const char *address, uint16_t port, int *ret_fd, uint16_t *ret_port,
+	char **detail);
 MUST_CHECK enum err socket_listen_local(const char *path, int *ret_fd, char **detail);
 
 /* accept.c */
@@ -111,8 +112,8 @@ void conn_cut_overdue(struct http_server *s, int64_t now); /* takes the lock */
 
 /* request.c */
 void *request_begin(void *cls, const char *uri, struct MHD_Connection *c);
-enum MHD_Result request_continue(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-	const char *data, size_t *data_len, void **context);
+enum MHD_Result request_continue(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+	const char *version, const char *data, size_t *data_len, void **context);
 void request_end(void *cls, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code);
 void request_abandon_all(struct http_server *s); /* with the lock held */
 
@@ -130,7 +131,8 @@ struct MHD_Response *response_build(struct http_response *r, const struct respon
 void response_drop(struct http_response *r);
 
 /* tls.c */
-MUST_CHECK enum err tls_identity_new(const char *cert_pem, const char *key_pem, struct tls_identity **ret, char **detail);
+MUST_CHECK enum err tls_identity_new(const char *cert_pem, const char *key_pem, struct tls_identity **ret,
+	char **detail);
 struct tls_identity *tls_identity_ref(struct tls_identity *i);
 void tls_identity_unref(struct tls_identity *i); /* NULL is allowed */
 extern const char TLS_PRIORITIES[];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Listening sockets.  The local one is made with mode 0600 before it has a name, so that there is no moment in which another user
- * could connect; a name left behind by a process that died is taken over, one that answers is not.
+ * Listening sockets.  The local one is made with mode 0600 before it has a name, so that there is no moment in which
+ * another user could connect; a name left behind by a process that died is taken over, one that answers is not.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -36,7 +36,9 @@ static uint16_t bound_port(int fd)
 
 enum err socket_listen_tcp(const char *address, uint16_t port, int *ret_fd, uint16_t *ret_port, char **detail)
 {
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *ai = NULL;
+	struct addrinfo *ai = NULL;
+	const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+		.ai_socktype = SOCK_STREAM};
 	char service[8];
 	const int on = 1, off = 0;
 	snprintf(service, sizeof service, "%u", (unsigned)port);

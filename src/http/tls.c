@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Server certificates that can be exchanged while connections are open.  Every handshake asks tls_retrieve() for the certificate; a
- * connection holds a reference to the one that it got, so that an exchanged one is freed with its last connection.
+ * Server certificates that can be exchanged while connections are open.  Every handshake asks tls_retrieve() for the
+ * certificate; a connection holds a reference to the one that it got, so that an exchanged one is freed with its last
+ * connection.
  */
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
@@ -13,8 +14,8 @@
 enum { CHAIN_MAX = 8 };
 
 /* TLS 1.2 and 1.3, forward secrecy and AEAD only. */
-const char TLS_PRIORITIES[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-CIPHER-ALL:+AES-256-GCM:"
-	"+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE";
+const char TLS_PRIORITIES[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"
+	"-CIPHER-ALL:+AES-256-GCM:+CHACHA20-POLY1305:+AES-128-GCM:-MAC-ALL:+AEAD:%SERVER_PRECEDENCE";
 
 struct tls_identity {
 	atomic_uint refs;
@@ -28,7 +29,7 @@ static gnutls_datum_t datum(const char *text)
 	return (gnutls_datum_t){.data = (unsigned char *)(uintptr_t)text, .size = (unsigned)strlen(text)};
 }
 
-/* The library compares the key with the certificate only for credentials that it loads itself, so load them once for that. */
+/* GnuTLS compares the key with the certificate only for credentials that it loads itself, so load them for that. */
 static int check_pair(const gnutls_datum_t *cert, const gnutls_datum_t *key)
 {
 	gnutls_certificate_credentials_t c;
@@ -46,7 +47,8 @@ static int load(struct tls_identity *i, const gnutls_datum_t *cert, const gnutls
 	int rc = check_pair(cert, key);
 	if (rc < 0)
 		return rc;
-	rc = gnutls_pcert_list_import_x509_raw(i->chain, &n, cert, GNUTLS_X509_FMT_PEM, GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
+	rc = gnutls_pcert_list_import_x509_raw(i->chain, &n, cert, GNUTLS_X509_FMT_PEM,
+		GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
 	if (rc < 0)
 		return rc;
 	i->chain_len = n;
@@ -76,7 +78,8 @@ enum err tls_identity_new(const char *cert_pem, const char *key_pem, struct tls_
 	int rc = load(i, &cert, &key);
 	if (rc < 0) {
 		identity_free(i);
-		return server_fail(detail, ERR_CONFIG, "the certificate and key cannot be used: %s", gnutls_strerror(rc));
+		return server_fail(detail, ERR_CONFIG, "the certificate and key cannot be used: %s",
+			gnutls_strerror(rc));
 	}
 	*ret = i;
 	return OK;
@@ -94,8 +97,9 @@ void tls_identity_unref(struct tls_identity *i)
 		identity_free(i);
 }
 
-static int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *ca_names, int ca_count, const gnutls_pk_algorithm_t *algorithms,
-	int algorithm_count, gnutls_pcert_st **ret_chain, unsigned *ret_len, gnutls_privkey_t *ret_key)
+static int tls_retrieve(gnutls_session_t session, const gnutls_datum_t *ca_names, int ca_count,
+	const gnutls_pk_algorithm_t *algorithms, int algorithm_count, gnutls_pcert_st **ret_chain,
+	unsigned *ret_len, gnutls_privkey_t *ret_key)
 {
 	/* The library points each session at its connection. */
 	struct conn *conn = conn_of(gnutls_session_get_ptr(session));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pool of threads that run handlers, private to http/.  They may block (on the database), so there are many and their stacks are
- * small.  The queue is bounded: a place is reserved before the connection is suspended, so that putting the task in cannot fail.
+ * The pool of threads that run handlers, private to http/.  They may block (on the database), so there are many and
+ * their stacks are small.  The queue is bounded: a place is reserved before the connection is suspended, so that
+ * putting the task in cannot fail.
  */
 #ifndef REEVE_HTTP_WORKERS_H
 #define REEVE_HTTP_WORKERS_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Addresses, networks, and whom X-Forwarded-For makes the client: never an address that an outsider could have written. */
+ * Addresses, networks, and whom X-Forwarded-For makes the client: never an address that an outsider could have written.
+ */
 #include "client.h"
 
 static struct address addr(const char *text)
@@ -24,7 +25,8 @@ static void texts(void **state)
 		struct address a = addr(cases[i][0]);
 		assert_string_equal(address_format(&a, out), cases[i][1]);
 	}
-	static const char *const wrong[] = {"", "unknown", "192.0.2", "192.0.2.256", "[]", "[2001:db8::1", ":80", "1.2.3.4.5", "_hidden"};
+	static const char *const wrong[] = {"", "unknown", "192.0.2", "192.0.2.256", "[]", "[2001:db8::1",
+		":80", "1.2.3.4.5", "_hidden"};
 	struct address a;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		if (address_parse(wrong[i], strlen(wrong[i]), &a))
@@ -57,7 +59,8 @@ static void networks(void **state)
 		if (network_has(&n, &a) != cases[i].inside)
 			fail_msg("%s in %s", cases[i].address, cases[i].network);
 	}
-	static const char *const wrong[] = {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "fd00::/129", "localhost", "10.0.0.0/8x", ""};
+	static const char *const wrong[] = {"10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "fd00::/129", "localhost",
+		"10.0.0.0/8x", ""};
 	struct network n;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		if (network_parse(wrong[i], &n))
@@ -72,7 +75,7 @@ static void clients(void **state)
 		{"203.0.113.9", {"198.51.100.1"}, "203.0.113.9"},                          /* no proxy: not believed */
 		{"10.0.0.1", {NULL}, "10.0.0.1"},
 		{"10.0.0.1", {"198.51.100.1"}, "198.51.100.1"},
-		{"10.0.0.1", {"198.51.100.1, 203.0.113.5"}, "203.0.113.5"},                /* the left one is the client's own word */
+		{"10.0.0.1", {"198.51.100.1, 203.0.113.5"}, "203.0.113.5"},        /* the left one anyone can write */
 		{"10.0.0.1", {"198.51.100.1,10.0.0.2 , 10.0.0.3"}, "198.51.100.1"},        /* a chain of proxies */
 		{"10.0.0.1", {"198.51.100.1", "203.0.113.5, 10.0.0.2"}, "203.0.113.5"},    /* two header lines */
 		{"10.0.0.1", {"198.51.100.1, unknown"}, "10.0.0.1"},
@@ -80,7 +83,7 @@ static void clients(void **state)
 		{"10.0.0.1", {""}, "10.0.0.1"},
 		{"10.0.0.1", {","}, "10.0.0.1"},
 		{"10.0.0.1", {"[2001:db8::7]:9"}, "2001:db8::7"},
-		{"10.0.0.1", {"10.0.0.9"}, "10.0.0.9"},                                    /* all trusted: the farthest */
+		{"10.0.0.1", {"10.0.0.9"}, "10.0.0.9"},                                  /* all trusted: farthest */
 	};
 	struct network trusted;
 	assert_true(network_parse("10.0.0.0/24", &trusted));
@@ -124,7 +127,7 @@ static void wrong_options_are_refused(void **state)
 	static const char *const proxies[] = {"127.0.0.1", "10.0.0.0/99", NULL};
 	struct site site = {.workers = http_workers_new(1)};
 	struct http_options o = {.address = "127.0.0.1", .proxies = proxies,
-		.handler = {.ctx = &site, .body_limit = site_body_limit, .handle = site_handle, .refuse = site_refuse}};
+		.handler = site_handler(&site)};
 	char *detail = NULL;
 	assert_int_equal(http_listen(&o, site.workers, &site.server, &detail), ERR_CONFIG);
 	assert_non_null(strstr(detail, "10.0.0.0/99"));

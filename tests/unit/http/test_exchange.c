@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Requests and answers: what the handler sees, what the client gets, connections that are used again, streamed bodies. */
+ * Requests and answers: what the handler sees, what the client gets, connections that are used again, streamed bodies.
+ */
 #include "client.h"
 
 static int setup(void **state)
@@ -39,8 +40,11 @@ static void keep_alive(void **state)
 static void pipelining(void **state)
 {
 	int fd = dial(*state);
-	put(fd, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /3 HTTP/1.1\r\nHost: h\r\n\r\n"
-		"POST /4 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n\r\nGET /5 HTTP/1.1\r\nHost: h\r\n\r\n");
+	put(fd, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n"
+		"POST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"
+		"GET /3 HTTP/1.1\r\nHost: h\r\n\r\n"
+		"POST /4 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nz\r\n0\r\n\r\n"
+		"GET /5 HTTP/1.1\r\nHost: h\r\n\r\n");
 	expect_body(fd, 200, "GET /1 ?  # 0 ");
 	expect_body(fd, 200, "POST /2 ?  # 3 abc");
 	expect_body(fd, 200, "GET /3 ?  # 0 ");
@@ -195,7 +199,8 @@ static void expect_continue(void **state)
 
 static void bytes_one_by_one(void **state)
 {
-	static const char text[] = "POST /slow?q HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
+	static const char text[] = "POST /slow?q HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"4\r\nabcd\r\n0\r\n\r\n";
 	int fd = dial(*state);
 	for (size_t i = 0; i + 1 < sizeof text; i++) {
 		put_bytes(fd, text + i, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The framing guard: first the pure verdicts, then the same over a socket, where a refused request must never reach the handler
- * and must end its connection, because what follows on it cannot be told apart from a body. */
+ * The framing guard: first the pure verdicts, then the same over a socket, where a refused request must never reach the
+ * handler and must end its connection, because what follows on it cannot be told apart from a body. */
 #include "client.h"
 #include "http/guard.h"
 
@@ -140,7 +140,8 @@ static void a_plain_request_passes(void **state)
 	int fd = dial(*state);
 	put(fd, "POST /p?q=%20 HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd");
 	expect_body(fd, 200, "POST /p ? q=%20 # 4 abcd");
-	put(fd, "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n");
+	put(fd, "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n");
 	expect_body(fd, 200, "POST /c ?  # 5 abcde");
 	close(fd);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The local socket: for the owner and root only, whatever the file's mode; taken over from the dead, never from the living. */
+ * The local socket: for the owner and root only, whatever the file's mode; taken over from the dead, never from the
+ * living. */
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -59,7 +60,7 @@ static void the_owner_is_served(void **state)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	int fd = dial_local(l->path);
 	assert_true(fd >= 0);
-	put(fd, "GET /ip HTTP/1.1\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n"); /* no Host needed, nobody's word believed */
+	put(fd, "GET /ip HTTP/1.1\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n"); /* no Host, nobody believed */
 	expect_body(fd, 200, "local");
 	put(fd, "POST /x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na"); /* but framing is framing */
 	expect_body(fd, 400, "refused 400: there is more than one Content-Length header");
@@ -125,8 +126,7 @@ static void a_living_one_is_not(void **state)
 	struct http_server *second = NULL;
 	char *detail = NULL;
 	open_site(l);
-	struct http_options o = {.socket_path = l->path,
-		.handler = {.ctx = &l->site, .body_limit = site_body_limit, .handle = site_handle, .refuse = site_refuse}};
+	struct http_options o = {.socket_path = l->path, .handler = site_handler(&l->site)};
 	assert_int_equal(http_listen(&o, l->site.workers, &second, &detail), ERR_BUSY);
 	assert_non_null(strstr(detail, l->path));
 	free(detail);
@@ -142,8 +142,7 @@ static void another_file_is_left_alone(void **state)
 	FILE *f = fopen(l->path, "w");
 	assert_non_null(f);
 	fclose(f);
-	struct http_options o = {.socket_path = l->path,
-		.handler = {.ctx = &l->site, .body_limit = site_body_limit, .handle = site_handle, .refuse = site_refuse}};
+	struct http_options o = {.socket_path = l->path, .handler = site_handler(&l->site)};
 	struct http_workers *w = http_workers_new(1);
 	char *detail = NULL;
 	assert_int_equal(http_listen(&o, w, &server, &detail), ERR_BUSY);

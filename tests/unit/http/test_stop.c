@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Stopping: what is under way finishes, what is idle does not hold the server up, what takes too long is cut, nothing new comes in. */
+ * Stopping: what is under way finishes, what is idle does not hold the server up, what takes too long is cut, nothing
+ * new comes in. */
 #include "client.h"
 
 struct stop {

