@@ -9,20 +9,20 @@
 #include "db/db.h"
 
 static const struct map_table TABLES[] = {
-#define MAP_TABLE(t, link_, section_, erase_, retention_, purpose_)                                                   \
-	{.name = #t, .section = section_, .purpose = purpose_, .link = MAP_LINK_##link_, .erase = MAP_TABLE_##erase_, \
-	 .retention = MAP_RETAIN_##retention_},
-#define MAP_COLUMN(t, c, kind_, category_, origin_, disclosure_, audit_, erase_)
+#define MAP_TABLE(t, domain_, link_, section_, erase_, retention_, purpose_)                                                  \
+	{.name = #t, .section = section_, .purpose = purpose_, .domain = MAP_DOMAIN_##domain_, .link = MAP_LINK_##link_,      \
+	 .erase = MAP_TABLE_##erase_, .retention = MAP_RETAIN_##retention_},
+#define MAP_COLUMN(t, c, type_, kind_, category_, origin_, disclosure_, audit_, erase_)
 #include "map/datamap.def"
 #undef MAP_TABLE
 #undef MAP_COLUMN
 };
 
 static const struct map_column COLUMNS[] = {
-#define MAP_TABLE(t, link_, section_, erase_, retention_, purpose_)
-#define MAP_COLUMN(t, c, kind_, category_, origin_, disclosure_, audit_, erase_)                                       \
-	{.table = #t, .name = #c, .category = category_, .kind = MAP_KIND_##kind_, .origin = MAP_ORIGIN_##origin_,     \
-	 .disclosure = MAP_DISCLOSE_##disclosure_, .audit = MAP_AUDIT_##audit_, .erase = MAP_ERASE_##erase_},
+#define MAP_TABLE(t, domain_, link_, section_, erase_, retention_, purpose_)
+#define MAP_COLUMN(t, c, type_, kind_, category_, origin_, disclosure_, audit_, erase_)                                \
+	{.table = #t, .name = #c, .category = category_, .type = MAP_TYPE_##type_, .kind = MAP_KIND_##kind_,           \
+	 .origin = MAP_ORIGIN_##origin_, .disclosure = MAP_DISCLOSE_##disclosure_, .audit = MAP_AUDIT_##audit_, .erase = MAP_ERASE_##erase_},
 #include "map/datamap.def"
 #undef MAP_TABLE
 #undef MAP_COLUMN
@@ -56,6 +56,17 @@ const struct map_column *map_column(const char *table, const char *column)
 		if (strcmp(COLUMNS[i].name, column) == 0 && strcmp(COLUMNS[i].table, table) == 0)
 			return &COLUMNS[i];
 	return NULL;
+}
+
+const struct map_column *map_table_columns(const struct map_table *t, size_t *ret_n)
+{
+	size_t first = 0, n = 0;
+	while (strcmp(COLUMNS[first].table, t->name) != 0)
+		first++; /* every table has one: tenant_id, if no other */
+	while (first + n < COLUMN_COUNT && strcmp(COLUMNS[first + n].table, t->name) == 0)
+		n++;
+	*ret_n = n;
+	return &COLUMNS[first];
 }
 
 const char *map_kind_name(enum map_kind k)
@@ -97,9 +108,12 @@ const char *map_version_text(struct arena *a)
 {
 	auto_buf b;
 	buf_init(&b, MIB);
+	for (size_t i = 0; i < TABLE_COUNT; i++)
+		buf_printf(&b, "%s %d %d %d %d\n", TABLES[i].name, TABLES[i].domain, TABLES[i].link, TABLES[i].erase,
+			   TABLES[i].retention);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		buf_printf(&b, "%s.%s %d %s %d %d %d\n", COLUMNS[i].table, COLUMNS[i].name, COLUMNS[i].kind, COLUMNS[i].category,
-			   COLUMNS[i].disclosure, COLUMNS[i].audit, COLUMNS[i].erase);
+		buf_printf(&b, "%s.%s %d %d %s %d %d %d\n", COLUMNS[i].table, COLUMNS[i].name, COLUMNS[i].type, COLUMNS[i].kind,
+			   COLUMNS[i].category, COLUMNS[i].disclosure, COLUMNS[i].audit, COLUMNS[i].erase);
 	return arena_strndup(a, b.data, b.len);
 }
 

@@ -12,11 +12,13 @@
 #include "base/scope.h"
 
 enum map_link { MAP_LINK_NONE, MAP_LINK_USER, MAP_LINK_DEVICE, MAP_LINK_AUDIT };
-enum map_table_erase { MAP_TABLE_DELETE, MAP_TABLE_UNLINK, MAP_TABLE_KEEP, MAP_TABLE_RETENTION };
+enum map_domain { MAP_DOMAIN_DIRECTORY, MAP_DOMAIN_MANAGEMENT, MAP_DOMAIN_LOG, MAP_DOMAIN_EVIDENCE, MAP_DOMAIN_INSTALLATION };
+enum map_table_erase { MAP_TABLE_DELETE, MAP_TABLE_UNLINK, MAP_TABLE_KEEP, MAP_TABLE_OWED, MAP_TABLE_RETENTION };
 enum map_retention {
 	MAP_RETAIN_RELATIONSHIP, MAP_RETAIN_DEVICE, MAP_RETAIN_TENANT, MAP_RETAIN_AUDIT, MAP_RETAIN_CERTIFICATE, MAP_RETAIN_DAYS_30,
 	MAP_RETAIN_YEARS_3, MAP_RETAIN_SECONDS, MAP_RETAIN_FOR_EVER, MAP_RETAIN_INSTALLATION
 };
+enum map_type { MAP_TYPE_ID, MAP_TYPE_TIME, MAP_TYPE_BLOB, MAP_TYPE_TEXT, MAP_TYPE_INT, MAP_TYPE_BOOL, MAP_TYPE_JSON };
 enum map_kind { MAP_KIND_KEY, MAP_KIND_TECHNICAL, MAP_KIND_ORGANISATION, MAP_KIND_PERSONAL, MAP_KIND_SECRET };
 enum map_origin { MAP_ORIGIN_PROVIDED, MAP_ORIGIN_OBSERVED, MAP_ORIGIN_DERIVED };
 enum map_disclosure { MAP_DISCLOSE_FULL, MAP_DISCLOSE_OTHERS, MAP_DISCLOSE_WITHHOLD_SECURITY, MAP_DISCLOSE_INTERNAL };
@@ -25,6 +27,7 @@ enum map_erase { MAP_ERASE_ROW, MAP_ERASE_NULL, MAP_ERASE_PSEUDONYM, MAP_ERASE_K
 
 struct map_table {
 	const char *name, *section, *purpose;
+	enum map_domain domain;
 	enum map_link link;
 	enum map_table_erase erase;
 	enum map_retention retention;
@@ -32,6 +35,7 @@ struct map_table {
 
 struct map_column {
 	const char *table, *name, *category;
+	enum map_type type;
 	enum map_kind kind;
 	enum map_origin origin;
 	enum map_disclosure disclosure;
@@ -49,6 +53,9 @@ const char *map_kind_name(enum map_kind k);
 const char *map_origin_name(enum map_origin o);
 const char *map_disclosure_name(enum map_disclosure d);
 const char *map_retention_text(enum map_retention r);
+
+/* The table's columns, in its order. */
+const struct map_column *map_table_columns(const struct map_table *t, size_t *ret_n);
 
 /* SHA-256 is not ours to take here: the text of the map, for callers that hash it into bundles and certificates. */
 const char *map_version_text(struct arena *a);
