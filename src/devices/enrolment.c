@@ -135,16 +135,19 @@ static enum err not_suppressed(struct db_tx *tx, struct id user)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Whether this enrolment may go on; made once before signing and once in the transaction. */
+/* Whether this enrolment may go on; made once before signing and once in the transaction.  From here the token's user acts. */
 static enum err look(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct enrolling *q = arg;
 	int64_t seconds;
 	TRY(enrollment_token_load(tx, q->request->token, &q->token));
+	s->actor = (struct actor){.type = ACTOR_USER, .id = q->token.user, .ip = s->actor.ip};
 	enum err err = user_load(tx, q->token.user, &q->user);
 	if (err == ERR_NOT_FOUND || (err == OK && !q->user.account_enabled))
 		return scope_fail(s, ERR_FORBIDDEN, "the user of this token can no longer enrol devices");
 	TRY(err);
+	s->actor.name = q->user.display_name;
+	s->actor.upn = q->user.upn;
 	TRY(not_suppressed(tx, q->user.user));
 	TRY(tenant_setting_int(tx, "syncSeconds", &seconds));
 	q->ret->sync_seconds = seconds;
@@ -205,9 +208,6 @@ static enum err enrol(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct enrolling *q = arg;
 	TRY(look(s, tx, q));
-	s->actor.id = q->user.user;
-	s->actor.name = q->user.display_name;
-	s->actor.upn = q->user.upn;
 	TRY(enrollment_token_use(tx, &q->token));
 	for (size_t i = 0; i < q->terms_n; i++)
 		TRY(terms_accept(tx, q->user.user, &q->terms[i]));
@@ -221,8 +221,6 @@ enum err device_enrol(struct scope *s, const struct enrolment_request *r, struct
 	struct enrolling q = {.request = r, .ret = ret};
 	TRY(bind(s, r->token));
 	TRY(db_read(s, look, &q));
-	s->actor.type = ACTOR_USER;
-	s->actor.id = q.token.user;
 	ret->device = scope_id(s);
 	TRY(certificate_sign(s, r->csr_pem, ret->device, &ret->certificate));
 	return db_write(s, enrol, &q);

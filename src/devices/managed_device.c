@@ -108,10 +108,20 @@ enum err managed_device_patch(struct scope *s, struct id device, const struct re
 	return OK;
 }
 
+struct device_search {
+	struct id device;
+	const struct id *user;
+};
+
 static enum err load_visible(struct scope *s, struct db_tx *tx, void *arg)
 {
+	struct device_search *q = arg;
 	struct device d;
-	return device_load(tx, *(struct id *)arg, false, &d);
+	TRY(device_load(tx, q->device, false, &d));
+	return q->user == NULL || id_equal(d.user, *q->user) ? OK : scope_fail(s, ERR_NOT_FOUND, "the user has no managed device with this id");
 }
 
-enum err managed_device_visible(struct scope *s, struct id device) { return db_read(s, load_visible, &device); }
+enum err managed_device_visible(struct scope *s, struct id device, const struct id *user)
+{
+	return db_read(s, load_visible, &(struct device_search){device, user});
+}

@@ -19,7 +19,7 @@ enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const stru
  * personal loses its list of packages, which only company devices have. */
 MUST_CHECK enum err managed_device_patch(struct scope *s, struct id device, const struct record *change);
 
-/* ERR_NOT_FOUND unless the device is visible: for lists of what belongs to it. */
-MUST_CHECK enum err managed_device_visible(struct scope *s, struct id device);
+/* ERR_NOT_FOUND unless the device is visible and, with a user, that person's: for what is asked below it. */
+MUST_CHECK enum err managed_device_visible(struct scope *s, struct id device, const struct id *user);
 
 #endif

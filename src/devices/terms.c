@@ -93,6 +93,14 @@ static enum err delete_terms(struct scope *s, struct db_tx *tx, void *arg)
 
 enum err terms_delete(struct scope *s, struct id terms) { return db_write(s, delete_terms, &terms); }
 
+static enum err exist(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct record *found;
+	return record_load(tx, &RES_TERMS, *(struct id *)arg, false, &found);
+}
+
+enum err terms_exist(struct scope *s, struct id terms) { return db_read(s, exist, &terms); }
+
 enum err terms_all(struct db_tx *tx, struct terms **ret, size_t *ret_n)
 {
 	struct arena *a = db_tx_scope(tx)->arena;

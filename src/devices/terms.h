@@ -28,6 +28,9 @@ MUST_CHECK enum err terms_patch(struct scope *s, struct id terms, const struct r
 /* Acceptances stay: they are evidence, until their person goes. */
 MUST_CHECK enum err terms_delete(struct scope *s, struct id terms);
 
+/* ERR_NOT_FOUND unless they are there: for the list of their acceptances. */
+MUST_CHECK enum err terms_exist(struct scope *s, struct id terms);
+
 /* All terms of the tenant, oldest first. */
 MUST_CHECK enum err terms_all(struct db_tx *tx, struct terms **ret, size_t *ret_n);
 /* Records that a user accepted this version, with its event; accepted before: nothing. */

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * deviceManagement/managedDevices and users/{user}/managedDevices: the same handlers; under a user they see that person's devices only. */
+#include <string.h>
+
+#include "api/api.h"
+#include "devices/managed_device.h"
+#include "devices/request.h"
+#include "directory/user.h"
+#include "resource/tables.h"
+
+enum err managed_devices_list(struct call *c);
+enum err managed_devices_count(struct call *c);
+enum err managed_devices_get(struct call *c);
+enum err managed_devices_patch(struct call *c);
+enum err managed_devices_delete(struct call *c);
+enum err managed_devices_apps(struct call *c);
+enum err managed_devices_retire(struct call *c);
+enum err managed_devices_wipe(struct call *c);
+enum err managed_devices_sync(struct call *c);
+
+struct devices_query {
+	struct resource_query q;
+	struct id user;
+	struct db_value args[1];
+};
+
+/* *ret: the user of the path, or NULL. */
+static enum err user_of_path(struct call *c, struct id *room, const struct id **ret)
+{
+	*ret = NULL;
+	if (strstr(c->route->path, "/{user}/") == NULL)
+		return OK;
+	TRY(user_resolve(&c->s, call_param(c, "user"), room));
+	*ret = room;
+	return OK;
+}
+
+static enum err query(struct call *c, struct devices_query *d)
+{
+	const struct id *user;
+	TRY(user_of_path(c, &d->user, &user));
+	TRY(call_query(c, &RES_MANAGED_DEVICE, &d->q));
+	d->q.more = managed_device_more;
+	if (user == NULL)
+		return OK;
+	d->args[0] = db_v_id(&d->user);
+	d->q.extra_where = "t.user_id = ?2";
+	d->q.args = d->args;
+	d->q.arg_count = 1;
+	return OK;
+}
+
+/* The device of the path, visible and, under a user, that person's. */
+static enum err device_of_path(struct call *c, struct id *ret)
+{
+	struct id room;
+	const struct id *user;
+	TRY(call_param_id(c, "device", "managed device", ret));
+	c->s.subject = *ret;
+	TRY(user_of_path(c, &room, &user));
+	return managed_device_visible(&c->s, *ret, user);
+}
+
+enum err managed_devices_list(struct call *c)
+{
+	struct devices_query d;
+	TRY(query(c, &d));
+	return call_list(c, &d.q);
+}
+
+enum err managed_devices_count(struct call *c)
+{
+	struct devices_query d;
+	TRY(query(c, &d));
+	return call_count(c, &d.q);
+}
+
+enum err managed_devices_get(struct call *c)
+{
+	struct devices_query d;
+	struct id device;
+	TRY(call_param_id(c, "device", "managed device", &device));
+	TRY(query(c, &d));
+	return call_get(c, &d.q, device);
+}
+
+enum err managed_devices_patch(struct call *c)
+{
+	struct devices_query d;
+	struct record *r;
+	struct id device;
+	json_t *body;
+	TRY(device_of_path(c, &device));
+	TRY(call_body(c, true, &body));
+	TRY(record_parse(&c->s, &RES_MANAGED_DEVICE, body, RECORD_PATCH, c->version, NULL, &r));
+	TRY(managed_device_patch(&c->s, device, r));
+	TRY(query(c, &d));
+	return call_get(c, &d.q, device);
+}
+
+enum err managed_devices_delete(struct call *c)
+{
+	struct id device;
+	TRY(device_of_path(c, &device));
+	TRY(device_delete(&c->s, device));
+	return call_status(c, 204);
+}
+
+enum err managed_devices_apps(struct call *c)
+{
+	struct resource_query q;
+	struct id device;
+	TRY(device_of_path(c, &device));
+	TRY(call_query(c, &RES_DETECTED_APP, &q));
+	struct db_value args[] = {db_v_id(&device)};
+	q.extra_where = "t.device_id = ?2";
+	q.args = args;
+	q.arg_count = 1;
+	return call_list(c, &q);
+}
+
+/* ---- actions ---- */
+
+static enum err no_parameters(struct call *c)
+{
+	static const char *const none[] = {NULL};
+	json_t *body;
+	TRY(call_body(c, false, &body));
+	return call_only(c, body, none);
+}
+
+enum err managed_devices_retire(struct call *c)
+{
+	struct id device;
+	TRY(device_of_path(c, &device));
+	TRY(no_parameters(c));
+	TRY(device_retire(&c->s, device));
+	return call_status(c, 204);
+}
+
+enum err managed_devices_sync(struct call *c)
+{
+	struct id device;
+	TRY(device_of_path(c, &device));
+	TRY(no_parameters(c));
+	TRY(device_sync(&c->s, device));
+	return call_status(c, 204);
+}
+
+static enum err optional_bool(struct call *c, const json_t *body, const char *name, bool *ret)
+{
+	const json_t *v = json_object_get(body, name);
+	*ret = json_is_true(v);
+	if (v == NULL || json_is_boolean(v) || json_is_null(v))
+		return OK;
+	return scope_fail(&c->s, ERR_BAD_REQUEST, "property '%s' is true or false", name);
+}
+
+/* Clients send no body, {}, or any part of Graph's parameters; what means nothing on Linux is accepted and does nothing. */
+enum err managed_devices_wipe(struct call *c)
+{
+	static const char *const allowed[] = {"keepEnrollmentData", "keepUserData", "macOsUnlockCode", "persistEsimDataPlan", NULL};
+	struct wipe_options o;
+	struct id device;
+	json_t *body;
+	bool ignored;
+	TRY(device_of_path(c, &device));
+	TRY(call_body(c, false, &body));
+	TRY(call_only(c, body, allowed));
+	TRY(optional_bool(c, body, "keepEnrollmentData", &o.keep_enrollment_data));
+	TRY(optional_bool(c, body, "keepUserData", &o.keep_user_data));
+	TRY(optional_bool(c, body, "persistEsimDataPlan", &ignored));
+	const json_t *pin = json_object_get(body, "macOsUnlockCode");
+	if (pin != NULL && !json_is_string(pin) && !json_is_null(pin))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "property 'macOsUnlockCode' is text");
+	TRY(device_wipe(&c->s, device, &o));
+	return call_status(c, 204);
+}
