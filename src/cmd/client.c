@@ -140,6 +140,7 @@ static int perform(struct client *c, const char *method, const char *path, const
 {
 	CURL *h = c->curl;
 	auto_buf out;
+	struct location location = {c, ret};
 	buf_init(&out, 64 * MIB);
 	*ret = (struct client_answer){0};
 	set_target(c, path);
@@ -153,7 +154,7 @@ static int perform(struct client *c, const char *method, const char *path, const
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, to_buf);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, &out);
 	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, to_location);
-	curl_easy_setopt(h, CURLOPT_HEADERDATA, &(struct location){c, ret});
+	curl_easy_setopt(h, CURLOPT_HEADERDATA, &location);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT, 120L);
 	CURLcode code = curl_easy_perform(h);
 	curl_slist_free_all(list);
