@@ -30,7 +30,7 @@ struct http_request {
 	bool local;                /* came by the local socket, from the owner's uid */
 	const void *client_cert;   /* DER of the TLS peer, unchecked; NULL where none was given */
 	size_t client_cert_len;
-	struct arena *arena;       /* lives until the response is sent; bounded by LIMIT_ARENA_BYTES */
+	struct arena *arena;       /* lives until handle returns or the stream ends; bounded by LIMIT_ARENA_BYTES */
 	void *headers_;            /* private */
 };
 const char *http_header(const struct http_request *r, const char *name); /* any case; NULL */

@@ -20,6 +20,8 @@ enum {
 	/* A header of LIMIT_HEADER_BYTES, the library's table of its lines, and room for the answer's header. */
 	CONN_MEMORY = LIMIT_HEADER_BYTES + 8 * KIB,
 	OPTIONS_MAX = 16,
+	/* Bodies arrive before anyone is authenticated: without this, one host's connections could hold gigabytes. */
+	BODIES_MAX = 256 * MIB,
 };
 
 enum err server_fail(char **detail, enum err e, const char *fmt, ...)
@@ -166,7 +168,7 @@ enum err http_listen(const struct http_options *o, struct http_workers *w, struc
 {
 	const struct http_tuning t = {.request_us = LIMIT_REQUEST_SECONDS * SECOND_US,
 		.idle_us = LIMIT_IDLE_SECONDS * SECOND_US, .connections = LIMIT_CONNECTIONS,
-		.connections_per_ip = LIMIT_CONNECTIONS_PER_IP};
+		.connections_per_ip = LIMIT_CONNECTIONS_PER_IP, .bodies = BODIES_MAX};
 	return http_listen_tuned(o, &t, w, ret, detail);
 }
 

@@ -21,8 +21,8 @@
 #include "http/guard.h"
 #include "http/server.h"
 
-/* Of a chunked body over its limit: the library takes no answer before the end of a body, so this much is read and
- * thrown away for a 413 that arrives; a client that sends more is cut. */
+/* Of a body that is refused while it arrives: the library takes no answer before its end, so this much is read and
+ * thrown away for an answer that arrives; a client that sends more is cut. */
 enum { SWALLOW_BYTES = 1024 * 1024 };
 
 struct job {
@@ -34,7 +34,7 @@ struct job {
 	struct job *prev, *next; /* server->waiting; lock */
 	enum { JOB_NEW, JOB_BODY, JOB_WAITING, JOB_READY, JOB_CUT, JOB_SENT } phase;
 	size_t body_limit, swallowed;
-	bool too_large;
+	int refusal; /* 413 or 503 where the body is thrown away; 0 */
 	struct buf body;
 	struct arena *arena;
 	struct http_request request;
@@ -67,6 +67,12 @@ const char *http_header(const struct http_request *r, const char *name)
 	return NULL;
 }
 
+static void body_release(struct job *j)
+{
+	atomic_fetch_sub(&j->server->count.bodies, j->body.len);
+	buf_release(&j->body);
+}
+
 static void job_unref(void *arg)
 {
 	struct job *j = arg;
@@ -74,7 +80,7 @@ static void job_unref(void *arg)
 		return;
 	if (j->answer != NULL)
 		MHD_destroy_response(j->answer);
-	buf_release(&j->body);
+	body_release(j);
 	workers_arena_give(j->server->workers, j->arena);
 	server_unref(j->server);
 	free(j);
@@ -214,18 +220,23 @@ static enum MHD_Result on_header(struct job *j, const char *method, const char *
 
 static enum MHD_Result on_body(struct job *j, const char *data, size_t *n)
 {
+	struct http_server *s = j->server;
 	size_t got = *n;
 	*n = 0;
-	if (!j->too_large && got > j->body_limit - j->body.len) {
-		j->too_large = true;
-		buf_release(&j->body);
-	}
-	if (j->too_large) {
+	if (j->refusal == 0 && got > j->body_limit - j->body.len)
+		j->refusal = 413;
+	else if (j->refusal == 0 && atomic_load(&s->count.bodies) + got > s->tuning.bodies)
+		j->refusal = 503;
+	if (j->refusal != 0) {
+		body_release(j);
 		j->swallowed += got;
 		return j->swallowed <= SWALLOW_BYTES ? MHD_YES : MHD_NO;
 	}
 	buf_add(&j->body, data, got);
-	return j->body.failed ? MHD_NO : MHD_YES;
+	if (j->body.failed)
+		return MHD_NO;
+	atomic_fetch_add(&s->count.bodies, got);
+	return MHD_YES;
 }
 
 static const char *client_ip(const struct job *j, const struct header_table *t)
@@ -328,7 +339,7 @@ static void build_answer(struct job *j)
 	if (streamed)
 		return;
 	/* A slow client's answer needs neither. */
-	buf_release(&j->body);
+	body_release(j);
 	workers_arena_give(s->workers, j->arena);
 	j->arena = NULL;
 }
@@ -365,8 +376,10 @@ void request_abandon_all(struct http_server *s)
 
 static enum MHD_Result dispatch(struct job *j, const char *method)
 {
-	if (j->too_large)
+	if (j->refusal == 413)
 		return refuse(j, 413, "the request body is larger than the limit", true);
+	if (j->refusal == 503)
+		return refuse(j, 503, "the server is overloaded", true);
 	j->arena = workers_arena_take(j->server->workers);
 	fill_request(j, method);
 	j->task.run = run;

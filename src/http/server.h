@@ -32,6 +32,7 @@ enum { CONN_BUCKETS = 256, IO_THREADS_MAX = 16, LINGER_MAX = 64 };
 struct http_tuning {
 	int64_t request_us, idle_us;
 	unsigned connections, connections_per_ip;
+	size_t bodies; /* bytes of all request bodies that are held at one time */
 };
 
 struct conn {
@@ -80,6 +81,7 @@ struct http_server {
 	bool stopping;       /* nothing may be suspended any more; lock */
 	struct {
 		atomic_uint_fast64_t open, total, requests, refused;
+		atomic_size_t bodies;
 	} count;
 };
 

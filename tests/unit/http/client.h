@@ -123,7 +123,7 @@ static void site_refuse(void *ctx, int status, const char *reason, struct http_r
 }
 
 static const struct http_tuning SITE_TUNING = {.request_us = 30 * SECOND_US, .idle_us = 60 * SECOND_US,
-	.connections = 1000, .connections_per_ip = 1000};
+	.connections = 1000, .connections_per_ip = 1000, .bodies = 100 * MIB};
 
 static struct http_handler site_handler(struct site *site)
 {

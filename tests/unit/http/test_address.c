@@ -122,6 +122,30 @@ static void proxies_through_the_server(void **state)
 	site_close(&site);
 }
 
+/* "::" serves both families, and an IPv4 client looks like one. */
+static void dual_stack(void **state)
+{
+	struct site site = {0};
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+	bool have_v6 = fd >= 0 && bind(fd, (struct sockaddr *)&to, sizeof to) == 0;
+	if (fd >= 0)
+		close(fd);
+	if (!have_v6) {
+		skip();
+		return;
+	}
+	site_open_with(&site, (struct http_options){.address = "::"}, SITE_TUNING, 1, 10);
+	expect_ip(&site, "", "127.0.0.1");
+	to.sin6_port = htons(http_port(site.server));
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+	put(fd, "GET /ip HTTP/1.1\r\nHost: [::1]:1\r\n\r\n");
+	expect_body(fd, 200, "::1");
+	close(fd);
+	site_close(&site);
+}
+
 static void wrong_options_are_refused(void **state)
 {
 	static const char *const proxies[] = {"127.0.0.1", "10.0.0.0/99", NULL};
@@ -153,6 +177,7 @@ int main(void)
 		cmocka_unit_test(networks),
 		cmocka_unit_test(clients),
 		cmocka_unit_test(proxies_through_the_server),
+		cmocka_unit_test(dual_stack),
 		cmocka_unit_test(wrong_options_are_refused),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

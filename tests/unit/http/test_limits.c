@@ -165,6 +165,40 @@ static void overload(void **state)
 	site_close(&site);
 }
 
+/* Two bodies fit together; a third one has to wait until one of them is gone. */
+static void bodies_in_all(void **state)
+{
+	struct site site = {0};
+	struct http_tuning t = SITE_TUNING;
+	int fd[2];
+	t.bodies = 2 * BODY_MAX;
+	site_open_with(&site, (struct http_options){0}, t, 4, 10);
+	char *half = many('x', BODY_MAX - 1);
+	for (int i = 0; i < 2; i++) {
+		fd[i] = dial(&site);
+		put(fd[i], WITH_LENGTH("/", "65536"));
+		put(fd[i], half);
+	}
+	for (int i = 0; i < WAIT_MS && atomic_load(&site.server->count.bodies) < 2 * BODY_MAX - 2; i++)
+		usleep(1000);
+	assert_int_equal(probe(&site, WITH_LENGTH("/", "3"), 3, ""), 503);
+	for (int i = 0; i < 2; i++) {
+		struct reply r;
+		put(fd[i], "x");
+		get_reply(fd[i], &r);
+		assert_int_equal(r.status, 200);
+		reply_free(&r);
+		close(fd[i]);
+	}
+	assert_int_equal(probe(&site, WITH_LENGTH("/", "65536"), BODY_MAX, ""), 200);
+	free(half);
+	atomic_size_t *held = &site.server->count.bodies;
+	for (int i = 0; i < WAIT_MS && atomic_load(held) != 0; i++)
+		usleep(1000);
+	assert_int_equal(atomic_load(held), 0);
+	site_close(&site);
+}
+
 static bool cut_while_sending(struct site *site, const char *start, const char *drip)
 {
 	int64_t begun = clock_monotonic();
@@ -272,6 +306,7 @@ int main(void)
 		WITH_SITE(header_lines),
 		WITH_SITE(url_bytes),
 		cmocka_unit_test(overload),
+		cmocka_unit_test(bodies_in_all),
 		cmocka_unit_test(slow_clients_are_cut),
 		cmocka_unit_test(idle_connections_are_closed),
 		cmocka_unit_test(connections_in_all),
