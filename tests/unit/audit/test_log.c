@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Events, the log over them, tampering, and retention, on a real database and a real keeper. */
+#include "../directory/fixture.h"
+#include "audit/audit.h"
+#include "audit/audit_log.h"
+#include "audit/audit_read.h"
+#include "audit/audit_retention.h"
+#include "keeper/keeper.h"
+
+#define HOST "reeve.example"
+
+static struct keeper *K;
+
+static int up(void **state)
+{
+	char *detail = NULL, dir[96];
+	assert_int_equal(fixture_up(state), 0);
+	snprintf(dir, sizeof dir, "%s/keeper", F.dir);
+	ok(keeper_create(dir, "test CA", F.system.now, &detail));
+	ok(keeper_open(dir, &K, &detail));
+	F.system.keeper = F.a.keeper = F.b.keeper = K;
+	return 0;
+}
+
+static int down(void **state)
+{
+	keeper_close(K);
+	return fixture_down(state);
+}
+
+static void sequence(void)
+{
+	bool more;
+	do
+		ok(audit_sequence(&F.system, HOST, &more));
+	while (more);
+}
+
+struct run {
+	const char *sql;
+};
+
+static enum err exec_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_TENANT, ((struct run *)arg)->sql, DB_NOARGS, NULL);
+}
+
+static enum err exec(struct scope *s, const char *sql)
+{
+	fresh(s);
+	return db_write(s, exec_tx, &(struct run){sql});
+}
+
+static enum err record_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return audit_record(tx, arg);
+}
+
+static void record(struct scope *s, const struct audit_event *e)
+{
+	struct audit_event copy = *e;
+	ok(db_write(s, record_tx, &copy));
+}
+
+static void the_log_has_every_event_once(void **state)
+{
+	uint64_t found, leaves;
+	char *note;
+	for (int i = 0; i < 700; i++) /* more than a page of the sequencer */
+		record(&F.a, &(struct audit_event){.activity = ACT_GROUP_CREATE, .resource_type = "Group", .resource = id_new(F.a.now)});
+	sequence();
+	assert_int_equal(ask(&F.a, "SELECT count(*) FROM audit_pending WHERE tenant_id = ?1", db_v_null(), db_v_null()), 0);
+	ok(audit_verify_all(&F.a, HOST, &found, &leaves));
+	assert_int_equal(found, all_events(&F.a));
+	assert_int_equal(leaves, found);
+	ok(audit_checkpoint(&F.a, &note));
+	char text[ID_TEXT], want[160];
+	snprintf(want, sizeof want, HOST "/log/%s\n%llu\n", id_format(F.a.tenant, text), (unsigned long long)leaves);
+	assert_memory_equal(note, want, strlen(want));
+	sequence(); /* nothing new: the same head */
+	char *again;
+	ok(audit_checkpoint(&F.a, &again));
+	assert_string_equal(note, again);
+}
+
+static void values_follow_the_data_map(void **state)
+{
+	struct audit_change *c = NULL, **tail = &c;
+	tail = audit_change_add(F.arena, tail, "displayName", "users", "display_name", "Old Name", "New Name");
+	tail = audit_change_add(F.arena, tail, "mobilePhone", "users", "mobile_phone", "+1 555 0001", "+1 555 0002");
+	tail = audit_change_add(F.arena, tail, "secret", "application_secrets", "secret_hash", NULL, "hash-of-it");
+	audit_change_add(F.arena, tail, "unknown", "users", "no_such_column", "was-this", "is-that");
+	record(&F.a, &(struct audit_event){.activity = ACT_USER_UPDATE, .resource_type = "User", .resource = id_new(F.a.now), .changes = c});
+	assert_true(event_says(&F.a, "patch User", "New Name"));
+	assert_true(event_says(&F.a, "patch User", "[changed]"));
+	assert_false(event_says(&F.a, "patch User", "555 0002"));
+	assert_false(event_says(&F.a, "patch User", "hash-of-it"));
+	assert_false(event_says(&F.a, "patch User", "is-that"));
+}
+
+static void nobody_changes_an_event(void **state)
+{
+	refused(exec(&F.a, "UPDATE audit_events SET result = 'Failure' WHERE tenant_id = ?1"), ERR_CONFLICT);
+	refused(exec(&F.a, "DELETE FROM audit_events WHERE tenant_id = ?1"), ERR_CONFLICT);
+	refused(exec(&F.a, "INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events WHERE tenant_id = ?1 LIMIT 1"), ERR_CONFLICT);
+	fresh(&F.a);
+}
+
+static void verify_names_what_was_changed(void **state)
+{
+	uint64_t found, leaves;
+	sequence();
+	ok(audit_verify_all(&F.b, HOST, &found, &leaves));
+	ok(exec(&F.b, "UPDATE audit_leaves SET commitment = (SELECT commitment FROM audit_leaves WHERE tenant_id = ?1 AND leaf_index = 0) "
+		      "WHERE tenant_id = ?1 AND leaf_index = 1"));
+	refused(audit_verify_all(&F.b, HOST, &found, &leaves), ERR_CONFLICT);
+	assert_non_null(strstr(F.b.detail, "index 1"));
+	ok(exec(&F.b, "DELETE FROM audit_leaves WHERE tenant_id = ?1 AND leaf_index >= 1"));
+	refused(audit_verify_all(&F.b, HOST, &found, &leaves), ERR_CONFLICT);
+	assert_non_null(strstr(F.b.detail, "was signed"));
+	refused(audit_check_heads(&F.system, "other.example"), OK); /* another name's logs were never signed */
+	ok(exec(&F.b, "UPDATE audit_heads SET size = 1 WHERE tenant_id = ?1"));
+	refused(audit_check_heads(&F.system, HOST), ERR_CONFLICT); /* older than what was signed */
+	fresh(&F.system);
+	fresh(&F.b);
+}
+
+static void expired_events_go_and_the_log_stays(void **state)
+{
+	uint64_t removed, found, leaves;
+	int64_t before = all_events(&F.a);
+	sequence();
+	struct scope day364 = F.a, day366 = F.a;
+	day364.now += 364 * DAY_US;
+	day366.now += 366 * DAY_US;
+	ok(audit_expire(&day364, &removed));
+	assert_int_equal(removed, 0);
+	/* The database's own clock has not reached the expiry: it refuses, whatever the server believes. */
+	refused(audit_expire(&day366, &removed), ERR_CONFLICT);
+	assert_int_equal(all_events(&F.a), before);
+	ok(audit_verify_all(&F.a, HOST, &found, &leaves));
+	assert_int_equal(found, leaves);
+}
+
+static void reading_is_one_event_a_day(void **state)
+{
+	struct scope reader = F.a;
+	reader.actor = (struct actor){.type = ACTOR_APPLICATION, .id = id_new(F.a.now), .name = "SIEM"};
+	for (int i = 0; i < 5; i++)
+		ok(audit_record_read(&reader));
+	assert_int_equal(events(&F.a, "read AuditLog"), 1);
+	reader.now += DAY_US;
+	ok(audit_record_read(&reader));
+	assert_int_equal(events(&F.a, "read AuditLog"), 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_log_has_every_event_once), cmocka_unit_test(values_follow_the_data_map),
+		cmocka_unit_test(nobody_changes_an_event),	cmocka_unit_test(expired_events_go_and_the_log_stays),
+		cmocka_unit_test(reading_is_one_event_a_day),	cmocka_unit_test(verify_names_what_was_changed),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, up, down);
+}

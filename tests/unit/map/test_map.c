@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The map against the live schema (I5), and its own consistency. */
+#include "../directory/fixture.h"
+#include "map/datamap.h"
+
+static enum err alter_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_GLOBAL, arg, DB_NOARGS, NULL);
+}
+
+static void the_map_is_the_schema(void **state)
+{
+	ok(map_check(&F.system));
+	ok(db_write(&F.system, alter_tx, "ALTER TABLE users ADD COLUMN shoe_size TEXT"));
+	refused(map_check(&F.system), ERR_SCHEMA);
+	assert_non_null(strstr(F.system.detail, "users.shoe_size"));
+	fresh(&F.system);
+	ok(db_write(&F.system, alter_tx, "ALTER TABLE users DROP COLUMN shoe_size"));
+	ok(db_write(&F.system, alter_tx, "ALTER TABLE users DROP COLUMN city"));
+	refused(map_check(&F.system), ERR_SCHEMA);
+	assert_non_null(strstr(F.system.detail, "users.city"));
+	fresh(&F.system);
+}
+
+/* What holds a person's data is either reached from the person or says that it names none. */
+static void rows_are_consistent(void **state)
+{
+	size_t tables, columns;
+	const struct map_table *t = map_tables(&tables);
+	const struct map_column *c = map_columns(&columns);
+	for (size_t i = 0; i < columns; i++) {
+		const struct map_table *of = map_table(c[i].table);
+		assert_non_null(of);
+		assert_non_null(strchr(c[i].category, '.'));
+		if (c[i].kind == MAP_KIND_SECRET)
+			assert_int_equal(c[i].audit, MAP_AUDIT_NEVER);
+		if (of->erase == MAP_TABLE_DELETE)
+			assert_int_equal(c[i].erase, MAP_ERASE_ROW);
+	}
+	for (size_t i = 0; i < tables; i++) {
+		const char *key = t[i].link == MAP_LINK_USER ? "user_id" : t[i].link == MAP_LINK_DEVICE ? "device_id" : NULL;
+		if (key != NULL)
+			assert_non_null(map_column(t[i].name, key));
+		if (t[i].erase == MAP_TABLE_DELETE)
+			assert_true(t[i].link == MAP_LINK_USER || t[i].link == MAP_LINK_DEVICE);
+		assert_true((t[i].link == MAP_LINK_NONE) == (*t[i].section == '\0'));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(rows_are_consistent), cmocka_unit_test(the_map_is_the_schema)};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
+}
