@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * $filter to a condition.  Promises: every literal is a bound parameter of its property's type; a property that the table does not
- * mark as filterable, and a literal of another type, are refused by name.  Meaning as in OData: a comparison with a null value
- * is false (only `ne` is true), and `not` turns false into true, where SQL alone would answer NULL.  startswith, endswith and
- * contains take no notice of case, as in Graph; comparisons do, but for P_NOCASE properties, so that indexes serve them.
+ * $filter to a condition.  Promises: every literal is a bound parameter of its property's type; a property that the
+ * table does not mark as filterable, and a literal of another type, are refused by name.  Meaning as in OData: a
+ * comparison with a null value is false (only `ne` is true), and `not` turns false into true, where SQL alone would
+ * answer NULL.  startswith, endswith and contains take no notice of case, as in Graph; comparisons do, but for P_NOCASE
+ * properties, so that indexes serve them.
  */
 #include <ctype.h>
 #include <string.h>
@@ -42,7 +43,8 @@ static enum err id_value(struct filter *f, const struct property *p, const struc
 	return OK;
 }
 
-static enum err enum_value(struct filter *f, const struct property *p, const struct odata_value *v, struct db_value *ret)
+static enum err enum_value(struct filter *f, const struct property *p, const struct odata_value *v,
+			   struct db_value *ret)
 {
 	const char *member = v->type == ODATA_STRING ? property_enum_member(f->s->arena, p, v->text) : NULL;
 	if (member == NULL)
@@ -217,7 +219,8 @@ static enum err node(struct filter *f, const struct odata_node *n, const struct 
 	return OK;
 }
 
-enum err filter_sql(struct scope *s, const struct resource *r, enum api_version v, const struct odata_node *n, struct sql *q)
+enum err filter_sql(struct scope *s, const struct resource *r, enum api_version v, const struct odata_node *n,
+		    struct sql *q)
 {
 	struct filter f = {s, r, v, q};
 	sql_add(q, "(");

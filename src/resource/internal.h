@@ -22,6 +22,8 @@ bool property_is_column(const struct property *p); /* else a constant, an expres
 /* Properties of the key's columns, in order; returns how many. */
 size_t property_keys(const struct resource *r, const struct property *ret[KEY_COLUMNS_MAX]);
 const struct property *property_by_column(const struct resource *r, const char *column, size_t n);
+/* Whether a name in $select means it, in any case; "target" selects "target/groupId" too. */
+bool property_selected_by(const struct property *p, const char *option);
 /* The member of an enum as the table spells it; NULL where it is none. */
 const char *property_enum_member(struct arena *a, const struct property *p, const char *text);
 enum db_type property_db_type(const struct property *p);
@@ -45,7 +47,8 @@ void sql_param(struct sql *q, struct db_value v); /* appends "?N" */
 void sql_args(struct sql *q, const struct db_value *v, size_t n); /* values whose ?N stand in a given text */
 MUST_CHECK enum err sql_end(struct sql *q, struct scope *s);
 void sql_property(struct sql *q, const struct property *p); /* the stored value */
-void sql_operand(struct sql *q, const struct property *p);  /* what is compared and ordered: defaults filled in, case folded */
+/* What is compared and ordered: defaults filled in, case folded. */
+void sql_operand(struct sql *q, const struct property *p);
 void sql_operand_param(struct sql *q, const struct property *p, struct db_value v);
 bool property_is_plain(const struct property *p);    /* operand and stored value are the same */
 bool property_is_nullable(const struct property *p); /* of the operand */
@@ -56,7 +59,8 @@ enum db_reach resource_reach(const struct scope *s, const struct resource *r);
 /* ---- filter.c ---- */
 
 /* A condition in parentheses. */
-MUST_CHECK enum err filter_sql(struct scope *s, const struct resource *r, enum api_version v, const struct odata_node *n, struct sql *q);
+MUST_CHECK enum err filter_sql(struct scope *s, const struct resource *r, enum api_version v,
+			       const struct odata_node *n, struct sql *q);
 
 /* ---- order.c, token.c: order and place ---- */
 
@@ -82,9 +86,12 @@ struct place {
 	struct db_value v[TERMS_MAX];
 };
 /* What binds a token to its query: tenant, resource, condition, its values and the order. */
-uint64_t token_hash(const struct scope *s, const struct resource_query *rq, const struct order *o, const struct sql *from);
-MUST_CHECK enum err token_read(struct scope *s, const char *token, uint64_t hash, const struct order *o, struct place *ret);
-MUST_CHECK enum err token_write(struct scope *s, uint64_t hash, const struct order *o, const struct place *p, char **ret);
+uint64_t token_hash(const struct scope *s, const struct resource_query *rq, const struct order *o,
+		    const struct sql *from);
+MUST_CHECK enum err token_read(struct scope *s, const char *token, uint64_t hash, const struct order *o,
+			       struct place *ret);
+MUST_CHECK enum err token_write(struct scope *s, uint64_t hash, const struct order *o, const struct place *p,
+				char **ret);
 
 /* ---- write.c: a row as JSON ---- */
 
@@ -112,7 +119,12 @@ struct row_plan {
 MUST_CHECK enum err row_plan(struct scope *s, const struct resource_query *rq, struct order *o, struct row_plan *ret);
 void row_plan_sql(const struct row_plan *pl, struct sql *q); /* "SELECT …" */
 /* The row's members, then those of the `more` hook, into an open object. */
-MUST_CHECK enum err row_write(const struct row_plan *pl, struct db_tx *tx, const struct resource_query *rq, const struct db_rows *r,
-			      struct json_writer *w);
+MUST_CHECK enum err row_write(const struct row_plan *pl, struct db_tx *tx, const struct resource_query *rq,
+			      const struct db_rows *r, struct json_writer *w);
+
+/* ---- list.c ---- */
+
+/* The statement of one page, for tests of the plan that an engine makes of it. */
+MUST_CHECK enum err list_sql(struct db_tx *tx, const struct resource_query *rq, struct sql *ret);
 
 #endif

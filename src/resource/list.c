@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Collections, counts and single entities, from the query's options to JSON.  Promises: a page is one statement (and a count where
- * one is asked for, on the first page only), read in one transaction and streamed; a failure leaves the output as it was.
+ * Collections, counts and single entities, from the query's options to JSON.  Promises: a page is one statement (and a
+ * count where one is asked for, on the first page only), read in one transaction and streamed; a failure leaves the
+ * output as it was.
  */
 #include <string.h>
 #include <strings.h>
@@ -58,7 +59,8 @@ static int64_t page_size(const struct resource_query *rq)
 	return size < most ? size : most;
 }
 
-static enum err count_rows(struct db_tx *tx, struct scope *s, const struct resource_query *rq, const struct sql *from, int64_t *ret)
+static enum err count_rows(struct db_tx *tx, struct scope *s, const struct resource_query *rq, const struct sql *from,
+			   int64_t *ret)
 {
 	auto_rows struct db_rows *r = NULL;
 	char *text = arena_printf(s->arena, "SELECT count(*)%s", from->text);
@@ -89,7 +91,8 @@ static enum err prepare(struct db_tx *tx, const struct resource_query *rq, struc
 
 /* ---- links ---- */
 
-static void write_context(struct json_writer *w, const struct resource_query *rq, const struct row_plan *pl, const char *suffix)
+static void write_context(struct json_writer *w, const struct resource_query *rq, const struct row_plan *pl,
+			  const char *suffix)
 {
 	auto_buf text;
 	buf_init(&text, 16 * KIB);
@@ -151,26 +154,31 @@ static enum err write_next_link(struct page *p, struct json_writer *w)
 
 /* ---- rows ---- */
 
-static enum err select_rows(struct db_tx *tx, struct page *p, struct db_rows **ret)
+static enum err page_sql(const struct page *p, struct sql *q)
 {
-	struct sql q;
-	sql_begin(&q, p->s->arena, p->from.first);
-	row_plan_sql(&p->plan, &q);
-	sql_add(&q, p->from.text);
-	sql_args(&q, p->from.args, p->from.arg_count);
+	sql_begin(q, p->s->arena, p->from.first);
+	row_plan_sql(&p->plan, q);
+	sql_add(q, p->from.text);
+	sql_args(q, p->from.args, p->from.arg_count);
 	if (p->place.given) {
-		sql_add(&q, " AND ");
-		order_after_sql(&p->order, p->place.v, &q);
+		sql_add(q, " AND ");
+		order_after_sql(&p->order, p->place.v, q);
 	}
-	order_sql(&p->order, &q);
-	sql_add(&q, " LIMIT ");
-	sql_number(&q, p->size + 1); /* one more, to know whether rows follow */
+	order_sql(&p->order, q);
+	sql_add(q, " LIMIT ");
+	sql_number(q, p->size + 1); /* one more, to know whether rows follow */
 	if (p->rq->odata.skip > 0 && !p->place.given) {
-		sql_add(&q, " OFFSET ");
-		sql_number(&q, p->rq->odata.skip);
+		sql_add(q, " OFFSET ");
+		sql_number(q, p->rq->odata.skip);
 	}
-	TRY(sql_end(&q, p->s));
-	return db_query_text(tx, resource_reach(p->s, p->rq->res), q.text, q.args, q.arg_count, ret);
+	return sql_end(q, p->s);
+}
+
+enum err list_sql(struct db_tx *tx, const struct resource_query *rq, struct sql *ret)
+{
+	struct page *p = arena_alloc(db_tx_scope(tx)->arena, sizeof *p);
+	TRY(prepare(tx, rq, p));
+	return page_sql(p, ret);
 }
 
 static void take_place(struct page *p, const struct db_rows *r)
@@ -182,9 +190,11 @@ static void take_place(struct page *p, const struct db_rows *r)
 static enum err write_rows(struct db_tx *tx, struct page *p, struct json_writer *w)
 {
 	auto_rows struct db_rows *r = NULL;
+	struct sql q;
 	if (p->size == 0)
 		return OK;
-	TRY(select_rows(tx, p, &r));
+	TRY(page_sql(p, &q));
+	TRY(db_query_text(tx, resource_reach(p->s, p->rq->res), q.text, q.args, q.arg_count, &r));
 	for (int64_t n = 0; db_next(r); n++) {
 		if (n == p->size) {
 			p->more = true;
@@ -251,8 +261,8 @@ enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct
 
 /* ---- one ---- */
 
-static enum err write_one(struct db_tx *tx, const struct resource_query *rq, struct row_plan *pl, struct id key, struct json_writer *w,
-			  bool context)
+static enum err write_one(struct db_tx *tx, const struct resource_query *rq, struct row_plan *pl, struct id key,
+			  struct json_writer *w, bool context)
 {
 	struct scope *s = db_tx_scope(tx);
 	auto_rows struct db_rows *r = NULL;

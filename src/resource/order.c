@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The order of a list, and the condition for "the rows after this one".  Promises: the order is total (the key comes last), the
- * same on both engines (NULLs after all values ascending, before them descending), and a condition on it is one that an index over
- * the same columns serves where all terms run one way and none is NULL.
+ * The order of a list, and the condition for "the rows after this one".  Promises: the order is total (the key comes
+ * last), the same on both engines (NULLs after all values ascending, before them descending), and a condition on it is
+ * one that an index over the same columns serves where all terms run one way and none is NULL.
  */
 #include <string.h>
 

@@ -91,8 +91,7 @@ enum db_type property_db_type(const struct property *p)
 	return DB_NULL;
 }
 
-/* "target" selects "target/groupId". */
-static bool names(const char *option, const struct property *p)
+bool property_selected_by(const struct property *p, const char *option)
 {
 	size_t n = strlen(option);
 	return strncasecmp(p->name, option, n) == 0 && (p->name[n] == '\0' || p->name[n] == '/');
@@ -106,7 +105,7 @@ bool resource_selected(const struct resource_query *q, const char *name)
 	if (q->odata.select == NULL)
 		return !(p->flags & P_SELECT_ONLY);
 	for (const char *const *o = q->odata.select; *o != NULL; o++)
-		if (names(*o, p) || (strcmp(*o, "*") == 0 && !(p->flags & P_SELECT_ONLY)))
+		if (property_selected_by(p, *o))
 			return true;
 	return false;
 }

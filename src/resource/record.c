@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A record: the values of one resource by property name, and their text for audit events.  A name that the resource does not have is
- * a programming error and stops the program.
+ * A record: the values of one resource by property name, and their text for audit events.  A name that the resource
+ * does not have is a programming error and stops the program.
  */
 #include <inttypes.h>
 #include <string.h>

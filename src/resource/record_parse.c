@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A request's body, checked against the table before anything else sees it.  Promises: a record holds only properties that the mode
- * allows, of the right type and within their limit, and no control characters; what is refused is refused by name, and no value is
- * repeated in the detail.
+ * A request's body, checked against the table before anything else sees it.  Promises: a record holds only properties
+ * that the mode allows, of the right type and within their limit, and no control characters; what is refused is refused
+ * by name, and no value is repeated in the detail.
  */
 #include <string.h>
 
@@ -178,8 +178,8 @@ static enum err check_required(struct parse *c, enum api_version v)
 	return OK;
 }
 
-enum err record_parse(struct scope *s, const struct resource *r, const json_t *body, enum record_mode mode, enum api_version v,
-		      const char *const *extra, struct record **ret)
+enum err record_parse(struct scope *s, const struct resource *r, const json_t *body, enum record_mode mode,
+		      enum api_version v, const char *const *extra, struct record **ret)
 {
 	struct parse c = {s, r, mode, record_new(s->arena, r)};
 	const char *name;

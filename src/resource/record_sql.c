@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records in the database.  Promises: a statement names only columns of the table, each once; an update writes what differs and
- * reports exactly that, with the column, so that the data map decides what an audit event may carry.
+ * Records in the database.  Promises: a statement names only columns of the table, each once; an update writes what
+ * differs and reports exactly that, with the column, so that the data map decides what an audit event may carry.
  */
 #include <string.h>
 
@@ -38,7 +38,8 @@ static bool is_written(const struct record *r, size_t i, const struct extra_colu
 	return r->set[i] && property_is_column(p) && record_is_first(r, i) && !in_extras(p->sql, extra, n);
 }
 
-enum err record_insert(struct db_tx *tx, const struct record *r, struct id key, const struct extra_column *extra, size_t n)
+enum err record_insert(struct db_tx *tx, const struct record *r, struct id key, const struct extra_column *extra,
+		       size_t n)
 {
 	struct scope *s = db_tx_scope(tx);
 	const struct resource *res = r->res;
@@ -66,7 +67,8 @@ enum err record_insert(struct db_tx *tx, const struct record *r, struct id key, 
 /* ---- one row ---- */
 
 /* " WHERE …" of the row with this key. */
-static void where_key(struct sql *q, const struct scope *s, const struct resource *r, const char *alias, const struct id *key)
+static void where_key(struct sql *q, const struct scope *s, const struct resource *r, const char *alias,
+		      const struct id *key)
 {
 	sql_add(q, " WHERE ");
 	if (resource_reach(s, r) == DB_REACH_TENANT) {
@@ -154,8 +156,8 @@ static void assign(struct sql *q, const char *column, struct db_value v)
 }
 
 /* Assigns what differs; each difference becomes a change, one that an extra column overrides too. */
-static bool assign_differences(struct sql *q, const struct record *old, const struct record *change, const struct extra_column *extra,
-			       size_t n, struct audit_change ***tail)
+static bool assign_differences(struct sql *q, const struct record *old, const struct record *change,
+			       const struct extra_column *extra, size_t n, struct audit_change ***tail)
 {
 	bool any = false;
 	for (size_t i = 0; i < change->res->prop_count; i++) {

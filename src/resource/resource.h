@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A resource is a table of properties (src/resource/defs/<resource>.def): public name, type, column, versions, what one may do with it.  JSON
- * output, input checks, $select, $filter and $orderby to SQL, paging and the audit event's old and new values are read from that
- * table; no handler and no core function spells a property by hand.
+ * A resource is a table of properties (src/resource/defs/<resource>.def): public name, type, column, versions, what one
+ * may do with it.  JSON output, input checks, $select, $filter and $orderby to SQL, paging and the audit event's old
+ * and new values are read from that table; no handler and no core function spells a property by hand.
  *
- * SQL made here selects from the resource's table as `t`; a computed property is an SQL expression over `t` and what `join` adds.
- * Every statement is bound to the tenant: "t.tenant_id = ?1" is written here and nowhere else.  Names in SQL come from the tables
- * only; whatever came from outside is a bound parameter.
+ * SQL made here selects from the resource's table as `t`; a computed property is an SQL expression over `t` and what
+ * `join` adds.  Every statement is bound to the tenant: "t.tenant_id = ?1" is written here and nowhere else.  Names in
+ * SQL come from the tables only; whatever came from outside is a bound parameter.
  */
 #ifndef REEVE_RESOURCE_RESOURCE_H
 #define REEVE_RESOURCE_RESOURCE_H
@@ -26,57 +26,60 @@
 enum api_version { API_V1 = 1, API_BETA = 2 };
 
 enum property_type {
-	PROP_ID,      /* UUID text */
+	PROP_ID,     /* UUID text */
 	PROP_TEXT,
 	PROP_BOOL,
-	PROP_INT,     /* 64-bit */
-	PROP_TIME,    /* RFC 3339; NULL is written as null */
-	PROP_TIME_0,  /* NULL is written as 0001-01-01T00:00:00Z (Graph's non-null dates) */
-	PROP_ENUM,    /* text, one of `values` ("a|b|c"), compared without regard to case on input, written as listed */
-	PROP_JSON,    /* a JSON value stored as text, written as it is; input: array or object, checked by the core */
-	PROP_CONST,   /* written as the JSON literal in `sql`, for what Graph's clients expect and Reeve does not model; with P_CREATE or
-			 P_PATCH a request may carry that very value */
-	PROP_BINARY,  /* a BLOB, written in base64; never in a request */
-	PROP_KEY,     /* the key columns joined by "_": the id of rows whose key is no single id; no sql */
+	PROP_INT,    /* 64-bit */
+	PROP_TIME,   /* RFC 3339; NULL is written as null */
+	PROP_TIME_0, /* NULL is written as 0001-01-01T00:00:00Z (Graph's non-null dates) */
+	PROP_ENUM,   /* text, one of `values` ("a|b|c"), compared without regard to case on input, written as listed */
+	PROP_JSON,   /* a JSON value stored as text, written as it is; input: array or object, checked by the core */
+	PROP_CONST,  /* written as the JSON literal in `sql`, for what Graph's clients expect and Reeve does not model;
+			with P_CREATE or P_PATCH a request may carry that very value */
+	PROP_BINARY, /* a BLOB, written in base64; never in a request */
+	PROP_KEY,    /* the key columns joined by "_": the id of rows whose key is no single id; no sql */
 };
 
 enum property_flag {
-	P_CREATE = 1,    /* may be given at creation */
-	P_PATCH = 2,     /* may be changed */
-	P_REQUIRED = 4,  /* must be given at creation, not null, not empty */
+	P_CREATE = 1,        /* may be given at creation */
+	P_PATCH = 2,         /* may be changed */
+	P_REQUIRED = 4,      /* must be given at creation, not null, not empty */
 	P_FILTER = 8,
 	P_SORT = 16,
-	P_SELECT_ONLY = 32, /* returned only where $select names it */
-	P_WRITE_ONLY = 64,  /* accepted, never returned, no column (passwordProfile) */
-	P_V1 = 128,      /* only in v1.0 */
-	P_BETA = 256,    /* only in beta */
-	P_NOCASE = 512,  /* compared in lower case (UPN, mail) */
-	P_HIDDEN = 1024, /* never written, not selectable: for filters, order and records */
-	P_MORE = 2048,   /* written by the `more` hook: selectable; filterable and sortable where it has sql (NULL: it has none) */
-	P_NOT_NULL = 4096, /* never NULL in a visible row: an index then serves its order */
-	P_DEFAULT = 8192,  /* NULL is written as 0, false, "" or [], and compared so */
+	P_SELECT_ONLY = 32,  /* returned only where $select names it */
+	P_WRITE_ONLY = 64,   /* accepted, never returned, no column (passwordProfile) */
+	P_V1 = 128,          /* only in v1.0 */
+	P_BETA = 256,        /* only in beta */
+	P_NOCASE = 512,      /* compared in lower case (UPN, mail) */
+	P_HIDDEN = 1024,     /* never written, not selectable: for filters, order and records */
+	P_MORE = 2048,       /* written by the `more` hook: selectable; filterable and sortable where it has sql */
+	P_NOT_NULL = 4096,   /* never NULL in a visible row: an index then serves its order */
+	P_DEFAULT = 8192,    /* NULL is written as 0, false, "" or [], and compared so */
 	P_MULTILINE = 16384, /* text may hold line breaks and tabs */
 };
 
-/* "a/b" names a member of a nested object: properties with the same first part stand together in the table.  "@odata.type" (a column)
- * is written whatever $select says. */
+/* "a/b" names a member of a nested object: properties with the same first part stand together in the table.
+ * "@odata.type" (a column) is written whatever $select says. */
 struct property {
-	const char *name, *sql; /* sql: a column of t ("display_name") or an expression containing a parenthesis; PROP_CONST: the literal */
+	const char *name, *sql; /* sql: a column of t ("display_name") or an expression containing a parenthesis;
+				   PROP_CONST: the literal */
 	enum property_type type;
 	unsigned flags;
 	unsigned max_bytes;     /* of text; 0: LIMIT_TEXT_BYTES */
 	const char *values;     /* PROP_ENUM */
-	const char *eq;         /* condition for `eq` and `in` where an index serves it better; "?" stands for the value (P_NOCASE: lower case) */
+	const char *eq;         /* condition for `eq` and `in` where an index serves it better; "?" stands for the value
+				   (P_NOCASE: lower case) */
 };
 
 struct resource {
 	const char *name;       /* "managedDevice" */
 	const char *entity;     /* of audit events: "ManagedDevice" */
-	const char *odata_type; /* "#microsoft.graph.managedDevice"; NULL: not written.  A column odata_type wins where the table has one */
+	const char *odata_type; /* "#microsoft.graph.managedDevice"; NULL: not written.  A column odata_type wins where
+				   the table has one */
 	const char *context;    /* "deviceManagement/managedDevices": @odata.context is <base>/$metadata#<context> */
 	const char *table;
-	const char *key;        /* the key column (16-byte id), or several, comma-separated: then rows are listed, not got by id.  Each is
-				   the sql of a property */
+	const char *key;        /* the key column (16-byte id), or several, comma-separated: then rows are listed, not
+				   got by id.  Each is the sql of a property */
 	const char *join;       /* LEFT JOIN … over t, for computed properties; never multiplies rows; NULL */
 	const char *where;      /* always true of visible rows, over t; "1=1" for all */
 	const char *order;      /* default order: a property name */
@@ -88,7 +91,8 @@ struct resource {
 	size_t prop_count;
 };
 
-const struct property *resource_property(const struct resource *r, const char *name, enum api_version v); /* exact name; NULL */
+/* By its exact name; NULL where the version has none. */
+const struct property *resource_property(const struct resource *r, const char *name, enum api_version v);
 /* Whether $select (or the default set) asks for a property; for `more` hooks. */
 struct resource_query;
 bool resource_selected(const struct resource_query *q, const char *name);
@@ -108,11 +112,12 @@ struct record {
 struct record *record_new(struct arena *a, const struct resource *r);
 
 enum record_mode { RECORD_CREATE, RECORD_PATCH };
-/* Checks a request's body against the table.  ERR_BAD_REQUEST with a detail naming the property: unknown, wrong type, not allowed in this
- * mode, too long, missing though required, control characters, an enum's unknown member.  "@odata.*" annotations are accepted and
- * ignored (the caller reads @odata.type itself).  Properties of `extra` (NULL-terminated names, may be NULL) are left to the caller. */
-MUST_CHECK enum err record_parse(struct scope *s, const struct resource *r, const json_t *body, enum record_mode mode, enum api_version v,
-				 const char *const *extra, struct record **ret);
+/* Checks a request's body against the table.  ERR_BAD_REQUEST with a detail naming the property: unknown, wrong type,
+ * not allowed in this mode, too long, missing though required, control characters, an enum's unknown member.
+ * "@odata.*" annotations are accepted and ignored (the caller reads @odata.type itself).  Properties of `extra`
+ * (NULL-terminated names, may be NULL) are left to the caller. */
+MUST_CHECK enum err record_parse(struct scope *s, const struct resource *r, const json_t *body, enum record_mode mode,
+				 enum api_version v, const char *const *extra, struct record **ret);
 
 /* By property name; a programming error where the resource has no such property. */
 bool record_has(const struct record *r, const char *name);            /* set and not null */
@@ -131,12 +136,15 @@ struct extra_column {
 };
 
 /* INSERT of all set properties that are columns, the key and the extras. */
-MUST_CHECK enum err record_insert(struct db_tx *tx, const struct record *r, struct id key, const struct extra_column *extra, size_t n);
+MUST_CHECK enum err record_insert(struct db_tx *tx, const struct record *r, struct id key,
+				  const struct extra_column *extra, size_t n);
 /* The row by key, all column and computed properties; respects `where` unless any_row.  ERR_NOT_FOUND with a detail. */
-MUST_CHECK enum err record_load(struct db_tx *tx, const struct resource *r, struct id key, bool any_row, struct record **ret);
-/* UPDATE of the set properties that differ from `old` (loaded in the same transaction) and the extras; the differences are appended to
- * *changes as audit changes.  *ret_changed false: nothing differed, nothing was written. */
-MUST_CHECK enum err record_update(struct db_tx *tx, const struct record *old, const struct record *change, struct id key, const struct extra_column *extra, size_t n,
+MUST_CHECK enum err record_load(struct db_tx *tx, const struct resource *r, struct id key, bool any_row,
+				struct record **ret);
+/* UPDATE of the set properties that differ from `old` (loaded in the same transaction) and the extras; the differences
+ * are appended to *changes as audit changes.  *ret_changed false: nothing differed, nothing was written. */
+MUST_CHECK enum err record_update(struct db_tx *tx, const struct record *old, const struct record *change,
+				  struct id key, const struct extra_column *extra, size_t n,
 				  struct audit_change ***changes_tail, bool *ret_changed);
 /* Every set property as an audit change without an old value (creation), or without a new one (deletion). */
 void record_changes_all(struct arena *a, const struct record *r, bool created, struct audit_change ***changes_tail);
@@ -153,20 +161,23 @@ struct resource_query {
 	const char *extra_where;/* over t, parameters ?2 … (?1 … in a scope without a tenant); NULL */
 	const struct db_value *args;
 	size_t arg_count;
-	/* Writes more members of one object (expanded or derived ones, @odata.type); called inside the object with the row's key.  NULL. */
+	/* Writes more members of one object (expanded or derived ones, @odata.type); called inside the object with the
+	 * row's key.  NULL. */
 	enum err (*more)(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg);
 	void *more_arg;
 };
 
-/* One page as a Graph collection object ({"@odata.context", "@odata.count"?, "value":[…], "@odata.nextLink"?}).  Keyset paging: $skiptoken is opaque,
- * holds the last row's order values and key and survives inserts and deletes; it also carries the count, which is taken once, on the first page; $skip works too (bounded to 100,000).  ERR_BAD_REQUEST for unknown or
- * unfilterable properties, values of a wrong type, a foreign $skiptoken. */
+/* One page as a Graph collection object ({"@odata.context", "@odata.count"?, "value":[…], "@odata.nextLink"?}).  Keyset
+ * paging: $skiptoken is opaque, holds the last row's order values and key and survives inserts and deletes; it also
+ * carries the count, which is taken once, on the first page; $skip works too (bounded to 100,000).  ERR_BAD_REQUEST for
+ * unknown or unfilterable properties, values of a wrong type, a foreign $skiptoken. */
 MUST_CHECK enum err resource_list(struct db_tx *tx, const struct resource_query *q, struct buf *out);
 /* The number of rows as plain text (/$count). */
 MUST_CHECK enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct buf *out);
 /* One entity ({"@odata.context": "…#…/$entity", …}).  ERR_NOT_FOUND with a detail. */
 MUST_CHECK enum err resource_get(struct db_tx *tx, const struct resource_query *q, struct id key, struct buf *out);
 /* The entity's members into an open object (nested, without context). */
-MUST_CHECK enum err resource_write(struct db_tx *tx, const struct resource_query *q, struct id key, struct json_writer *w);
+MUST_CHECK enum err resource_write(struct db_tx *tx, const struct resource_query *q, struct id key,
+				   struct json_writer *w);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * SQL text and the values of its parameters, growing together in the arena.  Promises: text comes from the tables and from this
- * folder's own literals; everything else is a parameter.
+ * SQL text and the values of its parameters, growing together in the arena.  Promises: text comes from the tables and
+ * from this folder's own literals; everything else is a parameter.
  */
 #include <inttypes.h>
 #include <stdio.h>

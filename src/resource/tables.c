@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every resource, with its table of properties.  What a property may do stands in defs/; what holds of a whole resource (table, key,
- * which rows are visible, order, page size) stands here.
+ * Every resource, with its table of properties.  What a property may do stands in defs/; what holds of a whole resource
+ * (table, key, which rows are visible, order, page size) stands here.
  */
 #include "resource/tables.h"
 
 #include "base/limits.h"
 
 /* Columns of the .def files: PROPERTY(name, sql, type, flags, optional members of struct property). */
-#define PROPERTY(name_, sql_, type_, flags_, ...) {.name = name_, .sql = sql_, .type = PROP_##type_, .flags = flags_, __VA_ARGS__},
+#define PROPERTY(name_, sql_, type_, flags_, ...) \
+	{.name = name_, .sql = sql_, .type = PROP_##type_, .flags = flags_, __VA_ARGS__},
 
 enum {
 	FILTER = P_FILTER,
@@ -80,103 +81,113 @@ static const struct property audit_event_props[] = {
 #include "resource/defs/audit_event.def"
 };
 
-#define PROPS(table_)                                                                                               \
-	.props = table_, .prop_count = sizeof(table_) / sizeof((table_)[0])
-#define PROPS_FIT(table_) _Static_assert(sizeof(table_) / sizeof((table_)[0]) <= RECORD_PROPS_MAX, "RECORD_PROPS_MAX is too small")
+#define PROPS(table_) .props = table_, .prop_count = sizeof(table_) / sizeof((table_)[0])
+#define PROPS_FIT(table_) \
+	_Static_assert(sizeof(table_) / sizeof((table_)[0]) <= RECORD_PROPS_MAX, "RECORD_PROPS_MAX is too small")
 PROPS_FIT(managed_device_props); /* the longest table */
 
 /* The person whom a row belongs to; a person who is gone leaves NULLs. */
 #define JOIN_USER "LEFT JOIN users u ON u.tenant_id = t.tenant_id AND u.user_id = t.user_id"
 
 const struct resource RES_TENANT = {
-	.name = "tenant", .entity = "Tenant", .context = "tenants", .table = "tenants", .key = "tenant_id", .where = "1=1",
-	.order = "id", .global = true, PROPS(tenant_props)};
+	.name = "tenant", .entity = "Tenant", .context = "tenants", .table = "tenants", .key = "tenant_id",
+	.where = "1=1", .order = "id", .global = true, PROPS(tenant_props)};
 
 const struct resource RES_SUBSCRIPTION = {
-	.name = "companySubscription", .entity = "Subscription", .context = "directory/subscriptions", .table = "subscriptions",
-	.key = "subscription_id", .where = "1=1", .order = "id", PROPS(subscription_props)};
+	.name = "companySubscription", .entity = "Subscription", .context = "directory/subscriptions",
+	.table = "subscriptions", .key = "subscription_id", .where = "1=1", .order = "id",
+	PROPS(subscription_props)};
 
 const struct resource RES_SUBSCRIBED_SKU = {
 	.name = "subscribedSku", .entity = "Subscription", .context = "subscribedSkus", .table = "subscriptions",
 	.key = "subscription_id", .where = "1=1", .order = "id", PROPS(subscribed_sku_props)};
 
 const struct resource RES_USER = {
-	.name = "user", .entity = "User", .context = "users", .table = "users", .key = "user_id", .where = "t.deleted_at IS NULL",
-	.order = "id", .page_default = 100, .page_max = 999, PROPS(user_props)};
+	.name = "user", .entity = "User", .context = "users", .table = "users", .key = "user_id",
+	.where = "t.deleted_at IS NULL", .order = "id", .page_default = 100, .page_max = 999, PROPS(user_props)};
 
 /* Restorable ones: whoever is being erased is gone from sight at once. */
 const struct resource RES_DELETED_USER = {
-	.name = "user", .entity = "User", .odata_type = "#microsoft.graph.user", .context = "directory/deletedItems", .table = "users",
-	.key = "user_id",
+	.name = "user", .entity = "User", .odata_type = "#microsoft.graph.user", .context = "directory/deletedItems",
+	.table = "users", .key = "user_id",
 	.where = "t.deleted_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM duties d WHERE d.tenant_id = t.tenant_id AND "
 		 "d.subject_id = t.user_id AND d.state NOT IN ('scheduled', 'copies_gone', 'cancelled'))",
-	.order = "deletedDateTime", .order_descending = true, .page_default = 100, .page_max = 999, PROPS(deleted_user_props)};
+	.order = "deletedDateTime", .order_descending = true, .page_default = 100, .page_max = 999,
+	PROPS(deleted_user_props)};
 
 const struct resource RES_GROUP = {
-	.name = "group", .entity = "Group", .context = "groups", .table = "groups", .key = "group_id", .where = "1=1", .order = "id",
-	.page_default = 100, .page_max = 999, PROPS(group_props)};
+	.name = "group", .entity = "Group", .context = "groups", .table = "groups", .key = "group_id",
+	.where = "1=1", .order = "id", .page_default = 100, .page_max = 999, PROPS(group_props)};
 
 const struct resource RES_APPLICATION = {
-	.name = "application", .entity = "Application", .context = "applications", .table = "applications", .key = "application_id",
-	.where = "1=1", .order = "id", .page_default = 100, .page_max = 999, PROPS(application_props)};
+	.name = "application", .entity = "Application", .context = "applications", .table = "applications",
+	.key = "application_id", .where = "1=1", .order = "id", .page_default = 100, .page_max = 999,
+	PROPS(application_props)};
 
 const struct resource RES_ROLE = {
-	.name = "roleDefinition", .entity = "RoleDefinition", .context = "deviceManagement/roleDefinitions", .table = "roles",
-	.key = "role_id", .where = "1=1", .order = "id", .always_count = true, PROPS(role_props)};
+	.name = "roleDefinition", .entity = "RoleDefinition", .context = "deviceManagement/roleDefinitions",
+	.table = "roles", .key = "role_id", .where = "1=1", .order = "id", .always_count = true, PROPS(role_props)};
 
 const struct resource RES_MANAGED_DEVICE = {
-	.name = "managedDevice", .entity = "ManagedDevice", .context = "deviceManagement/managedDevices", .table = "managed_devices",
-	.key = "device_id", .join = JOIN_USER, .where = "t.hidden_at IS NULL", .order = "id", .always_count = true,
-	.page_default = 1000, .page_max = 1000, PROPS(managed_device_props)};
+	.name = "managedDevice", .entity = "ManagedDevice", .context = "deviceManagement/managedDevices",
+	.table = "managed_devices", .key = "device_id", .join = JOIN_USER, .where = "t.hidden_at IS NULL",
+	.order = "id", .always_count = true, .page_default = 1000, .page_max = 1000, PROPS(managed_device_props)};
 
 const struct resource RES_DETECTED_APP = {
-	.name = "detectedApp", .entity = "DetectedApp", .context = "deviceManagement/detectedApps", .table = "detected_apps",
-	.key = "device_id,name,version", .where = "1=1", .order = "displayName", .always_count = true,
-	.page_default = 1000, .page_max = 1000, PROPS(detected_app_props)};
+	.name = "detectedApp", .entity = "DetectedApp", .context = "deviceManagement/detectedApps",
+	.table = "detected_apps", .key = "device_id,name,version", .where = "1=1", .order = "displayName",
+	.always_count = true, .page_default = 1000, .page_max = 1000, PROPS(detected_app_props)};
 
 const struct resource RES_ENROLLMENT_TOKEN = {
 	.name = "enrollmentToken", .entity = "EnrollmentToken", .context = "deviceManagement/enrollmentTokens",
-	.table = "enrollment_tokens", .key = "token_id", .join = JOIN_USER, .where = "1=1", .order = "id", .always_count = true,
-	PROPS(enrollment_token_props)};
+	.table = "enrollment_tokens", .key = "token_id", .join = JOIN_USER, .where = "1=1", .order = "id",
+	.always_count = true, PROPS(enrollment_token_props)};
 
 const struct resource RES_DEVICE_CONFIGURATION = {
-	.name = "deviceConfiguration", .entity = "DeviceConfiguration", .context = "deviceManagement/deviceConfigurations",
-	.table = "device_configurations", .key = "configuration_id", .where = "1=1", .order = "id", .always_count = true,
+	.name = "deviceConfiguration", .entity = "DeviceConfiguration",
+	.context = "deviceManagement/deviceConfigurations", .table = "device_configurations",
+	.key = "configuration_id", .where = "1=1", .order = "id", .always_count = true,
 	PROPS(device_configuration_props)};
 
 const struct resource RES_MOBILE_APP = {
-	.name = "mobileApp", .entity = "MobileApp", .context = "deviceAppManagement/mobileApps", .table = "mobile_apps", .key = "app_id",
-	.where = "1=1", .order = "id", .always_count = true, PROPS(mobile_app_props)};
+	.name = "mobileApp", .entity = "MobileApp", .context = "deviceAppManagement/mobileApps",
+	.table = "mobile_apps", .key = "app_id", .where = "1=1", .order = "id", .always_count = true,
+	PROPS(mobile_app_props)};
 
 const struct resource RES_ASSIGNMENT = {
-	.name = "assignment", .entity = "Assignment", .context = "assignments", .table = "assignments", .key = "assignment_id",
-	.where = "1=1", .order = "id", PROPS(assignment_props)};
+	.name = "assignment", .entity = "Assignment", .context = "assignments", .table = "assignments",
+	.key = "assignment_id", .where = "1=1", .order = "id", PROPS(assignment_props)};
 
 const struct resource RES_TERMS = {
-	.name = "termsAndConditions", .entity = "TermsAndConditions", .context = "deviceManagement/termsAndConditions",
-	.table = "terms_and_conditions", .key = "terms_id", .where = "1=1", .order = "id", .always_count = true, PROPS(terms_props)};
+	.name = "termsAndConditions", .entity = "TermsAndConditions",
+	.context = "deviceManagement/termsAndConditions", .table = "terms_and_conditions", .key = "terms_id",
+	.where = "1=1", .order = "id", .always_count = true, PROPS(terms_props)};
 
 const struct resource RES_TERMS_ACCEPTANCE = {
 	.name = "termsAndConditionsAcceptanceStatus", .entity = "TermsAndConditionsAcceptanceStatus",
 	.context = "deviceManagement/termsAndConditions/acceptanceStatuses", .table = "terms_acceptances",
-	.key = "terms_id,user_id,version", .join = JOIN_USER, .where = "1=1", .always_count = true, PROPS(terms_acceptance_props)};
+	.key = "terms_id,user_id,version", .join = JOIN_USER, .where = "1=1", .always_count = true,
+	PROPS(terms_acceptance_props)};
 
 const struct resource RES_DUTY = {
-	.name = "erasureDuty", .entity = "ErasureDuty", .context = "privacy/erasureDuties", .table = "duties", .key = "duty_id",
-	.where = "1=1", .order = "id", .always_count = true, PROPS(duty_props)};
+	.name = "erasureDuty", .entity = "ErasureDuty", .context = "privacy/erasureDuties", .table = "duties",
+	.key = "duty_id", .where = "1=1", .order = "id", .always_count = true, PROPS(duty_props)};
 
 const struct resource RES_CERTIFICATE = {
-	.name = "erasureCertificate", .entity = "ErasureCertificate", .context = "privacy/erasureCertificates", .table = "certificates",
-	.key = "certificate_id", .where = "1=1", .order = "id", .always_count = true, PROPS(certificate_props)};
+	.name = "erasureCertificate", .entity = "ErasureCertificate", .context = "privacy/erasureCertificates",
+	.table = "certificates", .key = "certificate_id", .where = "1=1", .order = "id", .always_count = true,
+	PROPS(certificate_props)};
 
 const struct resource RES_DATA_POLICY_OPERATION = {
 	.name = "dataPolicyOperation", .entity = "DataPolicyOperation", .context = "dataPolicyOperations",
-	.table = "data_policy_operations", .key = "operation_id", .where = "1=1", .order = "id", PROPS(data_policy_operation_props)};
+	.table = "data_policy_operations", .key = "operation_id", .where = "1=1", .order = "id",
+	PROPS(data_policy_operation_props)};
 
 const struct resource RES_AUDIT_EVENT = {
-	.name = "auditEvent", .entity = "AuditEvent", .context = "deviceManagement/auditEvents", .table = "audit_events",
-	.key = "event_id", .where = "1=1", .order = "activityDateTime", .order_descending = true, .always_count = true,
-	.page_default = 1000, .page_max = 1000, PROPS(audit_event_props)};
+	.name = "auditEvent", .entity = "AuditEvent", .context = "deviceManagement/auditEvents",
+	.table = "audit_events", .key = "event_id", .where = "1=1", .order = "activityDateTime",
+	.order_descending = true, .always_count = true, .page_default = 1000, .page_max = 1000,
+	PROPS(audit_event_props)};
 
 const struct resource *const *resource_all(size_t *ret_n)
 {

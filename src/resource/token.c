@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * $skiptoken: the place after which the next page begins, as base64url of a JSON array: a hash that binds it to its query, the
- * count taken on the first page (or null), and the values of the order's terms in the last row.  It grants nothing (its values are
- * parameters, the tenant comes from the scope); the hash only refuses a token of another query, which would skip rows silently.
+ * $skiptoken: the place after which the next page begins, as base64url of a JSON array: a hash that binds it to its
+ * query, the count taken on the first page (or null), and the values of the order's terms in the last row.  It grants
+ * nothing (its values are parameters, the tenant comes from the scope); the hash only refuses a token of another query,
+ * which would skip rows silently.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ static void mix_value(uint64_t *h, const struct db_value *v)
 		mix(h, v->p, v->n);
 }
 
-uint64_t token_hash(const struct scope *s, const struct resource_query *rq, const struct order *o, const struct sql *from)
+uint64_t token_hash(const struct scope *s, const struct resource_query *rq, const struct order *o,
+		    const struct sql *from)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 	mix(&h, s->tenant.b, sizeof s->tenant.b);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A row as JSON, straight from the cursor.  What is the same in every row (names, constants, brackets of nested objects) is made once
- * per query into pieces; a row then costs its values.  Promises: nothing is allocated per row, properties come in the table's order
- * whatever the order in $select.
+ * A row as JSON, straight from the cursor.  What is the same in every row (names, constants, brackets of nested
+ * objects) is made once per query into pieces; a row then costs its values.  Promises: nothing is allocated per row,
+ * properties come in the table's order whatever the order in $select.
  */
 #include <string.h>
-#include <strings.h>
 
 #include "base/limits.h"
 #include "resource/internal.h"
@@ -22,24 +21,19 @@ static bool selectable(const struct property *p, enum api_version v)
 static enum err select_one(struct scope *s, const struct resource_query *rq, const char *option, struct row_plan *pl)
 {
 	const struct resource *r = rq->res;
-	bool found = strcmp(option, "*") == 0, all = found;
-	size_t n = strlen(option);
-	for (size_t i = 0; i < r->prop_count; i++) {
-		const struct property *p = &r->props[i];
-		if (!selectable(p, rq->version))
-			continue;
-		if (all ? !(p->flags & P_SELECT_ONLY)
-			: strncasecmp(p->name, option, n) == 0 && (p->name[n] == '\0' || p->name[n] == '/'))
+	bool found = false;
+	for (size_t i = 0; i < r->prop_count; i++)
+		if (selectable(&r->props[i], rq->version) && property_selected_by(&r->props[i], option))
 			found = pl->on[i] = true;
-	}
 	return found ? OK : scope_fail(s, ERR_BAD_REQUEST, "$select names '%.64s', which %s does not have", option, r->name);
 }
 
 static enum err select_all(struct scope *s, const struct resource_query *rq, struct row_plan *pl)
 {
-	if (rq->odata.select == NULL)
-		return select_one(s, rq, "*", pl);
-	for (const char *const *o = rq->odata.select; *o != NULL; o++)
+	const struct resource *r = rq->res;
+	for (size_t i = 0; rq->odata.select == NULL && i < r->prop_count; i++)
+		pl->on[i] = selectable(&r->props[i], rq->version) && !(r->props[i].flags & P_SELECT_ONLY);
+	for (const char *const *o = rq->odata.select; o != NULL && *o != NULL; o++)
 		TRY(select_one(s, rq, *o, pl));
 	return OK;
 }
@@ -243,7 +237,8 @@ static void write_key(struct json_writer *w, const struct row_plan *pl, const st
 	jw_stringn(w, text.data ? text.data : "", text.len);
 }
 
-static void write_piece(const struct row_plan *pl, const struct piece *at, const struct db_rows *r, struct json_writer *w)
+static void write_piece(const struct row_plan *pl, const struct piece *at, const struct db_rows *r,
+			struct json_writer *w)
 {
 	buf_add(w->out, at->text, at->n);
 	w->comma = false; /* the text has it */
@@ -255,8 +250,8 @@ static void write_piece(const struct row_plan *pl, const struct piece *at, const
 		write_value(w, at->p, r, at->column);
 }
 
-enum err row_write(const struct row_plan *pl, struct db_tx *tx, const struct resource_query *rq, const struct db_rows *r,
-		   struct json_writer *w)
+enum err row_write(const struct row_plan *pl, struct db_tx *tx, const struct resource_query *rq,
+		   const struct db_rows *r, struct json_writer *w)
 {
 	if (w->comma && pl->piece_count > 0)
 		buf_addc(w->out, ',');
