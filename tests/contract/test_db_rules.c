@@ -192,7 +192,7 @@ static void the_application_role_is_bounded(void **state)
 			fail_msg("%s was not refused", refused[i]);
 	}
 	scope_in(&s, f, NULL);
-	OKAY(&s, db_write(&s, text_run, "DELETE FROM things"));
+	OKAY(&s, db_write(&s, text_run, (void *)"DELETE FROM things"));
 }
 
 /* ---- errors ---- */

@@ -11,12 +11,12 @@ static enum err alter_tx(struct scope *s, struct db_tx *tx, void *arg)
 static void the_map_is_the_schema(void **state)
 {
 	ok(map_check(&F.system));
-	ok(db_write(&F.system, alter_tx, "ALTER TABLE users ADD COLUMN shoe_size TEXT"));
+	ok(db_write(&F.system, alter_tx, (void *)"ALTER TABLE users ADD COLUMN shoe_size TEXT"));
 	refused(map_check(&F.system), ERR_SCHEMA);
 	assert_non_null(strstr(F.system.detail, "users.shoe_size"));
 	fresh(&F.system);
-	ok(db_write(&F.system, alter_tx, "ALTER TABLE users DROP COLUMN shoe_size"));
-	ok(db_write(&F.system, alter_tx, "ALTER TABLE users DROP COLUMN city"));
+	ok(db_write(&F.system, alter_tx, (void *)"ALTER TABLE users DROP COLUMN shoe_size"));
+	ok(db_write(&F.system, alter_tx, (void *)"ALTER TABLE users DROP COLUMN city"));
 	refused(map_check(&F.system), ERR_SCHEMA);
 	assert_non_null(strstr(F.system.detail, "users.city"));
 	fresh(&F.system);
