@@ -202,6 +202,15 @@ struct db_needle {
 };
 MUST_CHECK enum err db_scan(struct db *db, struct db_needle *needles, size_t n);
 
+/* The same page by page, saying in which table each needle stands: one row per needle and table, in the arena; table "" for a page that
+ * is no table's.  Needles have at least four bytes.  No commit happens meanwhile.  ERR_BUSY: a reader does not leave; call again. */
+struct db_hit {
+	size_t needle;
+	char table[64];
+	uint64_t hits;
+};
+MUST_CHECK enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n);
+
 /* Counters for /metrics. */
 struct db_stats {
 	uint64_t commits, closures, retries, failures;
