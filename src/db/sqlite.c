@@ -128,6 +128,7 @@ static void close_db(struct db *db)
 	pthread_mutex_destroy(&d->readers_lock);
 	pthread_cond_destroy(&d->readers_changed);
 	pthread_mutex_destroy(&d->checkpoint_lock);
+	pthread_mutex_destroy(&d->checkpoint_turn);
 	pthread_cond_destroy(&d->checkpoint_due);
 	free(d->path);
 	free(d);
@@ -168,6 +169,7 @@ static struct sq_db *sq_db_new(const struct db_options *o)
 	pthread_mutex_init(&d->readers_lock, NULL);
 	pthread_cond_init(&d->readers_changed, NULL);
 	pthread_mutex_init(&d->checkpoint_lock, NULL);
+	pthread_mutex_init(&d->checkpoint_turn, NULL);
 	pthread_cond_init(&d->checkpoint_due, NULL);
 	d->path = strdup(o->url + strlen("sqlite:"));
 	return d;

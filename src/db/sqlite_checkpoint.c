@@ -87,7 +87,9 @@ static void *checkpoint_main(void *arg)
 			break;
 		d->checkpoint_wanted = false;
 		pthread_mutex_unlock(&d->checkpoint_lock);
+		pthread_mutex_lock(&d->checkpoint_turn);
 		checkpoint_once(d);
+		pthread_mutex_unlock(&d->checkpoint_turn);
 		pthread_mutex_lock(&d->checkpoint_lock);
 	}
 	pthread_mutex_unlock(&d->checkpoint_lock);
@@ -148,11 +150,13 @@ static enum err vacuum(struct sq_db *d)
  * reader does not leave. */
 static enum err scrub(struct sq_db *d)
 {
+	pthread_mutex_lock(&d->checkpoint_turn);
 	enum err e = truncate_wal(d);
 	if (e == OK)
 		e = vacuum(d);
 	if (e == OK)
 		e = truncate_wal(d);
+	pthread_mutex_unlock(&d->checkpoint_turn);
 	if (d->writer.fsync_failed)
 		sq_end_process(d, "scrub");
 	return e;

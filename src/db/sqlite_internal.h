@@ -93,6 +93,7 @@ struct sq_db {
 	pthread_t checkpoint_thread;
 	pthread_mutex_t checkpoint_lock;
 	pthread_cond_t checkpoint_due;
+	pthread_mutex_t checkpoint_turn; /* SQLite runs one at a time and does not wait for the other */
 	bool checkpoint_wanted, checkpoint_stop, checkpoint_runs;
 	_Atomic int wal_copied; /* frames of the WAL that are in the file already */
 };

@@ -324,25 +324,46 @@ static enum err note_order(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
-static void people_go_before_housekeeping(void **state)
+/* One closure in each batch, so that each batch chooses between the queues. */
+static void one_by_one(struct db_fixture *f)
 {
-	struct writer first = {0}, low = {.low = true}, normal[3] = {0};
-	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	char *why = NULL;
+	db_close(f->db);
+	f->db = NULL;
+	fixture_ok(db_open_with(&(struct db_options){.url = f->app_url, .batch_max = 1}, test_schema, &f->db, &why),
+		   why);
+}
+
+/* Queues one closure of housekeeping and then n of people behind a gate; tells which place it had. */
+static int place_of_low(struct db_fixture *f, int n)
+{
+	struct writer first = {0}, low = {.low = true}, *normal = check_calloc((size_t)n, sizeof *normal);
 	order = 0;
+	one_by_one(f);
 	gate_shut(&first, f->db);
 	writer_start(&low, f->db, note_order);
 	queue_wait(f->db, 1);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < n; i++)
 		writer_start(&normal[i], f->db, note_order);
-	queue_wait(f->db, 4);
+	queue_wait(f->db, (size_t)n + 1);
 	sem_post(&gate_open);
 	writer_join(&first);
 	writer_join(&low);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < n; i++)
 		writer_join(&normal[i]);
-		assert_in_range(normal[i].runs, 1, 3);
-	}
-	assert_int_equal(low.runs, 4);
+	free(normal);
+	assert_int_equal(order, n + 1);
+	return low.runs;
+}
+
+static void people_go_before_housekeeping(void **state)
+{
+	assert_int_equal(place_of_low(fixture_only(state, DB_SQLITE), 3), 4);
+}
+
+static void housekeeping_is_not_starved(void **state)
+{
+	assert_in_range(place_of_low(fixture_only(state, DB_SQLITE), 30), 4, 20);
 }
 
 /* ---- conflicts (PostgreSQL) ---- */
@@ -423,6 +444,7 @@ int main(void)
 		SQLITE(the_end_of_a_batch_runs_the_others_again),
 		SQLITE(a_closure_runs_again_as_if_for_the_first_time),
 		SQLITE(people_go_before_housekeeping),
+		SQLITE(housekeeping_is_not_starved),
 		POSTGRES(a_conflict_is_run_again),
 		POSTGRES(a_lost_connection_is_replaced),
 	};
