@@ -46,12 +46,13 @@ struct serve {
 	char *detail;
 };
 
-/* A detail of a lower layer (malloc'd) into ours. */
-static enum err taken(struct serve *v, enum err err, char *detail)
+/* A detail of a lower layer (malloc'd) into ours.  By its address: the call that sets it stands among the arguments. */
+static enum err taken(struct serve *v, enum err err, char **detail)
 {
-	if (err != OK && detail != NULL)
-		v->detail = arena_strdup(v->arena, detail);
-	free(detail);
+	if (err != OK && *detail != NULL)
+		v->detail = arena_strdup(v->arena, *detail);
+	free(*detail);
+	*detail = NULL;
 	return err;
 }
 
@@ -59,7 +60,7 @@ static enum err open_keeper(struct serve *v)
 {
 	char *detail = NULL;
 	enum err err = keeper_open(data_path(v->arena, v->dir, "keeper"), &v->srv.keeper, &detail);
-	return taken(v, err, detail);
+	return taken(v, err, &detail);
 }
 
 /* "file:NAME" in reeve.conf: the connection string stands in a file of its own that only the owner reads. */
@@ -82,7 +83,7 @@ static enum err open_database(struct serve *v)
 	TRY(database_url(v, v->settings.database, &url));
 	if (file_read(v->arena, data_path(v->arena, v->dir, "secrets/database-owner"), 64 * KIB, &owner, &ignored) != OK)
 		owner = NULL; /* SQLite has none; a careful operator keeps PostgreSQL's elsewhere */
-	return taken(v, db_open(&(struct db_options){.url = url, .owner_url = owner}, &v->srv.db, &detail), detail);
+	return taken(v, db_open(&(struct db_options){.url = url, .owner_url = owner}, &v->srv.db, &detail), &detail);
 }
 
 /* I5, and that the database is not older than what was signed. */
@@ -136,7 +137,7 @@ static enum err listen_one(struct serve *v, const char *listen, const char *url,
 	o->port = (uint16_t)port;
 	o->io_threads = (int)v->settings.io_threads;
 	o->proxies = split_list(v->arena, v->settings.proxies);
-	return taken(v, http_listen(o, v->workers, ret, &detail), detail);
+	return taken(v, http_listen(o, v->workers, ret, &detail), &detail);
 }
 
 static enum err listen_all(struct serve *v)
@@ -152,7 +153,7 @@ static enum err listen_all(struct serve *v)
 	struct http_options local = {.socket_path = data_path(v->arena, v->dir, "reeve.sock"), .io_threads = 1,
 				     .handler = api_handler(&v->srv)};
 	unlink(local.socket_path); /* of a process that was killed; the keeper's lock says that none is alive */
-	return taken(v, http_listen(&local, v->workers, &v->local, &detail), detail);
+	return taken(v, http_listen(&local, v->workers, &v->local, &detail), &detail);
 }
 
 static void reload_certificate(struct serve *v)
@@ -161,10 +162,9 @@ static void reload_certificate(struct serve *v)
 	v->detail = NULL;
 	enum err err = read_certificate(v, &cert, &key);
 	if (err == OK)
-		err = taken(v, http_reload_certificate(v->api, cert, key, &detail), detail);
-	detail = NULL;
+		err = taken(v, http_reload_certificate(v->api, cert, key, &detail), &detail);
 	if (err == OK)
-		err = taken(v, http_reload_certificate(v->device, cert, key, &detail), detail);
+		err = taken(v, http_reload_certificate(v->device, cert, key, &detail), &detail);
 	if (err == OK)
 		log_event(LOG_INFO, "certificate_reloaded", "file=\"%s\"", v->settings.certificate_file);
 	else
