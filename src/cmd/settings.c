@@ -191,7 +191,7 @@ bool url_split(struct arena *a, const char *url, char **ret_host, unsigned *ret_
 	if (n == 0 || strpbrk(rest, "/?# @") != NULL)
 		return false;
 	if (listen_split(a, rest, ret_host, ret_port))
-		return true;
+		return *ret_port != 0;
 	*ret_host = rest;
 	*ret_port = 443;
 	return strchr(rest, ':') == NULL;
