@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const struct effect EFFECTS[] = {
-#define EFFECT(platform, owner, action, what, outcome, text) {#platform, #owner, #action, #what, #outcome, text},
+#define EFFECT(platform, owner, action, what, outcome, text) {platform, #owner, #action, #what, #outcome, text},
 #include "devices/effects.def"
 #undef EFFECT
 };

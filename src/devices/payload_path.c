@@ -12,7 +12,7 @@
 /* Nothing is written or deleted at or below these.  A trailing '*' means every name that starts so. */
 static const char *const FORBIDDEN[] = {
 	"/home", "/root", "/proc", "/sys", "/dev", "/boot", "/run", "/lost+found",
-	"/etc/passwd*", "/etc/shadow*", "/etc/group*", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*", "/etc/sudoers*", "/etc/pam.d",
+	"/etc/passwd*", "/etc/shadow*", "/etc/group", "/etc/group-", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*", "/etc/sudoers*", "/etc/pam.d",
 	"/etc/security", "/etc/ssh", "/etc/fstab", "/etc/crypttab", "/etc/ld.so*", "/etc/reeve-agent*", "/var/lib/reeve-agent",
 	"/var/lib/dpkg", "/var/lib/apt", "/var/home", "/usr/bin/reeve-agent", "/usr/local/bin/reeve-agent",
 };
