@@ -10,18 +10,29 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-export const BUILD = path.join(ROOT, process.env.REEVE_TEST_BUILD ?? 'build-test');
+export const BUILD = path.resolve(ROOT, process.env.REEVE_TEST_BUILD ?? 'build-test');
 export const REEVE = path.join(BUILD, 'reeve');
 export const AGENT = path.join(BUILD, 'reeve-agent');
 export const TORTURE = process.argv.includes('--torture');
 export const ENGINES = process.env.REEVE_TEST_PG_HOST ? ['sqlite', 'postgres'] : ['sqlite'];
-const FAKETIME = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1']
+export const FAKETIME = ['/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1', '/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1']
   .find(f => fs.existsSync(f));
 
 const tests = [];
-export function test(name, fn) { tests.push({ name, fn }); }
+let file = '';
+export function inFile(name) { file = name; }
+export function test(name, fn) { tests.push({ name, fn, file }); }
 export function testOnEngines(name, fn) { for (const e of ENGINES) test(`${name} [${e}]`, () => fn(e)); }
 export function registered() { return tests; }
+
+// One Reeve for all tests of a file (per engine): made by the first that asks, removed after the file's last.
+export function shared(prepare = () => {}) {
+  const made = new Map();
+  return (engine = 'sqlite') => {
+    if (!made.has(engine)) made.set(engine, Reeve.make({ engine, kept: true }).then(async r => { await prepare(r); return r; }));
+    return made.get(engine);
+  };
+}
 
 export const sleep = ms => new Promise(r => setTimeout(r, ms));
 export async function until(what, fn, { seconds = 30, every = 200 } = {}) {
@@ -47,17 +58,19 @@ function newDatabase() {
   return { name, url: `postgresql:///${name}?host=${host}&user=postgres` };
 }
 
-const sanitizers = { ASAN_OPTIONS: 'verify_asan_link_order=0:detect_leaks=0', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
+export const sanitizers = { ASAN_OPTIONS: 'verify_asan_link_order=0:detect_leaks=0', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
 
 export class Reeve {
   static all = new Set();
 
   // engine: 'sqlite' or 'postgres'.  days: how far ahead the server's clock is.  database: an URL of the test's own.
-  static async make({ engine = 'sqlite', days = 0, database } = {}) {
+  // parent: where the data directory is made.  kept: it outlives its test (shared()).
+  static async make({ engine = 'sqlite', days = 0, database, parent = os.tmpdir(), kept = false, serve = true } = {}) {
     const r = new Reeve();
     Reeve.all.add(r);
+    r.kept = kept;
     r.engine = engine;
-    r.tmp = fs.mkdtempSync(path.join(os.tmpdir(), 'reeve-sys-'));
+    r.tmp = fs.mkdtempSync(path.join(parent, 'reeve-sys-'));
     r.dir = path.join(r.tmp, 'data');
     r.port = await freePorts();
     const args = ['init', '--data', r.dir, '--url', `https://127.0.0.1:${r.port}`, '--json'];
@@ -67,7 +80,8 @@ export class Reeve {
     assert.equal(done.status, 0, `init: ${done.stderr}`);
     Object.assign(r, JSON.parse(done.stdout));
     r.ca = fs.readFileSync(r.caFile);
-    await r.serve(days);
+    r.days = days;
+    if (serve) await r.serve(days);
     return r;
   }
 
@@ -99,7 +113,9 @@ export class Reeve {
   async stop(signal = 'SIGTERM') {
     if (!this.process || this.exit) return this.exit;
     this.process.kill(signal);
-    await Promise.race([this.ended, sleep(40000)]);
+    let timer;
+    await Promise.race([this.ended, new Promise(r => { timer = setTimeout(r, 40000); })]);
+    clearTimeout(timer);
     if (!this.exit) { this.process.kill('SIGKILL'); await this.ended; assert.fail('the server did not stop'); }
     return this.exit;
   }
@@ -110,7 +126,7 @@ export class Reeve {
     const end = await this.stop().catch(e => e);
     this.agent?.destroy();
     fs.rmSync(this.tmp, { recursive: true, force: true });
-    assert.ok(!/AddressSanitizer|runtime error:|broken invariant/.test(this.log), this.log.slice(-6000));
+    assert.ok(!/AddressSanitizer|runtime error:|broken invariant/.test(this.log ?? ''), this.log?.slice(-6000));
     return end;
   }
 

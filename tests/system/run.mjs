@@ -19,26 +19,29 @@ if (!fs.existsSync(path.join(here, 'node_modules/@microsoft/microsoft-graph-clie
 }
 
 const lib = await import('./lib.mjs');
-for (const file of fs.readdirSync(here).filter(f => /^\d\d-.*\.mjs$/.test(f)).sort()) await import(`./${file}`);
+for (const file of fs.readdirSync(here).filter(f => /^\d\d-.*\.mjs$/.test(f)).sort()) {
+  lib.inFile(file);
+  await import(`./${file}`);
+}
 
 let passed = 0, failed = 0;
 if (!process.env.REEVE_TEST_PG_HOST) failed++;
-for (const { name, fn } of lib.registered()) {
-  if (words.length && !words.every(w => name.includes(w))) continue;
-  const started = Date.now();
+const removeAll = async keep => { for (const r of [...lib.Reeve.all]) if (!keep || !r.kept) await r.remove(); };
+const chosen = lib.registered().filter(t => !words.length || words.every(w => `${t.file} ${t.name}`.includes(w)));
+for (const [i, { name, fn, file }] of chosen.entries()) {
+  const keep = chosen[i + 1]?.file === file, started = Date.now();
   try {
     await fn();
-    for (const r of lib.Reeve.all) await r.remove();
+    await removeAll(keep);
     passed++;
     console.log(`ok   ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
   } catch (e) {
     failed++;
     console.log(`FAIL ${name}\n     ${String(e.stack ?? e).split('\n').slice(0, 12).join('\n     ')}`);
-    for (const r of lib.Reeve.all) {
+    for (const r of [...lib.Reeve.all]) {
       console.log(String(r.log ?? '').split('\n').filter(l => !l.includes('event=request')).slice(-15).map(l => `     | ${l}`).join('\n'));
-      await r.remove().catch(() => {});
+      if (!keep || !r.kept) await r.remove().catch(() => {});
     }
-    lib.Reeve.all.clear();
   }
 }
 console.log(`${passed} passed, ${failed} failed`);
