@@ -200,6 +200,8 @@ void verbs_show(const struct client *c, const struct client_answer *a, const cha
 	if (c->json || a->json == NULL) {
 		if (a->n > 0)
 			printf("%s%s", a->body, a->body[a->n - 1] == '\n' ? "" : "\n");
+		else if (!c->json)
+			printf("accepted (%ld)\n", a->status);
 		return;
 	}
 	if (json_is_array(list)) {
