@@ -37,6 +37,16 @@ static bool no_open2(void)
 	return errno == ENOSYS || errno == EPERM;
 }
 
+/* With O_DIRECTORY the kernel says of a link only that it is no directory; callers tell the two apart. */
+static int open_part(int dir_fd, const char *name, int flags)
+{
+	struct stat st;
+	int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOTDIR)
+		errno = fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR;
+	return fd;
+}
+
 int fs_open_walk(int root_fd, const char *rel, int flags)
 {
 	char part[256];
@@ -55,7 +65,7 @@ int fs_open_walk(int root_fd, const char *rel, int flags)
 			return -1;
 		}
 		bool last = rel[n] == '\0';
-		int fd = openat(at, part, last ? flags | O_NOFOLLOW | O_CLOEXEC : O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int fd = open_part(at, part, last ? flags : O_PATH | O_DIRECTORY);
 		if (last || fd < 0)
 			return fd;
 		fd_release(&dir);
@@ -68,7 +78,7 @@ int fs_open(int root_fd, const char *rel, int flags)
 {
 	if (rel[0] == '\0')
 		return openat(root_fd, ".", flags | O_CLOEXEC);
-	int fd = open2(root_fd, rel, flags | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+	int fd = open2(root_fd, rel, flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 	if (fd >= 0 || !no_open2())
 		return fd;
 	return fs_open_walk(root_fd, rel, flags);

@@ -71,6 +71,8 @@ enum err file_take_back(struct agent *a, struct journal *j, struct journal_file 
 	bool there = look(a, f->path, &st, hex);
 	if (there && is_original(f, &st, hex))
 		return OK;
+	if (!there && errno == ENOTDIR && !f->existed) /* a file where a directory was: ours is gone with it */
+		return OK;
 	if (!there && errno != ENOENT)
 		return scope_fail(a->scope, ERR_CONFLICT, "cannot reach /%s: %s", f->path, strerror(errno));
 	if (there && S_ISDIR(st.st_mode)) { /* not ours, whatever it is */

@@ -87,6 +87,8 @@ def links_that_appear_later_are_not_followed():
     compare(snapshot(t.base, skip=("tree",)), around, "what is beside the tree")
     true(not t.path("var/lib/linked").is_symlink(), "a data path that is a link: the link goes")
     same(t.device.reported[app]["state"], "removed")
+    harness.has(t.device.reported[app]["error"], "~/.config/acme is behind a link and was left")
+    harness.has(t.device.reported[app]["error"], "/var/lib/tool/acme is behind a link and was left")
     same({t.device.reported[i]["state"] for i in (new, old)}, {"failed"}, "unreachable: said so, and tried again")
     t.path("etc/acme.d").unlink()
     t.path("etc/acme").unlink()
