@@ -8,7 +8,6 @@
  *   DIR/tls/              ca.pem, server.pem, server.key  DIR/credentials/ client ids and secrets of operator and administrator (0600)
  *   DIR/exports/          finished exports, encrypted   DIR/reeve.sock  local socket while the server runs
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ftw.h>
 #include <getopt.h>
@@ -22,6 +21,7 @@
 #include "base/limits.h"
 #include "cmd/cmd.h"
 #include "cmd/settings.h"
+#include "cmd/tls.h"
 #include "codec/json.h"
 #include "db/db.h"
 #include "directory/installation.h"
@@ -108,17 +108,8 @@ static enum err make_keeper(struct init_state *st)
 
 static enum err make_certificate(struct init_state *st)
 {
-	struct x509_pair pair;
-	const char *dir = st->o->data;
-	const char *dns[] = {st->host, "localhost", NULL}, *ip[] = {"127.0.0.1", "::1", NULL, NULL};
-	unsigned char scratch[16];
-	bool numeric = inet_pton(AF_INET, st->host, scratch) == 1 || inet_pton(AF_INET6, st->host, scratch) == 1;
-	if (numeric && strcmp(st->host, "127.0.0.1") != 0 && strcmp(st->host, "::1") != 0)
-		ip[2] = st->host;
-	TRY(keeper_issue_server(st->s.keeper, &st->s, &(struct x509_name){st->host, numeric ? dns + 1 : dns, ip}, 397, &pair));
-	TRY(file_write(data_path(st->arena, dir, "tls/ca.pem"), keeper_ca_pem(st->s.keeper, st->arena), 0644, st->arena, &st->detail));
-	TRY(file_write(data_path(st->arena, dir, "tls/server.pem"), pair.cert_pem, 0644, st->arena, &st->detail));
-	return file_write(data_path(st->arena, dir, "tls/server.key"), pair.key_pem, 0600, st->arena, &st->detail);
+	bool made;
+	return tls_refresh(&st->s, st->o->data, st->host, &made, &st->detail);
 }
 
 /* The database, its roles and its schema; connection strings that hold a password stay out of reeve.conf. */

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/settings.h"
+#include "cmd/tls.h"
 #include "db/db.h"
 #include "http/http.h"
 #include "jobs/jobs.h"
@@ -171,6 +172,21 @@ static void reload_certificate(struct serve *v)
 		log_event(LOG_ERROR, "certificate_kept", "detail=\"%s\"", v->detail != NULL ? v->detail : err_text(err));
 }
 
+/* Our own certificate is renewed in time, and ca.pem follows the keeper (a new authority).  An hour late is early enough. */
+static bool refresh_tls(struct serve *v)
+{
+	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+	struct scope s;
+	char *detail = NULL;
+	bool made = false;
+	scope_system(&s, arena, v->srv.db, v->srv.keeper);
+	enum err err = tls_refresh(&s, v->dir, v->srv.host, &made, &detail);
+	if (err != OK)
+		log_event(LOG_ERROR, "certificate_not_renewed", "detail=\"%s\"", detail != NULL ? detail : err_text(err));
+	arena_free(arena);
+	return made;
+}
+
 static void set_log_level(const char *name)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -198,6 +214,7 @@ static enum err start(struct serve *v)
 	TRY(open_keeper(v));
 	TRY(open_database(v));
 	TRY(check_database(v));
+	refresh_tls(v);
 	v->jobs = jobs_start(&v->srv);
 	db_on_commit(v->srv.db, jobs_wake, v->jobs);
 	return listen_all(v);
@@ -205,11 +222,12 @@ static enum err start(struct serve *v)
 
 static void wait_for_signals(struct serve *v, const sigset_t *set)
 {
-	int sig;
-	while (sigwait(set, &sig) == 0) {
-		if (sig == SIGHUP)
+	const struct timespec hour = {.tv_sec = 3600};
+	for (;;) {
+		int sig = sigtimedwait(set, NULL, &hour);
+		if (sig == SIGHUP || (sig < 0 && errno == EAGAIN && refresh_tls(v)))
 			reload_certificate(v);
-		else
+		else if (sig > 0)
 			return;
 	}
 }

@@ -2,6 +2,7 @@
  * The installation's birth. */
 #include "directory/installation.h"
 
+#include "audit/audit.h"
 #include "base/clock.h"
 #include "directory/tenant_internal.h"
 
@@ -27,4 +28,19 @@ enum err installation_init(struct scope *s, const char *tenant_display_name, str
 	ret->operator_claims = claims_of(s, installation, &ret->operator_secret);
 	ret->administrator_claims = claims_of(s, ret->tenant, &ret->administrator_secret);
 	return OK;
+}
+
+static enum err record_roll(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return audit_record(tx, &(struct audit_event){.activity = ACT_CA_ROLL, .resource_type = "CertificateAuthority", .resource_name = arg});
+}
+
+/* The keeper is no part of the transaction, so the event goes first: a roll without its event cannot be, and one that fails after it is
+ * recorded as refused by the gate. */
+enum err installation_roll_ca(struct scope *s, const char *host)
+{
+	char when[TIME_TEXT];
+	char *name = arena_printf(s->arena, "Reeve CA %.32s %.10s", host, time_format(s->now, when));
+	TRY(db_write(s, record_roll, name));
+	return keeper_ca_roll(s->keeper, s, name);
 }

@@ -2,6 +2,7 @@
  * installation/tenants: what the installation's operator does with tenants. */
 #include "api/api.h"
 #include "base/clock.h"
+#include "directory/installation.h"
 #include "directory/tenant.h"
 #include "resource/tables.h"
 
@@ -11,6 +12,7 @@ enum err tenants_get(struct call *c);
 enum err tenants_close(struct call *c);
 enum err tenants_reopen(struct call *c);
 enum err tenants_subscription(struct call *c);
+enum err certificate_authority_roll(struct call *c);
 
 static enum err tenant_param(struct call *c, struct id *ret)
 {
@@ -121,5 +123,11 @@ enum err tenants_subscription(struct call *c)
 	TRY(call_only(c, body, allowed));
 	TRY(call_string(c, body, "status", true, &status));
 	TRY(subscription_set(&c->s, tenant, call_param(c, "product"), status));
+	return call_status(c, 204);
+}
+
+enum err certificate_authority_roll(struct call *c)
+{
+	TRY(installation_roll_ca(&c->s, c->server->host));
 	return call_status(c, 204);
 }

@@ -15,7 +15,7 @@ static void birth(void **state)
 	struct actor who = {0};
 	ok(application_principal(&F.operator_, &F.made.operator_claims, &who));
 	assert_int_equal(who.type, ACTOR_OPERATOR);
-	assert_string_equal(who.permissions, "Installation.Tenants.ReadWrite.All Installation.Metrics.Read");
+	assert_string_equal(who.permissions, "Installation.Tenants.ReadWrite.All Installation.Metrics.Read Installation.AuditLog.Read.All");
 	ok(application_principal(&F.a, &F.made.administrator_claims, &who));
 	assert_int_equal(who.type, ACTOR_APPLICATION);
 	assert_true(permission_granted(who.permissions, "Privacy.ReadWrite.All"));
