@@ -14,7 +14,7 @@ HTTP_USERS = {"channels", "api", "jobs", "cmd"}
 # channels is entered through api's route table and uses api's call (api.h): the two stand side by side.
 PEERS = {("channels", "api"), ("jobs", "api")}
 LIBRARIES = {"openssl/": "crypto", "microhttpd.h": "http", "gnutls/": "http", "sqlite3.h": "db", "libpq-fe.h": "db", "archive.h": "codec"}
-FILE_LINES, LINE_CHARS = 600, 140
+FILE_LINES, LINE_CHARS = 600, 160  # columns with tabs of eight
 
 
 def sources():
@@ -61,12 +61,14 @@ def check_file(path, text):
     if len(lines) > FILE_LINES and not path.endswith(".def"):
         yield f"{path}: {len(lines)} lines (at most {FILE_LINES})"
     for number, line in enumerate(lines, 1):
-        if len(line.expandtabs(8)) > LINE_CHARS + 20 and not path.endswith(".def"):
-            yield f"{path}:{number}: longer than {LINE_CHARS + 20} columns"
+        if len(line.expandtabs(8)) > LINE_CHARS and path.startswith(("src/", "agent/")) and not path.endswith(".def"):
+            yield f"{path}:{number}: longer than {LINE_CHARS} columns"
 
 
 def check_statements(path, text):
     """A tenant's statement compares tenant_id with ?1 (or inserts it); SQL stands at the head of its file as a declaration."""
+    if path == "src/db/db.h":  # which defines them
+        return
     for kind, name, sql in re.findall(r"DB_(TENANT|TENANT_PG)\((\w+),\s*((?:\"(?:[^\"\\]|\\.)*\"|[A-Z_]+|\s)+)", text):
         plain = "".join(re.findall(r"\"((?:[^\"\\]|\\.)*)\"", sql))
         good = re.search(r"tenant_id = \?1", plain) or re.search(r"VALUES \(\?1\b", plain) or re.search(r"SELECT \?1", plain)
@@ -77,6 +79,7 @@ def check_statements(path, text):
 def check_banned(path, text):
     if not path.startswith(("src/", "agent/")) or not path.endswith(".c"):
         return
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.S)
     for word in ("strcpy", "strcat", "sprintf", "gets", "strtok", "system", "popen", "alloca"):
         if word == "strtok" and path.startswith("src/cmd/"):
             continue

@@ -35,8 +35,10 @@ static int verify(struct scope *s, const char *file, const char *key_text)
 	err = certificate_check_file(s, json, strlen(json), key, &c);
 	if (err != OK)
 		return cmd_fail("erase verify", err, "%s: %s", file, scope_detail(s, err));
-	printf("certificate  %s\nduty         %s\nissuer       %s\ntrigger      %s (%s)\nissued       %s\ndeadline     %s\nkey          %s%s\nverified     yes\n",
-	       c.id, c.duty, c.issuer, c.trigger, c.subject_type, c.issued, c.deadline_met ? "met" : "not met", c.public_key,
+	printf("certificate  %s\nduty         %s\nissuer       %s\n", c.id, c.duty, c.issuer);
+	printf("trigger      %s (%s)\nissued       %s\ndeadline     %s\n", c.trigger, c.subject_type, c.issued,
+	       c.deadline_met ? "met" : "not met");
+	printf("key          %s%s\nverified     yes\n", c.public_key,
 	       key == NULL ? " (the file's own: compare it with one that you trust)" : "");
 	return 0;
 }

@@ -63,7 +63,8 @@ int cmd_routes(int argc, char **argv)
 	size_t n;
 	const struct route *table = route_table(&n);
 	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-	if (cmd_wants_help(argc, argv, "usage: reeve routes [--json]\n\nPrints the route table: every endpoint, its permission, whether it is public.\n"))
+	if (cmd_wants_help(argc, argv, "usage: reeve routes [--json]\n\n"
+				       "Prints the route table: every endpoint, its permission, whether it is public.\n"))
 		return 0;
 	if (argc > 1 && !json)
 		return cmd_fail("routes", ERR_USAGE, "unknown argument '%s'", argv[1]);
@@ -88,7 +89,8 @@ int cmd_datamap(int argc, char **argv)
 	size_t n;
 	const struct map_column *c = map_columns(&n);
 	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-	if (cmd_wants_help(argc, argv, "usage: reeve datamap [--json]\n\nPrints every column that Reeve holds: whose, why, how it is exported, when it goes.\n"))
+	if (cmd_wants_help(argc, argv, "usage: reeve datamap [--json]\n\n"
+				       "Prints every column that Reeve holds: whose, why, how it is exported, when it goes.\n"))
 		return 0;
 	if (argc > 1 && !json)
 		return cmd_fail("datamap", ERR_USAGE, "unknown argument '%s'", argv[1]);
