@@ -187,10 +187,10 @@ MUST_CHECK enum err db_live_columns(struct scope *s, struct db_column **ret, siz
  * failure does not fail the closure. */
 MUST_CHECK enum err db_prepare_check(struct db_tx *tx, struct db_stmt *s);
 
-/* Pushes deleted bytes out of the files.  SQLite: checkpoint(TRUNCATE) and VACUUM of the whole file; writers wait
- * meanwhile, readers that stay longer than a second are interrupted.  PostgreSQL: VACUUM FULL of `tables` over the
- * owner's connection (ERR_NOT_IMPLEMENTED without owner_url), and a switch of the WAL where the owner may.  ERR_BUSY:
- * call again. */
+/* Pushes deleted bytes out of the files.  SQLite: checkpoint(TRUNCATE) and VACUUM of the whole file; it needs the
+ * file's size in free space, writers wait meanwhile, readers that stay longer than a second are interrupted.
+ * PostgreSQL: VACUUM FULL of `tables` over the owner's connection (ERR_NOT_IMPLEMENTED without owner_url), and a switch
+ * of the WAL where the owner may.  ERR_BUSY: call again. */
 MUST_CHECK enum err db_scrub(struct db *db, const char *const *tables, size_t n);
 
 /* Whether `needle` stands anywhere in the store's files (SQLite: database, WAL, journal).  PostgreSQL:
@@ -202,8 +202,9 @@ struct db_needle {
 };
 MUST_CHECK enum err db_scan(struct db *db, struct db_needle *needles, size_t n);
 
-/* The same page by page, saying in which table each needle stands: one row per needle and table, in the arena; table "" for a page that
- * is no table's.  Needles have at least four bytes.  No commit happens meanwhile.  ERR_BUSY: a reader does not leave; call again. */
+/* The same page by page, saying in which table each needle stands: one row per needle and table, in the arena; table ""
+ * for a page that is no table's.  Needles have at least four bytes.  No commit happens meanwhile.  ERR_BUSY: a reader
+ * does not leave; call again. */
 struct db_hit {
 	size_t needle;
 	char table[64];

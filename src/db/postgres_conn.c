@@ -9,11 +9,13 @@
 
 #include "db/postgres_internal.h"
 
-/* A weaker synchronous_commit would make an answer a lie (I10); a stronger one is the operator's choice. */
+/* A weaker synchronous_commit would make an answer a lie (I10); a stronger one is the operator's choice.
+ * Nothing waits or runs without end: an old snapshot keeps deleted rows alive. */
 static const char session[] =
 	"SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
 	" ELSE current_setting('synchronous_commit') END, false), set_config('search_path', 'public', false),"
-	" set_config('lock_timeout', '10s', false), set_config('idle_in_transaction_session_timeout', '60s', false)";
+	" set_config('lock_timeout', '10s', false), set_config('statement_timeout', '60s', false), "
+	"set_config('idle_in_transaction_session_timeout', '60s', false)";
 
 static void no_notice(void *arg, const PGresult *res)
 {

@@ -79,7 +79,8 @@ enum err pg_migrate(const char *owner_url, const struct db_migration *list, char
 				.version = pg_schema_version,
 				.bootstrap = tenant_function,
 				.after = protect};
-	enum err e = pg_exec_text(c, "SET lock_timeout = 0; SELECT pg_advisory_lock(7738151096)", detail);
+	enum err e = pg_exec_text(
+		c, "SET lock_timeout = 0; SET statement_timeout = 0; SELECT pg_advisory_lock(7738151096)", detail);
 	if (e == OK)
 		e = db_migrate(&m, list, detail);
 	pg_conn_free(c);
@@ -107,7 +108,7 @@ enum err pg_scrub(struct db *db, const char *const *tables, size_t n)
 		return ERR_NOT_IMPLEMENTED;
 	struct pg_conn *c = NULL;
 	TRY(pg_connect(d->owner_url, &c, NULL));
-	enum err e = pg_exec_text(c, "SET lock_timeout = '1s'", NULL);
+	enum err e = pg_exec_text(c, "SET lock_timeout = '1s'; SET statement_timeout = 0", NULL);
 	for (size_t i = 0; i < n && e == OK; i++)
 		e = rewrite_table(c, tables[i]);
 	if (e == OK) {

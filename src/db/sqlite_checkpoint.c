@@ -133,6 +133,16 @@ static enum err truncate_wal(struct sq_db *d)
 	return e;
 }
 
+enum err sq_wal_empty(struct sq_db *d)
+{
+	pthread_mutex_lock(&d->checkpoint_turn);
+	enum err e = truncate_wal(d);
+	pthread_mutex_unlock(&d->checkpoint_turn);
+	if (d->writer.fsync_failed)
+		sq_end_process(d, "checkpoint");
+	return e;
+}
+
 static enum err vacuum(struct sq_db *d)
 {
 	struct sq_conn *w = &d->writer;
@@ -148,21 +158,16 @@ static enum err vacuum(struct sq_db *d)
 /* secure_delete blanks what a DELETE frees, but pages that were split or joined keep stale copies in their gaps, and
  * the WAL keeps old pages: hence the VACUUM, and a truncation after it.  The one before it gives up early, when a
  * reader does not leave. */
-static enum err scrub(struct sq_db *d)
+static enum err scrub(struct sq_db *d, void *arg)
 {
-	pthread_mutex_lock(&d->checkpoint_turn);
-	enum err e = truncate_wal(d);
-	if (e == OK)
-		e = vacuum(d);
-	if (e == OK)
-		e = truncate_wal(d);
-	pthread_mutex_unlock(&d->checkpoint_turn);
+	TRY(sq_wal_empty(d));
+	enum err e = vacuum(d);
 	if (d->writer.fsync_failed)
-		sq_end_process(d, "scrub");
-	return e;
+		sq_end_process(d, "vacuum");
+	return e == OK ? sq_wal_empty(d) : e;
 }
 
 enum err sq_scrub(struct db *db, const char *const *tables, size_t n)
 {
-	return sq_maintain((struct sq_db *)db, scrub);
+	return sq_maintain((struct sq_db *)db, scrub, NULL);
 }

@@ -48,10 +48,10 @@ struct sq_job {
 	struct db_mark mark;
 	db_fn fn;
 	void *arg;
-	enum err (*maintenance)(struct sq_db *d); /* instead of fn: outside a transaction */
-	bool ran;                                 /* once already: rewind before the next run */
-	bool changed;                             /* rows, in its last run */
-	bool settled;                             /* has its final result although the batch runs again */
+	enum err (*maintenance)(struct sq_db *d, void *arg); /* instead of fn: outside a transaction */
+	bool ran;                                            /* once already: rewind before the next run */
+	bool changed;                                        /* rows, in its last run */
+	bool settled;                                        /* has its final result although the batch runs again */
 	enum err result;
 	sem_t answered;
 	struct sq_job *next;
@@ -127,7 +127,7 @@ enum err sq_writer_start(struct sq_db *d);
 void sq_writer_stop(struct sq_db *d); /* drains both queues */
 enum err sq_write(struct db *db, struct scope *s, db_fn fn, void *arg);
 enum err sq_write_low(struct db *db, struct scope *s, db_fn fn, void *arg);
-enum err sq_maintain(struct sq_db *d, enum err (*fn)(struct sq_db *d));
+enum err sq_maintain(struct sq_db *d, enum err (*fn)(struct sq_db *d, void *arg), void *arg);
 size_t sq_queue_length(struct db *db);
 
 /* ---- sqlite_readers.c ---- */
@@ -145,6 +145,9 @@ void sq_readers_interrupt(struct sq_db *d, int64_t older_than_us);
 
 enum err sq_checkpoint_start(struct sq_db *d);
 void sq_checkpoint_stop(struct sq_db *d);
+/* On the writer's thread: the whole WAL goes into the file and is cut to nothing.  ERR_BUSY: a reader does not leave.
+ */
+enum err sq_wal_empty(struct sq_db *d);
 enum err sq_scrub(struct db *db, const char *const *tables, size_t n);
 
 /* ---- sqlite_writer.c, used by both threads ---- */

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In which table a byte string stands: the file is read page by page, and the dbstat table says whose each page is.  A byte scan
- * (scan.c) says only that something is left; this says where, so that what may stay (an audit event within its retention) can be
- * told from what may not.
+ * In which table a byte string stands: the file is read page by page, and the dbstat table says whose each page is.  A
+ * byte scan (scan.c) says only that something is left; this says where, so that what may stay (an audit event within
+ * its retention) can be told from what may not.
  *
- * Runs on the writer's thread with the WAL moved into the file, so that the file is the whole store and does not change under the
- * scan: commits wait for it, as they wait for the VACUUM that goes before it.  Memory: two bytes a page.
+ * Runs on the writer's thread with the WAL moved into the file, so that the file is the whole store and does not change
+ * under the scan: commits wait for it, as they wait for the VACUUM that goes before it.  Memory: two bytes a page.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "db/sqlite_internal.h"
 
 enum { BUCKETS = 1 << 14, OWNERS_MAX = 512, TAIL = 4 };
@@ -20,19 +19,15 @@ enum { BUCKETS = 1 << 14, OWNERS_MAX = 512, TAIL = 4 };
 struct page_scan {
 	struct db_needle *needles;
 	size_t n;
-	struct db_hit *hits;      /* room for `room` */
+	struct db_hit *hits; /* room for `room` */
 	size_t room, found;
-	char owner[OWNERS_MAX][sizeof ((struct db_hit *)0)->table]; /* 0: no table */
+	char owner[OWNERS_MAX][sizeof((struct db_hit *)0)->table]; /* 0: no table */
 	size_t owners;
 	uint16_t *page_owner;
 	size_t pages, page_size;
-	int32_t bucket[BUCKETS];  /* by the last four bytes: identifiers made at one time begin alike */
+	int32_t bucket[BUCKETS]; /* by the last four bytes: identifiers made at one time begin alike */
 	int32_t *next;
 };
-
-/* A job of the writer takes no argument: one scan at a time, handed over here. */
-static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-static struct page_scan *current;
 
 static uint32_t tail_hash(const unsigned char *end)
 {
@@ -49,6 +44,7 @@ static enum err needles_index(struct page_scan *p)
 	memset(p->bucket, -1, sizeof p->bucket);
 	for (size_t i = 0; i < p->n; i++) {
 		check(p->needles[i].n >= TAIL);
+		p->needles[i].hits = 0;
 		uint32_t h = tail_hash((const unsigned char *)p->needles[i].p + p->needles[i].n);
 		p->next[i] = p->bucket[h];
 		p->bucket[h] = (int32_t)i;
@@ -65,7 +61,7 @@ static uint16_t owner_of(struct page_scan *p, const char *table)
 			return (uint16_t)i;
 	if (p->owners == OWNERS_MAX || strlen(table) >= sizeof p->owner[0])
 		return 0;
-	strcpy(p->owner[p->owners], table);
+	memcpy(p->owner[p->owners], table, strlen(table) + 1);
 	return (uint16_t)p->owners++;
 }
 
@@ -82,7 +78,8 @@ static int64_t pragma(struct sq_conn *c, const char *sql)
 /* An index counts as its table.  The schema's own pages have a name of their own. */
 static enum err pages_map(struct page_scan *p, struct sq_conn *c)
 {
-	static const char sql[] = "SELECT s.pageno, coalesce(m.tbl_name, s.name) FROM dbstat s LEFT JOIN sqlite_schema m ON m.name = s.name";
+	static const char sql[] = "SELECT s.pageno, coalesce(m.tbl_name, s.name) FROM dbstat s LEFT JOIN sqlite_schema "
+				  "m ON m.name = s.name";
 	sqlite3_stmt *st = NULL;
 	p->owners = 1;
 	p->page_size = (size_t)pragma(c, "PRAGMA page_size");
@@ -121,8 +118,9 @@ static enum err hit(struct page_scan *p, size_t needle, uint16_t owner)
 		p->hits = more;
 		p->room = room;
 	}
-	p->hits[p->found] = (struct db_hit){.needle = needle, .hits = 1};
-	strcpy(p->hits[p->found++].table, p->owner[owner]);
+	struct db_hit *h = &p->hits[p->found++];
+	*h = (struct db_hit){.needle = needle, .hits = 1};
+	memcpy(h->table, p->owner[owner], sizeof h->table);
 	return OK;
 }
 
@@ -155,36 +153,25 @@ static enum err pages_search(struct page_scan *p, int fd)
 	unsigned char *page = malloc(p->page_size);
 	enum err e = page == NULL ? ERR_UNAVAILABLE : OK;
 	for (size_t i = 1; i <= p->pages && e == OK; i++)
-		e = page_read(fd, page, p->page_size, (off_t)((i - 1) * p->page_size)) ? page_search(p, page, p->page_owner[i]) : ERR_IO;
+		e = page_read(fd, page, p->page_size, (off_t)((i - 1) * p->page_size))
+			    ? page_search(p, page, p->page_owner[i])
+			    : ERR_IO;
 	free(page);
 	return e;
 }
 
 /* ---- on the writer's thread ---- */
 
-static enum err wal_into_file(struct sq_db *d)
+static enum err scan_job(struct sq_db *d, void *arg)
 {
-	int frames = 0, copied = 0;
-	TRY(sq_readers_shut(d, SECOND_US));
-	int rc = sqlite3_wal_checkpoint_v2(d->writer.h, "main", SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
-	sq_readers_admit(d);
-	if (d->writer.fsync_failed)
-		sq_end_process(d, "scan");
-	atomic_store(&d->wal_copied, 0);
-	if ((rc & 0xff) == SQLITE_BUSY)
-		return ERR_BUSY;
-	return rc == SQLITE_OK ? OK : sq_error(&d->writer);
-}
-
-static enum err scan_job(struct sq_db *d)
-{
-	struct page_scan *p = current;
-	TRY(wal_into_file(d));
+	struct page_scan *p = arg;
+	TRY(sq_wal_empty(d));
 	TRY(pages_map(p, &d->writer));
 	return pages_search(p, d->scan_fd);
 }
 
-enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n)
+enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret,
+			size_t *ret_n)
 {
 	*ret = NULL;
 	*ret_n = 0;
@@ -196,13 +183,8 @@ enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needle
 	p->needles = needles;
 	p->n = n;
 	enum err e = needles_index(p);
-	if (e == OK) {
-		pthread_mutex_lock(&one_at_a_time);
-		current = p;
-		e = sq_maintain((struct sq_db *)db, scan_job);
-		current = NULL;
-		pthread_mutex_unlock(&one_at_a_time);
-	}
+	if (e == OK)
+		e = sq_maintain((struct sq_db *)db, scan_job, p);
 	if (e == OK && p->found > 0) {
 		*ret = arena_memdup(a, p->hits, p->found * sizeof *p->hits);
 		*ret_n = p->found;

@@ -81,9 +81,9 @@ enum err sq_write_low(struct db *db, struct scope *s, db_fn fn, void *arg)
 	return submit(d, &d->low, &j);
 }
 
-enum err sq_maintain(struct sq_db *d, enum err (*fn)(struct sq_db *d))
+enum err sq_maintain(struct sq_db *d, enum err (*fn)(struct sq_db *d, void *arg), void *arg)
 {
-	struct sq_job j = {.maintenance = fn};
+	struct sq_job j = {.maintenance = fn, .arg = arg};
 	return submit(d, &d->low, &j);
 }
 
@@ -282,7 +282,7 @@ static void *writer_main(void *arg)
 			batch_run(d, j, low ? 1 : d->batch_max);
 			continue;
 		}
-		j->result = j->maintenance(d);
+		j->result = j->maintenance(d, j->arg);
 		answer(j);
 	}
 }

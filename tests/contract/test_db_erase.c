@@ -143,6 +143,27 @@ static void no_copy_stays_in_the_gap_of_a_page(void **state)
 	assert_true(needles[1].hits >= 2 * 20 * 100);
 }
 
+static void a_hit_is_told_with_its_table(void **state)
+{
+	struct scope s;
+	size_t n, row = 0;
+	struct db_hit *found;
+	struct db_needle needles[] = {{"not there", 9, 5}, {names[0], strlen(names[0]), 5}};
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, fill, NULL));
+	assert_int_equal(db_scan_tables(f->db, s.arena, needles, 2, &found, &n), OK);
+	assert_int_equal(needles[0].hits, 0);
+	assert_int_equal(needles[1].hits, THINGS / 10 / NAMES * 2); /* the row and its index, each copy on one page */
+	for (size_t i = 0; i < n; i++)
+		row += found[i].needle == 1 && strcmp(found[i].table, "things") == 0 ? found[i].hits : 0;
+	assert_int_equal(row, needles[1].hits);
+	OKAY(&s, db_write(&s, forget, NULL));
+	assert_int_equal(db_scrub(f->db, NULL, 0), OK);
+	assert_int_equal(db_scan_tables(f->db, s.arena, needles, 2, &found, &n), OK);
+	assert_int_equal(n, 0);
+}
+
 static void an_empty_needle_is_refused(void **state)
 {
 	struct db_needle empty = {"", 0, 0};
@@ -264,8 +285,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SQLITE(deleted_bytes_are_gone_after_a_scrub), SQLITE(no_copy_stays_in_the_gap_of_a_page),
-		SQLITE(an_empty_needle_is_refused),           SQLITE(a_reader_that_stays_makes_it_busy),
-		SQLITE(a_long_statement_is_interrupted),      POSTGRES(the_owner_rewrites_tables),
+		SQLITE(a_hit_is_told_with_its_table),         SQLITE(an_empty_needle_is_refused),
+		SQLITE(a_reader_that_stays_makes_it_busy),    SQLITE(a_long_statement_is_interrupted),
+		POSTGRES(the_owner_rewrites_tables),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("db_erase", tests, NULL, NULL);

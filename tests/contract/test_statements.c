@@ -5,7 +5,8 @@
  */
 #include "db_fixture.h"
 
-static const char *const small_tables[] = {"tenants", "schema_migrations", "leases"};
+/* A row per tenant, migration or job; what is pending is drained every second. */
+static const char *const small_tables[] = {"tenants", "schema_migrations", "leases", "audit_heads", "audit_pending"};
 
 static void failures_none(int failures)
 {
@@ -54,19 +55,26 @@ static void postgres_prepares_every_statement(void **state)
 
 /* ---- plans ---- */
 
-/* SQLite's plan says "SCAN t" or "SCAN t USING INDEX i" for a walk over all of a table or an index. */
-static bool scans_what_grows(const char *step)
+static bool starts_with_one_of(const char *name, const char *const *list, size_t n)
 {
-	if (strncmp(step, "SCAN ", 5) != 0)
-		return false;
-	for (size_t i = 0; i < sizeof small_tables / sizeof *small_tables; i++)
-		if (strncmp(step + 5, small_tables[i], strlen(small_tables[i])) == 0)
-			return false;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(name, list[i], strlen(list[i])) == 0)
+			return true;
+	return false;
+}
+
+/* SQLite's plan says "SCAN t" or "SCAN t USING INDEX i" for a walk over all of a table or an index.  What it said to
+ * make or to fill itself before (a subquery) is no table; its own reading stands in the plan too. */
+static bool scans_what_grows(const char *step, const char *made)
+{
 	static const char *const no_table[] = {"CONSTANT ROW", "(", "json_each"};
-	for (size_t i = 0; i < sizeof no_table / sizeof *no_table; i++)
-		if (strncmp(step + 5, no_table[i], strlen(no_table[i])) == 0)
-			return false;
-	return true;
+	char name[64];
+	if (strncmp(step, "SCAN ", 5) != 0 ||
+	    starts_with_one_of(step + 5, small_tables, sizeof small_tables / sizeof *small_tables) ||
+	    starts_with_one_of(step + 5, no_table, sizeof no_table / sizeof *no_table))
+		return false;
+	snprintf(name, sizeof name, " %.*s;", (int)strcspn(step + 5, " "), step + 5);
+	return strstr(made, name) == NULL;
 }
 
 static int highest_parameter(const char *sql)
@@ -84,10 +92,14 @@ static enum err plan_check(struct db_tx *tx, struct db_stmt *st, int *failures)
 	auto_rows struct db_rows *r = NULL;
 	char *sql = arena_printf(db_tx_scope(tx)->arena, "EXPLAIN QUERY PLAN %s", st->sql);
 	TRY(db_query_text(tx, DB_REACH_GLOBAL, sql, nulls, (size_t)highest_parameter(st->sql), &r));
+	const char *made = "";
 	while (db_next(r)) {
-		if (!scans_what_grows(db_text(r, 3)))
+		const char *step = db_text(r, 3);
+		if (strncmp(step, "CO-ROUTINE ", 11) == 0 || strncmp(step, "MATERIALIZE ", 12) == 0)
+			made = arena_printf(db_tx_scope(tx)->arena, "%s %s;", made, strchr(step, ' ') + 1);
+		if (!scans_what_grows(step, made))
 			continue;
-		print_message("# %s: %s\n", st->name, db_text(r, 3));
+		print_message("# %s: %s\n", st->name, step);
 		++*failures;
 	}
 	return db_rows_err(r);
