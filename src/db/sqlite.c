@@ -189,8 +189,16 @@ static enum err open_steps(struct sq_db *d, const struct db_options *o, const st
 	return sq_writer_start(d);
 }
 
+/* SQLite's count of its own memory is one lock that every connection takes at each allocation. */
+static void configure(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum err sqlite_open(const struct db_options *o, const struct db_migration *list, struct db **ret, char **detail)
 {
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
+	pthread_once(&configured, configure);
 	struct sq_db *d = sq_db_new(o);
 	if (d == NULL)
 		return ERR_UNAVAILABLE;

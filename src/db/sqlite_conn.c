@@ -100,6 +100,8 @@ void sq_conn_close(struct sq_conn *c)
 	for (int i = 0; i < c->cache_n; i++)
 		sqlite3_finalize(c->cache[i].st);
 	free(c->cache);
+	for (int i = 0; i < SQ_TEXTS; i++)
+		sqlite3_finalize(c->texts[i].st);
 	sqlite3_finalize(c->begin);
 	sqlite3_finalize(c->commit);
 	sqlite3_finalize(c->rollback);

@@ -17,12 +17,17 @@
 struct sq_cached {
 	sqlite3_stmt *st;
 	bool busy;
+	uint64_t hash, used; /* of made text: what it is found by, and when it was last asked for */
 };
+
+enum { SQ_TEXTS = 16 };
 
 struct sq_conn {
 	sqlite3 *h;
 	struct sq_cached *cache; /* by db_stmt.index */
 	int cache_n;
+	struct sq_cached texts[SQ_TEXTS]; /* the made texts that were asked for last */
+	uint64_t text_calls;
 	bool fsync_failed; /* nothing after this is certain */
 	sqlite3_stmt *begin, *commit, *rollback, *savepoint, *release, *rollback_to;
 	/* of the reader pool, under its mutex */

@@ -58,7 +58,10 @@ static void leave(struct sq_db *d, struct sq_conn *c)
 	pthread_mutex_lock(&d->readers_lock);
 	c->in_use = false;
 	d->readers_active--;
-	pthread_cond_broadcast(&d->readers_changed);
+	if (d->gate_closed)
+		pthread_cond_broadcast(&d->readers_changed);
+	else
+		pthread_cond_signal(&d->readers_changed);
 	pthread_mutex_unlock(&d->readers_lock);
 }
 

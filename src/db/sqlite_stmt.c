@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements and cursors on SQLite.  Promises: a declared statement is prepared once per connection; a value given for
- * a cursor is copied, one given for an exec is not; a wrong number of values is refused instead of being read as NULL.
+ * Statements and cursors on SQLite.  Promises: a declared statement is prepared once per connection, and a made text
+ * not again while it is among the last ones; a value given for a cursor is copied, one given for an exec is not; a wrong
+ * number of values is refused instead of being read as NULL.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +45,42 @@ static enum err prepare(struct db_tx *tx, const struct db_call *c, unsigned flag
 			  c->stmt == NULL ? "(made text)" : c->stmt->name);
 }
 
-/* A slot, when the statement is declared and not running already (a cursor over it may be open); else a statement of
- * its own. */
+static uint64_t text_hash(const char *text)
+{
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	return h;
+}
+
+/* The slot of a made text, else the one that was not asked for the longest time, emptied; NULL where all are running. */
+static struct sq_cached *text_slot(struct sq_conn *c, const char *text)
+{
+	uint64_t hash = text_hash(text);
+	struct sq_cached *oldest = NULL;
+	c->text_calls++;
+	for (struct sq_cached *t = c->texts; t < c->texts + SQ_TEXTS; t++) {
+		if (t->st != NULL && t->hash == hash && strcmp(sqlite3_sql(t->st), text) == 0) {
+			t->used = c->text_calls;
+			return t;
+		}
+		if (!t->busy && (oldest == NULL || t->used < oldest->used))
+			oldest = t;
+	}
+	if (oldest != NULL) {
+		sqlite3_finalize(oldest->st);
+		*oldest = (struct sq_cached){.hash = hash, .used = c->text_calls};
+	}
+	return oldest;
+}
+
+/* A slot, when the statement is not running already (a cursor over it may be open); else a statement of its own. */
 static enum err acquire(struct db_tx *tx, const struct db_call *c, sqlite3_stmt **ret, struct sq_cached **ret_slot)
 {
 	*ret = NULL;
 	*ret_slot = NULL;
-	struct sq_cached *slot = c->stmt == NULL ? NULL : slot_of(sq_tx_of(tx)->conn, c->stmt);
+	struct sq_conn *conn = sq_tx_of(tx)->conn;
+	struct sq_cached *slot = c->stmt == NULL ? text_slot(conn, c->sql) : slot_of(conn, c->stmt);
 	if (slot == NULL || slot->busy)
 		return prepare(tx, c, 0, ret);
 	if (slot->st == NULL)
