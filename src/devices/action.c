@@ -7,19 +7,21 @@
 #include <string.h>
 
 DB_TENANT(action_insert,
-	  "INSERT INTO device_actions (tenant_id, action_id, device_id, action_name, state, requested_by, parameters, requested_at, updated_at) "
-	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)");
+	  "INSERT INTO device_actions (tenant_id, action_id, device_id, action_name, state, requested_by, "
+	  "parameters, requested_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)");
 DB_TENANT(action_set_state,
-	  "UPDATE device_actions SET state = ?4, error = ?5, updated_at = ?6 WHERE tenant_id = ?1 AND action_id = ?2 AND state = ?3");
+	  "UPDATE device_actions SET state = ?4, error = ?5, updated_at = ?6 WHERE tenant_id = ?1 "
+	  "AND action_id = ?2 AND state = ?3");
 DB_TENANT(action_by_id,
-	  "SELECT action_id, device_id, action_name, state, parameters, error, requested_at, updated_at FROM device_actions "
-	  "WHERE tenant_id = ?1 AND action_id = ?2");
+	  "SELECT action_id, device_id, action_name, state, parameters, error, requested_at, updated_at "
+	  "FROM device_actions WHERE tenant_id = ?1 AND action_id = ?2");
 DB_TENANT(action_open_by_device,
-	  "SELECT action_id, device_id, action_name, state, parameters, error, requested_at, updated_at FROM device_actions "
-	  "WHERE tenant_id = ?1 AND device_id = ?2 AND state IN ('pending', 'issued') ORDER BY requested_at, action_id");
+	  "SELECT action_id, device_id, action_name, state, parameters, error, requested_at, updated_at "
+	  "FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 AND state IN ('pending', 'issued') "
+	  "ORDER BY requested_at, action_id");
 DB_TENANT(action_newest,
-	  "SELECT action_name, state, requested_at, updated_at FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 "
-	  "ORDER BY requested_at DESC, action_id DESC LIMIT 32");
+	  "SELECT action_name, state, requested_at, updated_at FROM device_actions WHERE tenant_id = ?1 "
+	  "AND device_id = ?2 ORDER BY requested_at DESC, action_id DESC LIMIT 32");
 
 static const struct {
 	const char *name, *graph;
@@ -81,12 +83,14 @@ bool action_state_parse(const char *text, enum action_state *ret)
 const char *action_management_state(const char *action, enum action_state s)
 {
 	static const char *const retire[ACTION_STATE_COUNT] = {
-		[ACTION_pending] = "retirePending", [ACTION_issued] = "retireIssued",       [ACTION_done] = "deletePending",
-		[ACTION_failed] = "retireFailed",   [ACTION_notSupported] = "retireFailed", [ACTION_canceled] = "retireCanceled",
+		[ACTION_pending] = "retirePending",     [ACTION_issued] = "retireIssued",
+		[ACTION_done] = "deletePending",        [ACTION_failed] = "retireFailed",
+		[ACTION_notSupported] = "retireFailed", [ACTION_canceled] = "retireCanceled",
 	};
 	static const char *const wipe[ACTION_STATE_COUNT] = {
-		[ACTION_pending] = "wipePending", [ACTION_issued] = "wipeIssued",       [ACTION_done] = "deletePending",
-		[ACTION_failed] = "wipeFailed",   [ACTION_notSupported] = "wipeFailed", [ACTION_canceled] = "wipeCanceled",
+		[ACTION_pending] = "wipePending",     [ACTION_issued] = "wipeIssued",
+		[ACTION_done] = "deletePending",      [ACTION_failed] = "wipeFailed",
+		[ACTION_notSupported] = "wipeFailed", [ACTION_canceled] = "wipeCanceled",
 	};
 	check((unsigned)s < ACTION_STATE_COUNT);
 	if (strcmp(action, ACTION_RETIRE) == 0)
@@ -105,45 +109,52 @@ static enum err show(struct db_tx *tx, const struct device *d, const char *actio
 	return device_set_management_state(tx, d->id, d->hidden ? "deletePending" : state);
 }
 
-enum err action_create(struct db_tx *tx, const struct device *d, const char *name, enum action_state first, const char *parameters,
-		       struct id *ret)
+enum err action_create(struct db_tx *tx, const struct device *d, const char *name, enum action_state first,
+		       const char *parameters, struct id *ret)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct id action = scope_id(s);
 	const struct id *by = id_is_nil(s->actor.id) ? NULL : &s->actor.id;
 	check(first == ACTION_pending || first == ACTION_issued);
 	TRY(db_exec(tx, &action_insert,
-		    DB_ARGS(db_v_id(&action), db_v_id(&d->id), db_v_text(name), db_v_text(STATES[first].name), db_v_id(by),
-			    db_v_text(parameters), db_v_int(s->now)),
+		    DB_ARGS(db_v_id(&action), db_v_id(&d->id), db_v_text(name), db_v_text(STATES[first].name),
+			    db_v_id(by), db_v_text(parameters), db_v_int(s->now)),
 		    NULL));
 	*ret = action;
 	return show(tx, d, name, first);
 }
 
-static enum err record_move(struct db_tx *tx, const struct device *d, const struct device_action *a, enum action_state to, const char *error)
+static enum err record_move(struct db_tx *tx, const struct device *d, const struct device_action *a,
+			    enum action_state to, const char *error)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct audit_change *changes = NULL, **tail = &changes;
 	char id[ID_TEXT];
-	tail = audit_change_add(s->arena, tail, "actionId", "device_actions", "action_id", NULL, id_format(a->action, id));
+	tail = audit_change_add(s->arena, tail, "actionId", "device_actions", "action_id", NULL,
+				id_format(a->action, id));
 	tail = audit_change_add(s->arena, tail, "actionName", "device_actions", "action_name", NULL, a->name);
-	audit_change_add(s->arena, tail, "actionState", "device_actions", "state", STATES[a->state].name, STATES[to].name);
+	audit_change_add(s->arena, tail, "actionState", "device_actions", "state", STATES[a->state].name,
+			 STATES[to].name);
 	const char *failure = NULL;
 	if (to == ACTION_failed || to == ACTION_notSupported)
 		failure = error != NULL ? error : STATES[to].name;
-	enum activity activity = to == ACTION_issued ? ACT_ACTION_ISSUED : to == ACTION_canceled ? ACT_ACTION_CANCELED : ACT_ACTION_RESULT;
+	enum activity activity = to == ACTION_issued     ? ACT_ACTION_ISSUED
+				 : to == ACTION_canceled ? ACT_ACTION_CANCELED
+							 : ACT_ACTION_RESULT;
 	return device_record(tx, d, activity, changes, failure);
 }
 
-enum err action_move(struct db_tx *tx, const struct device *d, const struct device_action *a, enum action_state to, const char *error)
+enum err action_move(struct db_tx *tx, const struct device *d, const struct device_action *a, enum action_state to,
+		     const char *error)
 {
 	struct scope *s = db_tx_scope(tx);
 	int64_t moved;
 	if (!action_may_move(a->state, to))
-		return scope_fail(s, ERR_STATE, "an action that is %s does not become %s", STATES[a->state].name, STATES[to].name);
+		return scope_fail(s, ERR_STATE, "an action that is %s does not become %s", STATES[a->state].name,
+				  STATES[to].name);
 	TRY(db_exec(tx, &action_set_state,
-		    DB_ARGS(db_v_id(&a->action), db_v_text(STATES[a->state].name), db_v_text(STATES[to].name), db_v_text(error),
-			    db_v_int(s->now)),
+		    DB_ARGS(db_v_id(&a->action), db_v_text(STATES[a->state].name), db_v_text(STATES[to].name),
+			    db_v_text(error), db_v_int(s->now)),
 		    &moved));
 	if (moved == 0)
 		return scope_fail(s, ERR_CONFLICT, "the action is not %s any more", STATES[a->state].name);
@@ -154,8 +165,13 @@ enum err action_move(struct db_tx *tx, const struct device *d, const struct devi
 static void read_action(const struct db_rows *r, struct arena *a, struct device_action *ret)
 {
 	*ret = (struct device_action){
-		.action = db_id(r, 0), .device = db_id(r, 1), .name = db_text_dup(r, 2, a), .parameters = db_text_dup(r, 4, a),
-		.error = db_text_dup(r, 5, a), .requested_at = db_int(r, 6), .updated_at = db_int(r, 7),
+		.action = db_id(r, 0),
+		.device = db_id(r, 1),
+		.name = db_text_dup(r, 2, a),
+		.parameters = db_text_dup(r, 4, a),
+		.error = db_text_dup(r, 5, a),
+		.requested_at = db_int(r, 6),
+		.updated_at = db_int(r, 7),
 	};
 	check(action_state_parse(db_text(r, 3), &ret->state));
 }
@@ -173,7 +189,8 @@ enum err action_load(struct db_tx *tx, struct id action, struct device_action *r
 	return OK;
 }
 
-/* The rules of precedence keep the open actions of a device to one removal and one sync; the room for more costs nothing. */
+/* The rules of precedence keep the open actions of a device to one removal and one sync; the room for more costs
+ * nothing. */
 enum { OPEN_MAX = 16 };
 
 enum err action_open_of(struct db_tx *tx, struct id device, struct device_action **ret, size_t *ret_n)

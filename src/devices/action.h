@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Device actions: rows with a state, moved by one engine.  What is asked of a device and by whom is in request.h; what the device says
- * of it is in report.h.
+ * Device actions: rows with a state, moved by one engine.  What is asked of a device and by whom is in request.h; what
+ * the device says of it is in report.h.
  */
 #ifndef REEVE_DEVICES_ACTION_H
 #define REEVE_DEVICES_ACTION_H
@@ -47,16 +47,19 @@ struct device_action {
 
 bool action_removes(const struct device_action *a); /* retire or wipe */
 
-/* A new action of the scope's actor, and the device's managementState.  The event is the caller's: it is that of the request.  first:
- * ACTION_pending or ACTION_issued. */
-MUST_CHECK enum err action_create(struct db_tx *tx, const struct device *d, const char *name, enum action_state first, const char *parameters,
-				  struct id *ret);
+/* A new action of the scope's actor, and the device's managementState.  The event is the caller's: it is that of the
+ * request.  first: ACTION_pending or ACTION_issued. */
+MUST_CHECK enum err action_create(struct db_tx *tx, const struct device *d, const char *name, enum action_state first,
+				  const char *parameters, struct id *ret);
 
-/* a->state -> to, with its event (ACTION_ISSUED, ACTION_RESULT, ACTION_CANCELED) and the device's managementState.  d: the action's device.
- * error: the device's own words, or NULL.  ERR_STATE where the table does not have it, ERR_CONFLICT where the action is elsewhere by now. */
-MUST_CHECK enum err action_move(struct db_tx *tx, const struct device *d, const struct device_action *a, enum action_state to, const char *error);
+/* a->state -> to, with its event (ACTION_ISSUED, ACTION_RESULT, ACTION_CANCELED) and the device's managementState.  d:
+ * the action's device. error: the device's own words, or NULL.  ERR_STATE where the table does not have it,
+ * ERR_CONFLICT where the action is elsewhere by now. */
+MUST_CHECK enum err action_move(struct db_tx *tx, const struct device *d, const struct device_action *a,
+				enum action_state to, const char *error);
 
-MUST_CHECK enum err action_load(struct db_tx *tx, struct id action, struct device_action *ret); /* ERR_NOT_FOUND with a detail */
+/* ERR_NOT_FOUND with a detail. */
+MUST_CHECK enum err action_load(struct db_tx *tx, struct id action, struct device_action *ret);
 /* Open actions of a device, oldest first. */
 MUST_CHECK enum err action_open_of(struct db_tx *tx, struct id device, struct device_action **ret, size_t *ret_n);
 /* The device's newest action of each name, as Graph's deviceActionResults (an array). */

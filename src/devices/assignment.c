@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which groups get an item.  `assign` replaces the set; only what differs is written, so that an assignment that stays keeps its id.
+ * Which groups get an item.  `assign` replaces the set; only what differs is written, so that an assignment that stays
+ * keeps its id.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 #define GROUP_TARGET "microsoft.graph.groupAssignmentTarget"
 
 DB_TENANT(assignments_of_item,
-	  "SELECT group_id FROM assignments WHERE tenant_id = ?1 AND item_type = ?2 AND item_id = ?3 ORDER BY group_id");
+	  "SELECT group_id FROM assignments WHERE tenant_id = ?1 AND item_type = ?2 AND item_id = ?3 "
+	  "ORDER BY group_id");
 DB_TENANT(assignment_insert,
-	  "INSERT INTO assignments (tenant_id, item_type, item_id, group_id, assignment_id, intent, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+	  "INSERT INTO assignments (tenant_id, item_type, item_id, group_id, assignment_id, intent, created_at) "
+	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 DB_TENANT(assignment_delete,
 	  "DELETE FROM assignments WHERE tenant_id = ?1 AND item_type = ?2 AND item_id = ?3 AND group_id = ?4");
 DB_TENANT(assignments_delete_all, "DELETE FROM assignments WHERE tenant_id = ?1 AND item_type = ?2 AND item_id = ?3");
@@ -82,7 +85,8 @@ static enum err read_entry(struct scope *s, const struct item_kind *k, const jso
 	if (!json_is_object(entry))
 		return scope_fail(s, ERR_BAD_REQUEST, "an assignment is an object with a target");
 	if (k->with_intent && (!json_is_string(intent) || strcasecmp(json_string_value(intent), "required") != 0))
-		return scope_fail(s, ERR_BAD_REQUEST, "the intent of an app's assignment is required: others are not supported on Linux");
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "the intent of an app's assignment is required: others are not supported on Linux");
 	return read_target(s, json_object_get(entry, "target"), ret);
 }
 
@@ -141,7 +145,8 @@ static enum err replace(struct scope *s, struct db_tx *tx, void *arg)
 	for (size_t i = 0; i < old.n; i++) {
 		if (has(&q->wanted, old.ids[i]))
 			continue;
-		TRY(db_exec(tx, &assignment_delete, DB_ARGS(db_v_text(q->kind->type), db_v_id(&q->item), db_v_id(&old.ids[i])), NULL));
+		TRY(db_exec(tx, &assignment_delete,
+			    DB_ARGS(db_v_text(q->kind->type), db_v_id(&q->item), db_v_id(&old.ids[i])), NULL));
 		changed = true;
 	}
 	for (size_t i = 0; i < q->wanted.n; i++) {
@@ -152,7 +157,8 @@ static enum err replace(struct scope *s, struct db_tx *tx, void *arg)
 	}
 	if (!changed)
 		return OK;
-	audit_change_add(s->arena, &changes, "groupIds", NULL, NULL, set_text(s->arena, &old), set_text(s->arena, &q->wanted));
+	audit_change_add(s->arena, &changes, "groupIds", NULL, NULL, set_text(s->arena, &old),
+			 set_text(s->arena, &q->wanted));
 	return item_record(tx, q->kind, q->kind->assigned, q->item, item.name, changes);
 }
 

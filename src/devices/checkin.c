@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A check-in: first what needs no decision (is it asked for? packages, in batches), then one transaction for everything else.
+ * A check-in: first what needs no decision (is it asked for? packages, in batches), then one transaction for everything
+ * else.
  */
 #include "devices/checkin.h"
 
@@ -35,7 +36,8 @@ enum err device_collects(struct db_tx *tx, bool company, struct collect *ret)
 static void answer_owed(struct scope *s, const struct device_identity *who, struct checkin_answer *out)
 {
 	struct device_action *owed = arena_alloc(s->arena, sizeof *owed);
-	*owed = (struct device_action){.action = who->owed_action, .device = who->device, .name = who->owed_name, .state = ACTION_issued};
+	*owed = (struct device_action){
+		.action = who->owed_action, .device = who->device, .name = who->owed_name, .state = ACTION_issued};
 	out->actions = owed;
 	out->action_n = 1;
 }
@@ -45,8 +47,8 @@ static enum err prepare(struct scope *s, struct db_tx *tx, void *arg)
 	struct checking *q = arg;
 	struct device d;
 	TRY(certificate_load(tx, q->in->fingerprint, &q->who));
-	*q->out = (struct checkin_answer){.device = q->in->device,
-					  .renew_before = certificate_renew_before(q->who.issued_at, q->who.expires_at)};
+	*q->out = (struct checkin_answer){
+		.device = q->in->device, .renew_before = certificate_renew_before(q->who.issued_at, q->who.expires_at)};
 	TRY(tenant_setting_int(tx, "syncSeconds", &q->out->sync_seconds));
 	if (q->who.owed_only) {
 		answer_owed(s, &q->who, q->out);

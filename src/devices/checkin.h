@@ -2,9 +2,10 @@
  *
  * A check-in: what a device says of itself and of what it provisioned, and what it is told.
  *
- * Telemetry (last sync, free space, addresses, packages, versions) is stored without an event.  A changed identity (name, serial number,
- * manufacturer, model, MAC addresses) is one event with old and new values; a changed set of provisioned items is one event an item.
- * What the tenant did not turn on is refused: the server holds no data that it did not ask for.
+ * Telemetry (last sync, free space, addresses, packages, versions) is stored without an event.  A changed identity
+ * (name, serial number, manufacturer, model, MAC addresses) is one event with old and new values; a changed set of
+ * provisioned items is one event an item. What the tenant did not turn on is refused: the server holds no data that it
+ * did not ask for.
  */
 #ifndef REEVE_DEVICES_CHECKIN_H
 #define REEVE_DEVICES_CHECKIN_H
@@ -35,8 +36,8 @@ struct inventory_package {
 
 /* The whole inventory: a NULL text and a -1 are unknown now, whatever was known before. */
 struct inventory {
-	const char *device_name, *manufacturer, *model, *serial_number, *chassis_type, *os_name, *os_version, *os_build, *kernel, *architecture,
-		*processor;
+	const char *device_name, *manufacturer, *model, *serial_number, *chassis_type, *os_name, *os_version, *os_build,
+		*kernel, *architecture, *processor;
 	int64_t processor_count, physical_memory, total_storage, free_storage;
 	int encrypted; /* 0, 1; -1: unknown */
 	const struct inventory_disk *disks;
@@ -84,8 +85,8 @@ struct checkin_answer {
 	size_t action_n;
 };
 
-/* s: of the device.  Large lists go in several transactions; the last one is the check-in itself.  ERR_BAD_REQUEST with a detail for what was not
- * asked for. */
+/* s: of the device.  Large lists go in several transactions; the last one is the check-in itself.  ERR_BAD_REQUEST with
+ * a detail for what was not asked for. */
 MUST_CHECK enum err device_checkin(struct scope *s, const struct checkin *c, struct checkin_answer *ret);
 
 /* What the tenant asks of this device. */

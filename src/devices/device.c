@@ -7,9 +7,10 @@
 #include <string.h>
 
 DB_TENANT(device_facts,
-	  "SELECT directory_device_id, user_id, owner_type, provisioning, hidden_at, device_name, platform, management_state "
-	  "FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
-DB_TENANT(device_management_state, "UPDATE managed_devices SET management_state = ?3 WHERE tenant_id = ?1 AND device_id = ?2");
+	  "SELECT directory_device_id, user_id, owner_type, provisioning, hidden_at, device_name, platform, "
+	  "management_state FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
+DB_TENANT(device_management_state,
+	  "UPDATE managed_devices SET management_state = ?3 WHERE tenant_id = ?1 AND device_id = ?2");
 
 static enum err not_found(struct scope *s, struct id device)
 {
@@ -40,10 +41,14 @@ enum err device_set_management_state(struct db_tx *tx, struct id device, const c
 	return db_exec(tx, &device_management_state, DB_ARGS(db_v_id(&device), db_v_text(state)), NULL);
 }
 
-enum err device_record(struct db_tx *tx, const struct device *d, enum activity activity, const struct audit_change *changes,
-		       const char *failure)
+enum err device_record(struct db_tx *tx, const struct device *d, enum activity activity,
+		       const struct audit_change *changes, const char *failure)
 {
-	return audit_record(tx, &(struct audit_event){.activity = activity, .resource_type = DEVICE_ENTITY, .resource = d->id,
-						      .resource_name = d->name, .subject = d->user, .changes = changes,
+	return audit_record(tx, &(struct audit_event){.activity = activity,
+						      .resource_type = DEVICE_ENTITY,
+						      .resource = d->id,
+						      .resource_name = d->name,
+						      .subject = d->user,
+						      .changes = changes,
 						      .failure = failure});
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The few facts of a managed device that rules decide on, loaded in the transaction that decides.  Everything that people see of a device
- * is read through its resource table (managed_device.h).
+ * The few facts of a managed device that rules decide on, loaded in the transaction that decides.  Everything that
+ * people see of a device is read through its resource table (managed_device.h).
  */
 #ifndef REEVE_DEVICES_DEVICE_H
 #define REEVE_DEVICES_DEVICE_H
@@ -26,13 +26,14 @@ struct device {
 	const char *name, *owner, *platform, *management_state; /* in the arena */
 };
 
-/* ERR_NOT_FOUND with a detail.  A hidden device (deleted by an administrator, its retire still owed) is found only with hidden_too. */
+/* ERR_NOT_FOUND with a detail.  A hidden device (deleted by an administrator, its retire still owed) is found only with
+ * hidden_too. */
 MUST_CHECK enum err device_load(struct db_tx *tx, struct id device, bool hidden_too, struct device *ret);
 
 MUST_CHECK enum err device_set_management_state(struct db_tx *tx, struct id device, const char *state);
 
 /* Records an event about the device; subject: its user.  */
-MUST_CHECK enum err device_record(struct db_tx *tx, const struct device *d, enum activity activity, const struct audit_change *changes,
-				  const char *failure);
+MUST_CHECK enum err device_record(struct db_tx *tx, const struct device *d, enum activity activity,
+				  const struct audit_change *changes, const char *failure);
 
 #endif

@@ -17,15 +17,18 @@ enum { TOKEN_BYTES = 32 };
 enum { TOKEN_REVOKED = ACT_ENROLLMENT_TOKEN };
 
 DB_TENANT(token_insert,
-	  "INSERT INTO enrollment_tokens (tenant_id, token_id, token_hash, user_id, owner_type, created_at, expires_at) "
-	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+	  "INSERT INTO enrollment_tokens (tenant_id, token_id, token_hash, user_id, owner_type, created_at, "
+	  "expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
 DB_TENANT(token_by_hash,
-	  "SELECT token_id, user_id, owner_type, created_at, expires_at, used_at FROM enrollment_tokens WHERE tenant_id = ?1 AND token_hash = ?2");
+	  "SELECT token_id, user_id, owner_type, created_at, expires_at, used_at FROM enrollment_tokens "
+	  "WHERE tenant_id = ?1 AND token_hash = ?2");
 DB_TENANT(token_owner, "SELECT user_id, owner_type FROM enrollment_tokens WHERE tenant_id = ?1 AND token_id = ?2");
-DB_TENANT(token_mark_used, "UPDATE enrollment_tokens SET used_at = ?3 WHERE tenant_id = ?1 AND token_id = ?2 AND used_at IS NULL");
+DB_TENANT(token_mark_used,
+	  "UPDATE enrollment_tokens SET used_at = ?3 WHERE tenant_id = ?1 AND token_id = ?2 AND used_at IS NULL");
 DB_TENANT(token_delete, "DELETE FROM enrollment_tokens WHERE tenant_id = ?1 AND token_id = ?2");
 /* The token is all that a new device has: it says the tenant. */
-DB_GLOBAL(token_tenant, "SELECT tenant_id FROM enrollment_tokens WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2");
+DB_GLOBAL(token_tenant,
+	  "SELECT tenant_id FROM enrollment_tokens WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2");
 
 static enum err refuse(struct scope *s)
 {
@@ -36,7 +39,8 @@ bool enrollment_token_hash(struct scope *s, const char *text, uint8_t out[SHA256
 {
 	void *bytes;
 	size_t n;
-	if (strlen(text) != ENROLLMENT_TOKEN_TEXT - 1 || !base64url_decode(s->arena, text, strlen(text), &bytes, &n) || n != TOKEN_BYTES)
+	if (strlen(text) != ENROLLMENT_TOKEN_TEXT - 1 || !base64url_decode(s->arena, text, strlen(text), &bytes, &n) ||
+	    n != TOKEN_BYTES)
 		return false;
 	sha256(text, strlen(text), out);
 	return true;
@@ -56,13 +60,17 @@ static enum err record_token(struct db_tx *tx, struct id token, struct id user, 
 	struct audit_change *changes = NULL, **tail = &changes;
 	bool created = expires != NULL;
 	id_format(user, text);
-	tail = audit_change_add(s->arena, tail, "userId", "enrollment_tokens", "user_id", created ? NULL : text, created ? text : NULL);
-	tail = audit_change_add(s->arena, tail, "managedDeviceOwnerType", "enrollment_tokens", "owner_type", created ? NULL : owner,
-				created ? owner : NULL);
+	tail = audit_change_add(s->arena, tail, "userId", "enrollment_tokens", "user_id", created ? NULL : text,
+				created ? text : NULL);
+	tail = audit_change_add(s->arena, tail, "managedDeviceOwnerType", "enrollment_tokens", "owner_type",
+				created ? NULL : owner, created ? owner : NULL);
 	if (created)
-		audit_change_add(s->arena, tail, "expirationDateTime", "enrollment_tokens", "expires_at", NULL, expires);
+		audit_change_add(s->arena, tail, "expirationDateTime", "enrollment_tokens", "expires_at", NULL,
+				 expires);
 	return audit_record(tx, &(struct audit_event){.activity = created ? ACT_ENROLLMENT_TOKEN : TOKEN_REVOKED,
-						      .resource_type = "EnrollmentToken", .resource = token, .subject = user,
+						      .resource_type = "EnrollmentToken",
+						      .resource = token,
+						      .subject = user,
 						      .changes = changes});
 }
 
@@ -77,13 +85,14 @@ static enum err issue(struct scope *s, struct db_tx *tx, void *arg)
 	if (!user.account_enabled)
 		return scope_fail(s, ERR_BAD_REQUEST, "the user's account is disabled");
 	TRY(db_exec(tx, &token_insert,
-		    DB_ARGS(db_v_id(&t->token), db_v_blob(q->hash, SHA256_BYTES), db_v_id(&t->user), db_v_text(owner), db_v_int(t->created_at),
-			    db_v_int(t->expires_at)),
+		    DB_ARGS(db_v_id(&t->token), db_v_blob(q->hash, SHA256_BYTES), db_v_id(&t->user), db_v_text(owner),
+			    db_v_int(t->created_at), db_v_int(t->expires_at)),
 		    NULL));
 	return record_token(tx, t->token, t->user, owner, time_format(t->expires_at, expires));
 }
 
-enum err enrollment_token_create(struct scope *s, struct id user, bool company, int64_t hours, struct enrollment_token *ret)
+enum err enrollment_token_create(struct scope *s, struct id user, bool company, int64_t hours,
+				 struct enrollment_token *ret)
 {
 	uint8_t secret[TOKEN_BYTES], hash[SHA256_BYTES];
 	if (hours == 0)
@@ -155,8 +164,12 @@ enum err enrollment_token_load(struct db_tx *tx, const char *text, struct enroll
 	if (err == ERR_NOT_FOUND)
 		return refuse(s);
 	TRY(err);
-	*ret = (struct enrollment_token){.token = db_id(r, 0), .user = db_id(r, 1), .company = strcmp(db_text(r, 2), OWNER_COMPANY) == 0,
-					 .created_at = db_int(r, 3), .expires_at = db_int(r, 4), .used_at = db_int(r, 5)};
+	*ret = (struct enrollment_token){.token = db_id(r, 0),
+					 .user = db_id(r, 1),
+					 .company = strcmp(db_text(r, 2), OWNER_COMPANY) == 0,
+					 .created_at = db_int(r, 3),
+					 .expires_at = db_int(r, 4),
+					 .used_at = db_int(r, 5)};
 	return ret->used_at != 0 || ret->expires_at <= s->now ? refuse(s) : OK;
 }
 

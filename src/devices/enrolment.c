@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Enrolment.  Signing takes time and needs no database, so it stands between a first look (is the token good, are the terms accepted?)
- * and the transaction, which looks again.
+ * Enrolment.  Signing takes time and needs no database, so it stands between a first look (is the token good, are the
+ * terms accepted?) and the transaction, which looks again.
  */
 #include "devices/enrolment.h"
 
@@ -18,10 +18,11 @@
 #include "keeper/keeper.h"
 
 DB_TENANT(device_insert,
-	  "INSERT INTO managed_devices (tenant_id, device_id, directory_device_id, user_id, owner_type, platform, provisioning, device_name, "
-	  "managed_device_name, manufacturer, model, serial_number, os_name, os_version, compliance_state, management_state, enrolled_at, "
-	  "last_sync_at, certificate_expires_at) "
-	  "VALUES (?1, ?2, ?3, ?4, ?5, 'linux', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'unknown', 'managed', ?14, ?14, ?15)");
+	  "INSERT INTO managed_devices (tenant_id, device_id, directory_device_id, user_id, owner_type, platform, "
+	  "provisioning, device_name, managed_device_name, manufacturer, model, serial_number, os_name, "
+	  "os_version, compliance_state, management_state, enrolled_at, last_sync_at, certificate_expires_at) "
+	  "VALUES (?1, ?2, ?3, ?4, ?5, 'linux', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'unknown', 'managed', ?14, "
+	  "?14, ?15)");
 DB_TENANT(enrol_suppressed, "SELECT 1 FROM suppressions WHERE tenant_id = ?1 AND reference = ?2 AND expires_at > ?3");
 
 static enum { ALWAYS, PACKAGES, ADDRESSES, DISKS } const COLLECT_WHEN[] = {
@@ -129,13 +130,15 @@ static enum err not_suppressed(struct db_tx *tx, struct id user)
 	uint8_t reference[SHA256_BYTES];
 	keeper_reference(s->keeper, "object", user.b, sizeof user.b, reference);
 	auto_rows struct db_rows *r = NULL;
-	enum err err = db_query_one(tx, &enrol_suppressed, DB_ARGS(db_v_blob(reference, sizeof reference), db_v_int(s->now)), &r);
+	enum err err = db_query_one(tx, &enrol_suppressed,
+				    DB_ARGS(db_v_blob(reference, sizeof reference), db_v_int(s->now)), &r);
 	if (err == OK)
 		return scope_fail(s, ERR_FORBIDDEN, "the user of this token can no longer enrol devices");
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-/* Whether this enrolment may go on; made once before signing and once in the transaction.  From here the token's user acts. */
+/* Whether this enrolment may go on; made once before signing and once in the transaction.  From here the token's user
+ * acts. */
 static enum err look(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct enrolling *q = arg;
@@ -155,7 +158,8 @@ static enum err look(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(terms_all(tx, &q->terms, &q->terms_n));
 	for (size_t i = 0; i < q->terms_n; i++)
 		if (!accepted(q->request, &q->terms[i]))
-			return scope_fail(s, ERR_PRECONDITION, "the terms \"%s\" have not been accepted in their current version %lld",
+			return scope_fail(s, ERR_PRECONDITION,
+					  "the terms \"%s\" have not been accepted in their current version %lld",
 					  q->terms[i].display_name, (long long)q->terms[i].version);
 	return OK;
 }
@@ -174,9 +178,10 @@ static enum err insert_device(struct db_tx *tx, const struct enrolling *q)
 	struct id directory_id = scope_id(s);
 	return db_exec(tx, &device_insert,
 		       DB_ARGS(db_v_id(&q->ret->device), db_v_id(&directory_id), db_v_id(&q->user.user),
-			       db_v_text(q->token.company ? OWNER_COMPANY : OWNER_PERSONAL), db_v_int(r->provisioning), db_v_text(r->device_name),
-			       db_v_text(management_name(s, q->user.upn)), db_v_text(r->manufacturer), db_v_text(r->model),
-			       db_v_text(r->serial_number), db_v_text(r->os_name), db_v_text(r->os_version), db_v_int(s->now),
+			       db_v_text(q->token.company ? OWNER_COMPANY : OWNER_PERSONAL), db_v_int(r->provisioning),
+			       db_v_text(r->device_name), db_v_text(management_name(s, q->user.upn)),
+			       db_v_text(r->manufacturer), db_v_text(r->model), db_v_text(r->serial_number),
+			       db_v_text(r->os_name), db_v_text(r->os_version), db_v_int(s->now),
 			       db_v_int(q->ret->certificate.expires_at)),
 		       NULL);
 }
@@ -200,7 +205,8 @@ static enum err record_enrolment(struct db_tx *tx, const struct enrolling *q)
 	struct device d = {.id = q->ret->device, .user = q->user.user, .name = r->device_name};
 	for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
 		if (facts[i].value != NULL)
-			tail = audit_change_add(s->arena, tail, facts[i].name, "managed_devices", facts[i].column, NULL, facts[i].value);
+			tail = audit_change_add(s->arena, tail, facts[i].name, "managed_devices", facts[i].column, NULL,
+						facts[i].value);
 	return device_record(tx, &d, ACT_DEVICE_ENROLL, changes, NULL);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Enrolment: what a person is told before, and what happens when they agree.  Both calls are made by nobody that is authenticated yet: the
- * token says the tenant and the user, and from there on the scope is bound to the tenant and acts as that user.
+ * Enrolment: what a person is told before, and what happens when they agree.  Both calls are made by nobody that is
+ * authenticated yet: the token says the tenant and the user, and from there on the scope is bound to the tenant and
+ * acts as that user.
  */
 #ifndef REEVE_DEVICES_ENROLMENT_H
 #define REEVE_DEVICES_ENROLMENT_H
@@ -34,7 +35,8 @@ struct enrolment_request {
 	const char *token, *csr_pem;
 	const struct accepted_terms *accepted;
 	size_t accepted_n;
-	const char *device_name, *manufacturer, *model, *serial_number, *os_name, *os_version; /* all but the first may be NULL */
+	/* all but the first may be NULL */
+	const char *device_name, *manufacturer, *model, *serial_number, *os_name, *os_version;
 	bool provisioning;              /* false: inventory only */
 };
 
@@ -45,11 +47,13 @@ struct enrolment {
 	struct issued_certificate certificate;
 };
 
-/* s: without a tenant; bound to the token's from then on.  ERR_UNAUTHENTICATED for a token that is unknown, used or expired. */
+/* s: without a tenant; bound to the token's from then on.  ERR_UNAUTHENTICATED for a token that is unknown, used or
+ * expired. */
 MUST_CHECK enum err enrolment_notice(struct scope *s, const char *token, struct enrolment_notice *ret);
 
-/* One transaction: token used, terms accepted (an event each), device and certificate made (DEVICE_ENROLL).  ERR_PRECONDITION where a term is
- * not accepted in its current version, ERR_FORBIDDEN for a user who is disabled or being erased, ERR_BAD_REQUEST for the certificate request. */
+/* One transaction: token used, terms accepted (an event each), device and certificate made (DEVICE_ENROLL).
+ * ERR_PRECONDITION where a term is not accepted in its current version, ERR_FORBIDDEN for a user who is disabled or
+ * being erased, ERR_BAD_REQUEST for the certificate request. */
 MUST_CHECK enum err device_enrol(struct scope *s, const struct enrolment_request *r, struct enrolment *ret);
 
 #endif

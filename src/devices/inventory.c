@@ -10,18 +10,21 @@
 #include "codec/json.h"
 
 DB_TENANT(inventory_identity,
-	  "SELECT device_name, serial_number, manufacturer, model, wifi_mac, ethernet_mac FROM managed_devices "
-	  "WHERE tenant_id = ?1 AND device_id = ?2");
+	  "SELECT device_name, serial_number, manufacturer, model, wifi_mac, ethernet_mac "
+	  "FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(inventory_update,
-	  "UPDATE managed_devices SET device_name = ?3, serial_number = ?4, manufacturer = ?5, model = ?6, wifi_mac = ?7, ethernet_mac = ?8, "
-	  "chassis_type = ?9, os_name = ?10, os_version = ?11, os_build = ?12, kernel = ?13, architecture = ?14, processor = ?15, "
-	  "processor_count = ?16, physical_memory_bytes = ?17, total_storage_bytes = ?18, free_storage_bytes = ?19, is_encrypted = ?20, "
-	  "inventory_at = ?21 WHERE tenant_id = ?1 AND device_id = ?2");
+	  "UPDATE managed_devices SET device_name = ?3, serial_number = ?4, manufacturer = ?5, model = ?6, "
+	  "wifi_mac = ?7, ethernet_mac = ?8, chassis_type = ?9, os_name = ?10, os_version = ?11, os_build = ?12, "
+	  "kernel = ?13, architecture = ?14, processor = ?15, processor_count = ?16, physical_memory_bytes = ?17, "
+	  "total_storage_bytes = ?18, free_storage_bytes = ?19, is_encrypted = ?20, inventory_at = ?21 "
+	  "WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(disks_delete, "DELETE FROM device_disks WHERE tenant_id = ?1 AND device_id = ?2");
-DB_TENANT(disk_insert, "INSERT INTO device_disks (tenant_id, device_id, name, model, size_bytes) VALUES (?1, ?2, ?3, ?4, ?5)");
+DB_TENANT(disk_insert,
+	  "INSERT INTO device_disks (tenant_id, device_id, name, model, size_bytes) VALUES (?1, ?2, ?3, ?4, ?5)");
 DB_TENANT(interfaces_delete, "DELETE FROM network_interfaces WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(interface_insert,
-	  "INSERT INTO network_interfaces (tenant_id, device_id, name, mac, kind, addresses) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+	  "INSERT INTO network_interfaces (tenant_id, device_id, name, mac, kind, addresses) "
+	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 
 /* ---- what may be said ---- */
 
@@ -47,13 +50,15 @@ enum err inventory_check(struct scope *s, const struct inventory *inv, const str
 
 /* ---- the device's row ---- */
 
-/* Of several interfaces of a kind the first by name, so that the choice does not depend on the order they were listed in. */
+/* Of several interfaces of a kind the first by name, so that the choice does not depend on the order they were listed
+ * in. */
 static const char *mac_of(const struct inventory *inv, const char *kind)
 {
 	const struct inventory_interface *best = NULL;
 	for (size_t i = 0; i < inv->interface_n; i++) {
 		const struct inventory_interface *at = &inv->interfaces[i];
-		if (at->mac != NULL && at->kind != NULL && strcmp(at->kind, kind) == 0 && (best == NULL || strcmp(at->name, best->name) < 0))
+		if (at->mac != NULL && at->kind != NULL && strcmp(at->kind, kind) == 0 &&
+		    (best == NULL || strcmp(at->name, best->name) < 0))
 			best = at;
 	}
 	return best == NULL ? NULL : best->mac;
@@ -67,17 +72,20 @@ static enum err record_identity(struct db_tx *tx, const struct device *d, const 
 	const struct {
 		const char *name, *column, *value;
 	} identity[] = {
-		{"deviceName", "device_name", inv->device_name}, {"serialNumber", "serial_number", inv->serial_number},
-		{"manufacturer", "manufacturer", inv->manufacturer}, {"model", "model", inv->model},
-		{"wiFiMacAddress", "wifi_mac", mac_of(inv, "wifi")}, {"ethernetMacAddress", "ethernet_mac", mac_of(inv, "ethernet")},
+		{"deviceName", "device_name", inv->device_name},
+		{"serialNumber", "serial_number", inv->serial_number},
+		{"manufacturer", "manufacturer", inv->manufacturer},
+		{"model", "model", inv->model},
+		{"wiFiMacAddress", "wifi_mac", mac_of(inv, "wifi")},
+		{"ethernetMacAddress", "ethernet_mac", mac_of(inv, "ethernet")},
 	};
 	struct audit_change *changes = NULL, **tail = &changes;
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query_one(tx, &inventory_identity, DB_ARGS(db_v_id(&d->id)), &r));
 	for (int i = 0; i < 6; i++)
 		if (!same_text(db_text(r, i), identity[i].value))
-			tail = audit_change_add(s->arena, tail, identity[i].name, "managed_devices", identity[i].column, db_text(r, i),
-						identity[i].value);
+			tail = audit_change_add(s->arena, tail, identity[i].name, "managed_devices", identity[i].column,
+						db_text(r, i), identity[i].value);
 	return changes == NULL ? OK : device_record(tx, d, ACT_DEVICE_REPORTED, changes, NULL);
 }
 
@@ -87,12 +95,13 @@ static enum err update_row(struct db_tx *tx, struct id device, const struct inve
 {
 	struct scope *s = db_tx_scope(tx);
 	return db_exec(tx, &inventory_update,
-		       DB_ARGS(db_v_id(&device), db_v_text(inv->device_name), db_v_text(inv->serial_number), db_v_text(inv->manufacturer),
-			       db_v_text(inv->model), db_v_text(mac_of(inv, "wifi")), db_v_text(mac_of(inv, "ethernet")),
-			       db_v_text(inv->chassis_type), db_v_text(inv->os_name), db_v_text(inv->os_version), db_v_text(inv->os_build),
-			       db_v_text(inv->kernel), db_v_text(inv->architecture), db_v_text(inv->processor), known(inv->processor_count),
-			       known(inv->physical_memory), known(inv->total_storage), known(inv->free_storage), known(inv->encrypted),
-			       db_v_int(s->now)),
+		       DB_ARGS(db_v_id(&device), db_v_text(inv->device_name), db_v_text(inv->serial_number),
+			       db_v_text(inv->manufacturer), db_v_text(inv->model), db_v_text(mac_of(inv, "wifi")),
+			       db_v_text(mac_of(inv, "ethernet")), db_v_text(inv->chassis_type),
+			       db_v_text(inv->os_name), db_v_text(inv->os_version), db_v_text(inv->os_build),
+			       db_v_text(inv->kernel), db_v_text(inv->architecture), db_v_text(inv->processor),
+			       known(inv->processor_count), known(inv->physical_memory), known(inv->total_storage),
+			       known(inv->free_storage), known(inv->encrypted), db_v_int(s->now)),
 		       NULL);
 }
 
@@ -103,7 +112,9 @@ static enum err store_disks(struct db_tx *tx, struct id device, const struct inv
 	TRY(db_exec(tx, &disks_delete, DB_ARGS(db_v_id(&device)), NULL));
 	for (size_t i = 0; i < inv->disk_n; i++) {
 		const struct inventory_disk *d = &inv->disks[i];
-		TRY(db_exec(tx, &disk_insert, DB_ARGS(db_v_id(&device), db_v_text(d->name), db_v_text(d->model), known(d->size_bytes)), NULL));
+		TRY(db_exec(tx, &disk_insert,
+			    DB_ARGS(db_v_id(&device), db_v_text(d->name), db_v_text(d->model), known(d->size_bytes)),
+			    NULL));
 	}
 	return OK;
 }
@@ -129,7 +140,9 @@ static enum err store_interfaces(struct db_tx *tx, struct id device, const struc
 		const struct inventory_interface *at = &inv->interfaces[i];
 		const char *addresses = with_addresses && at->has_addresses ? addresses_json(s->arena, at) : NULL;
 		TRY(db_exec(tx, &interface_insert,
-			    DB_ARGS(db_v_id(&device), db_v_text(at->name), db_v_text(at->mac), db_v_text(at->kind), db_v_text(addresses)), NULL));
+			    DB_ARGS(db_v_id(&device), db_v_text(at->name), db_v_text(at->mac), db_v_text(at->kind),
+				    db_v_text(addresses)),
+			    NULL));
 	}
 	return OK;
 }

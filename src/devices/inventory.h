@@ -12,7 +12,8 @@
 MUST_CHECK enum err inventory_check(struct scope *s, const struct inventory *i, const struct collect *c);
 
 /* The device's own row, its disks and its interfaces; a changed identity is one event. */
-MUST_CHECK enum err inventory_store(struct db_tx *tx, const struct device *d, const struct inventory *i, const struct collect *c);
+MUST_CHECK enum err inventory_store(struct db_tx *tx, const struct device *d, const struct inventory *i,
+				    const struct collect *c);
 
 /* Packages by difference, in transactions of a bounded number of rows each.  No packages: what was known goes. */
 MUST_CHECK enum err packages_store(struct scope *s, struct id device, struct inventory_package *packages, size_t n);

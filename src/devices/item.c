@@ -7,26 +7,48 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "devices/item_kind.h"
 
 DB_TENANT(configuration_stored,
-	  "SELECT odata_type, payload, version, display_name FROM device_configurations WHERE tenant_id = ?1 AND configuration_id = ?2");
+	  "SELECT odata_type, payload, version, display_name FROM device_configurations WHERE tenant_id = ?1 "
+	  "AND configuration_id = ?2");
 DB_TENANT(configuration_set,
-	  "UPDATE device_configurations SET payload = ?3, version = ?4, modified_at = ?5 WHERE tenant_id = ?1 AND configuration_id = ?2");
+	  "UPDATE device_configurations SET payload = ?3, version = ?4, modified_at = ?5 WHERE tenant_id = ?1 "
+	  "AND configuration_id = ?2");
 DB_TENANT(configuration_delete, "DELETE FROM device_configurations WHERE tenant_id = ?1 AND configuration_id = ?2");
-DB_TENANT(app_stored, "SELECT odata_type, payload, version, display_name FROM mobile_apps WHERE tenant_id = ?1 AND app_id = ?2");
-DB_TENANT(app_set, "UPDATE mobile_apps SET payload = ?3, version = ?4, modified_at = ?5 WHERE tenant_id = ?1 AND app_id = ?2");
+DB_TENANT(app_stored,
+	  "SELECT odata_type, payload, version, display_name FROM mobile_apps WHERE tenant_id = ?1 AND app_id = ?2");
+DB_TENANT(app_set,
+	  "UPDATE mobile_apps SET payload = ?3, version = ?4, modified_at = ?5 WHERE tenant_id = ?1 AND app_id = ?2");
 DB_TENANT(app_delete, "DELETE FROM mobile_apps WHERE tenant_id = ?1 AND app_id = ?2");
 
 const struct item_kind item_configuration = {
-	.type = ITEM_CONFIGURATION, .noun = "device configuration", .res = &RES_DEVICE_CONFIGURATION, .created = ACT_CONFIGURATION_CREATE,
-	.updated = ACT_CONFIGURATION_UPDATE, .deleted = ACT_CONFIGURATION_DELETE, .assigned = ACT_CONFIGURATION_ASSIGN,
-	.stored = &configuration_stored, .set = &configuration_set, .remove = &configuration_delete, .assignments = "assignments",
+	.type = ITEM_CONFIGURATION,
+	.noun = "device configuration",
+	.res = &RES_DEVICE_CONFIGURATION,
+	.created = ACT_CONFIGURATION_CREATE,
+	.updated = ACT_CONFIGURATION_UPDATE,
+	.deleted = ACT_CONFIGURATION_DELETE,
+	.assigned = ACT_CONFIGURATION_ASSIGN,
+	.stored = &configuration_stored,
+	.set = &configuration_set,
+	.remove = &configuration_delete,
+	.assignments = "assignments",
 };
 const struct item_kind item_app = {
-	.type = ITEM_APP, .noun = "app", .res = &RES_MOBILE_APP, .created = ACT_APP_CREATE, .updated = ACT_APP_UPDATE,
-	.deleted = ACT_APP_DELETE, .assigned = ACT_APP_ASSIGN, .stored = &app_stored, .set = &app_set, .remove = &app_delete,
-	.assignments = "mobileAppAssignments", .with_intent = true,
+	.type = ITEM_APP,
+	.noun = "app",
+	.res = &RES_MOBILE_APP,
+	.created = ACT_APP_CREATE,
+	.updated = ACT_APP_UPDATE,
+	.deleted = ACT_APP_DELETE,
+	.assigned = ACT_APP_ASSIGN,
+	.stored = &app_stored,
+	.set = &app_set,
+	.remove = &app_delete,
+	.assignments = "mobileAppAssignments",
+	.with_intent = true,
 };
 
 const struct resource *item_resource(const struct item_kind *k) { return k->res; }
@@ -40,17 +62,23 @@ enum err item_load(struct db_tx *tx, const struct item_kind *k, struct id item, 
 	if (err == ERR_NOT_FOUND)
 		return scope_fail(s, err, "no %s with id %s", k->noun, id_format(item, text));
 	TRY(err);
-	*ret = (struct item){.id = item, .payload = db_text_dup(r, 1, s->arena), .version = db_int(r, 2), .name = db_text_dup(r, 3, s->arena)};
+	*ret = (struct item){.id = item,
+			     .payload = db_text_dup(r, 1, s->arena),
+			     .version = db_int(r, 2),
+			     .name = db_text_dup(r, 3, s->arena)};
 	if (!payload_type_parse(db_text(r, 0), k->type, &ret->type))
 		return scope_fail(s, ERR_INTERNAL, "an item is of a type that this version does not know");
 	return OK;
 }
 
-enum err item_record(struct db_tx *tx, const struct item_kind *k, enum activity activity, struct id item, const char *name,
-		     const struct audit_change *changes)
+enum err item_record(struct db_tx *tx, const struct item_kind *k, enum activity activity, struct id item,
+		     const char *name, const struct audit_change *changes)
 {
-	return audit_record(tx, &(struct audit_event){.activity = activity, .resource_type = k->res->entity, .resource = item,
-						      .resource_name = name, .changes = changes});
+	return audit_record(tx, &(struct audit_event){.activity = activity,
+						      .resource_type = k->res->entity,
+						      .resource = item,
+						      .resource_name = name,
+						      .changes = changes});
 }
 
 struct item_change {
@@ -64,6 +92,15 @@ struct item_change {
 	const char *payload;
 };
 
+/* The map decides whether an event may carry the payload (of apps it may); a large one is told by the names of its
+ * properties alone. */
+static void add_payload(struct scope *s, const struct item_kind *k, const char *old, const char *now,
+			struct audit_change **tail)
+{
+	if ((old == NULL || strlen(old) <= 4 * KIB) && strlen(now) <= 4 * KIB)
+		audit_change_add(s->arena, tail, "payload", k->res->table, "payload", old, now);
+}
+
 /* ---- create ---- */
 
 static enum err create(struct scope *s, struct db_tx *tx, void *arg)
@@ -73,7 +110,9 @@ static enum err create(struct scope *s, struct db_tx *tx, void *arg)
 	const struct extra_column extra[] = {{"payload", db_v_text(q->payload)}};
 	TRY(record_insert(tx, q->record, q->item, extra, 1));
 	record_changes_all(s->arena, q->record, true, &tail);
-	return item_record(tx, q->kind, q->kind->created, q->item, record_text(s->arena, q->record, "displayName"), changes);
+	add_payload(s, q->kind, NULL, q->payload, tail);
+	return item_record(tx, q->kind, q->kind->created, q->item, record_text(s->arena, q->record, "displayName"),
+			   changes);
 }
 
 static enum err type_of_body(struct scope *s, const struct item_kind *k, const json_t *body, enum payload_type *ret)
@@ -124,12 +163,16 @@ static enum err patch(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(payload_difference(s, item.payload, payload, &names));
 	if (!changed && names == NULL)
 		return OK;
-	TRY(db_exec(tx, q->kind->set, DB_ARGS(db_v_id(&q->item), db_v_text(payload), db_v_int(item.version + 1), db_v_int(s->now)), NULL));
+	TRY(db_exec(tx, q->kind->set,
+		    DB_ARGS(db_v_id(&q->item), db_v_text(payload), db_v_int(item.version + 1), db_v_int(s->now)),
+		    NULL));
 	snprintf(was, sizeof was, "%lld", (long long)item.version);
 	snprintf(is, sizeof is, "%lld", (long long)item.version + 1);
 	tail = audit_change_add(s->arena, tail, "version", NULL, NULL, was, is);
-	if (names != NULL)
-		audit_change_add(s->arena, tail, "changedProperties", NULL, NULL, NULL, names);
+	if (names != NULL) {
+		tail = audit_change_add(s->arena, tail, "changedProperties", NULL, NULL, NULL, names);
+		add_payload(s, q->kind, item.payload, payload, tail);
+	}
 	return item_record(tx, q->kind, q->kind->updated, q->item, item.name, changes);
 }
 
@@ -158,7 +201,8 @@ enum err item_patch(struct scope *s, const struct item_kind *k, struct id id, co
 	if (json_object_get(body, "@odata.type") != NULL) {
 		TRY(type_of_body(s, k, body, &named));
 		if (named != item.type)
-			return scope_fail(s, ERR_BAD_REQUEST, "@odata.type is not the item's own and cannot be changed");
+			return scope_fail(s, ERR_BAD_REQUEST,
+					  "@odata.type is not the item's own and cannot be changed");
 	}
 	TRY(record_parse(s, k->res, body, RECORD_PATCH, v, payload_names(s->arena, item.type), &r));
 	TRY(payload_read(s, item.type, body, &own));

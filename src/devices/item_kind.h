@@ -27,10 +27,11 @@ struct item {
 
 /* ERR_NOT_FOUND with a detail. */
 MUST_CHECK enum err item_load(struct db_tx *tx, const struct item_kind *k, struct id item, struct item *ret);
-MUST_CHECK enum err item_record(struct db_tx *tx, const struct item_kind *k, enum activity activity, struct id item, const char *name,
-				const struct audit_change *changes);
+MUST_CHECK enum err item_record(struct db_tx *tx, const struct item_kind *k, enum activity activity, struct id item,
+				const char *name, const struct audit_change *changes);
 
 /* Ends all assignments of an item.  *ret_groups: the group ids as the event has them; NULL: there were none. */
-MUST_CHECK enum err assignments_remove(struct db_tx *tx, const struct item_kind *k, struct id item, const char **ret_groups);
+MUST_CHECK enum err assignments_remove(struct db_tx *tx, const struct item_kind *k, struct id item,
+				       const char **ret_groups);
 
 #endif

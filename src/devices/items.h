@@ -8,8 +8,8 @@
 #include "devices/checkin.h"
 #include "devices/device.h"
 
-/* What the device says of its items.  A new state, version or identifier is one event an item; the rest is none.  An item that was never
- * delivered to this device is not looked at. */
+/* What the device says of its items.  A new state, version or identifier is one event an item; the rest is none.  An
+ * item that was never delivered to this device is not looked at. */
 MUST_CHECK enum err items_report(struct db_tx *tx, const struct device *d, const struct item_report *reports, size_t n);
 
 /* Everything that is assigned to a group of the user, by its id. */

@@ -11,8 +11,9 @@
 #include "resource/tables.h"
 
 DB_TENANT(hardware_of_device,
-	  "SELECT serial_number, total_storage_bytes, free_storage_bytes, manufacturer, model, wifi_mac, is_encrypted, os_build, os_name, "
-	  "device_name FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
+	  "SELECT serial_number, total_storage_bytes, free_storage_bytes, manufacturer, model, wifi_mac, "
+	  "is_encrypted, os_build, os_name, device_name FROM managed_devices WHERE tenant_id = ?1 "
+	  "AND device_id = ?2");
 /* A step of the low queue: a company device may have 20,000 packages. */
 DB_TENANT(packages_forget,
 	  "DELETE FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND (name, version) IN "
@@ -21,8 +22,10 @@ DB_TENANT(packages_forget,
 /* Members that Intune's scripts look for and Linux has no value for are null, as Graph writes them. */
 static enum err write_hardware(struct db_tx *tx, struct json_writer *w, struct id device)
 {
-	static const char *const nothing[] = {"imei", "meid", "phoneNumber", "subscriberCarrier", "cellularTechnology", "operatingSystemLanguage",
-					      "batterySerialNumber", "ipAddressV4", "subnetAddress", "esimIdentifier", "tpmVersion"};
+	static const char *const nothing[] = {
+		"imei", "meid", "phoneNumber", "subscriberCarrier", "cellularTechnology", "operatingSystemLanguage",
+		"batterySerialNumber", "ipAddressV4", "subnetAddress", "esimIdentifier", "tpmVersion",
+	};
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query_one(tx, &hardware_of_device, DB_ARGS(db_v_id(&device)), &r));
 	jw_object(w);
@@ -49,7 +52,8 @@ static enum err write_hardware(struct db_tx *tx, struct json_writer *w, struct i
 	return OK;
 }
 
-enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id device, void *arg)
+enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id device,
+			     void *arg)
 {
 	if (resource_selected(q, "deviceActionResults")) {
 		jw_key(w, "deviceActionResults");
@@ -118,7 +122,9 @@ static enum err load_visible(struct scope *s, struct db_tx *tx, void *arg)
 	struct device_search *q = arg;
 	struct device d;
 	TRY(device_load(tx, q->device, false, &d));
-	return q->user == NULL || id_equal(d.user, *q->user) ? OK : scope_fail(s, ERR_NOT_FOUND, "the user has no managed device with this id");
+	return q->user == NULL || id_equal(d.user, *q->user)
+		       ? OK
+		       : scope_fail(s, ERR_NOT_FOUND, "the user has no managed device with this id");
 }
 
 enum err managed_device_visible(struct scope *s, struct id device, const struct id *user)

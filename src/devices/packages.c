@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Installed packages of a company device.  What was known and what is reported are compared in memory; only the difference is written, in
- * transactions of a bounded number of rows, so that a device with 20,000 packages does not hold up others.  It is telemetry: no event.
+ * Installed packages of a company device.  What was known and what is reported are compared in memory; only the
+ * difference is written, in transactions of a bounded number of rows, so that a device with 20,000 packages does not
+ * hold up others.  It is telemetry: no event.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,11 @@
 enum { ROWS_A_CLOSURE = 2000 };
 
 DB_TENANT(packages_of_device, "SELECT name, version FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2");
-DB_TENANT(package_insert, "INSERT INTO detected_apps (tenant_id, device_id, name, version) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING");
-DB_TENANT(package_delete, "DELETE FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND name = ?3 AND version = ?4");
+DB_TENANT(package_insert,
+	  "INSERT INTO detected_apps (tenant_id, device_id, name, version) VALUES (?1, ?2, ?3, ?4) "
+	  "ON CONFLICT DO NOTHING");
+DB_TENANT(package_delete,
+	  "DELETE FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND name = ?3 AND version = ?4");
 
 struct package_list {
 	struct inventory_package *at;
@@ -59,14 +63,16 @@ static enum err load_known(struct scope *s, struct db_tx *tx, void *arg)
 				memcpy(more, known->at, known->n * sizeof *more);
 			known->at = more;
 		}
-		known->at[known->n++] = (struct inventory_package){db_text_dup(r, 0, s->arena), db_text_dup(r, 1, s->arena)};
+		known->at[known->n++] = (struct inventory_package){db_text_dup(r, 0, s->arena),
+								   db_text_dup(r, 1, s->arena)};
 	}
 	return db_rows_err(r);
 }
 
-/* Both lists in order: what only the first has is new, what only the second has is gone.  A package listed twice (of two architectures) is
- * one. */
-static size_t compare(struct arena *a, const struct package_list *now, const struct package_list *known, struct package_change **ret)
+/* Both lists in order: what only the first has is new, what only the second has is gone.  A package listed twice (of
+ * two architectures) is one. */
+static size_t compare(struct arena *a, const struct package_list *now, const struct package_list *known,
+		      struct package_change **ret)
 {
 	size_t i = 0, j = 0, n = 0;
 	struct package_change *out = arena_alloc(a, (now->n + known->n + 1) * sizeof *out);
@@ -93,7 +99,8 @@ static enum err write_batch(struct scope *s, struct db_tx *tx, void *arg)
 	for (size_t i = 0; i < q->n; i++) {
 		const struct package_change *c = &q->changes[i];
 		TRY(db_exec(tx, c->gone ? &package_delete : &package_insert,
-			    DB_ARGS(db_v_id(&q->device), db_v_text(c->package->name), db_v_text(c->package->version)), NULL));
+			    DB_ARGS(db_v_id(&q->device), db_v_text(c->package->name), db_v_text(c->package->version)),
+			    NULL));
 	}
 	return OK;
 }

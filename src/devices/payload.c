@@ -130,7 +130,8 @@ static enum err check_file(struct scope *s, const struct property_rule *p, const
 {
 	const char *key;
 	json_t *v;
-	const json_t *path = json_object_get(file, "path"), *content = json_object_get(file, "content"), *mode = json_object_get(file, "mode");
+	const json_t *path = json_object_get(file, "path"), *content = json_object_get(file, "content"),
+		     *mode = json_object_get(file, "mode");
 	if (!json_is_object(file) || !json_is_string(path) || !json_is_string(content))
 		return refuse(s, p, "is a list of objects with path, content and mode");
 	json_object_foreach ((json_t *)file, key, v)
@@ -215,7 +216,8 @@ static enum err parse_stored(struct scope *s, const char *text, json_t **ret)
 static enum err check_whole(struct scope *s, enum payload_type t, json_t *whole, const json_t *change)
 {
 	for (size_t i = 0; i < RULE_COUNT; i++)
-		if (RULES[i].type == t && (RULES[i].flags & REQUIRED) != 0 && json_object_get(whole, RULES[i].name) == NULL)
+		if (RULES[i].type == t && (RULES[i].flags & REQUIRED) != 0 &&
+		    json_object_get(whole, RULES[i].name) == NULL)
 			return refuse(s, &RULES[i], "is required");
 	if (t != PAYLOAD_wifi)
 		return OK;
@@ -246,12 +248,14 @@ static enum err canonical(struct scope *s, enum payload_type t, const json_t *wh
 	}
 	jw_end_object(&w);
 	if (out.failed)
-		return scope_fail(s, ERR_BAD_REQUEST, "the item's properties take more than %u bytes", LIMIT_PAYLOAD_BYTES);
+		return scope_fail(s, ERR_BAD_REQUEST, "the item's properties take more than %u bytes",
+				  LIMIT_PAYLOAD_BYTES);
 	*ret = arena_strndup(s->arena, out.data, out.len);
 	return OK;
 }
 
-enum err payload_merge(struct scope *s, enum payload_type t, const char *old, const json_t *change, const char **ret_text)
+enum err payload_merge(struct scope *s, enum payload_type t, const char *old, const json_t *change,
+		       const char **ret_text)
 {
 	auto_json *whole = NULL;
 	if (old != NULL)
@@ -266,6 +270,11 @@ enum err payload_merge(struct scope *s, enum payload_type t, const char *old, co
 	return canonical(s, t, whole, ret_text);
 }
 
+static const char *add_name(struct arena *a, const char *names, const char *name)
+{
+	return names == NULL ? arena_strdup(a, name) : arena_printf(a, "%s, %s", names, name);
+}
+
 enum err payload_difference(struct scope *s, const char *old, const char *now, const char **ret)
 {
 	auto_json *a = NULL;
@@ -276,10 +285,10 @@ enum err payload_difference(struct scope *s, const char *old, const char *now, c
 	TRY(parse_stored(s, now, &b));
 	json_object_foreach (a, key, v)
 		if (!json_equal(v, json_object_get(b, key)))
-			names = names == NULL ? arena_strdup(s->arena, key) : arena_printf(s->arena, "%s, %s", names, key);
+			names = add_name(s->arena, names, key);
 	json_object_foreach (b, key, v)
 		if (json_object_get(a, key) == NULL)
-			names = names == NULL ? arena_strdup(s->arena, key) : arena_printf(s->arena, "%s, %s", names, key);
+			names = add_name(s->arena, names, key);
 	*ret = names;
 	return OK;
 }
@@ -308,7 +317,9 @@ static void write_filled(struct json_writer *w, const char *text, const struct p
 {
 	const struct {
 		const char *name, *value;
-	} places[] = {{"{{userPrincipalName}}", p->upn}, {"{{mail}}", p->mail != NULL ? p->mail : p->upn}, {"{{displayName}}", p->display_name}};
+	} places[] = {{"{{userPrincipalName}}", p->upn},
+		      {"{{mail}}", p->mail != NULL ? p->mail : p->upn},
+		      {"{{displayName}}", p->display_name}};
 	auto_buf out;
 	buf_init(&out, 2 * LIMIT_PAYLOAD_BYTES);
 	while (*text != '\0') {
@@ -328,7 +339,8 @@ static void write_filled(struct json_writer *w, const char *text, const struct p
 		jw_stringn(w, out.data == NULL ? "" : out.data, out.len);
 }
 
-/* A secret that cannot be opened (another keeper's) goes out as null: the device reports the item as failed, and everything else works. */
+/* A secret that cannot be opened (another keeper's) goes out as null: the device reports the item as failed, and
+ * everything else works. */
 static void write_secret(struct scope *s, struct json_writer *w, const char *text)
 {
 	void *blob, *plain = NULL;
@@ -341,7 +353,8 @@ static void write_secret(struct scope *s, struct json_writer *w, const char *tex
 		jw_stringn(w, plain, n);
 }
 
-enum err payload_deliver(struct scope *s, enum payload_type t, const char *stored, const struct payload_person *p, struct json_writer *w)
+enum err payload_deliver(struct scope *s, enum payload_type t, const char *stored, const struct payload_person *p,
+			 struct json_writer *w)
 {
 	auto_json *whole = NULL;
 	TRY(parse_stored(s, stored, &whole));
@@ -349,7 +362,8 @@ enum err payload_deliver(struct scope *s, enum payload_type t, const char *store
 	for (size_t i = 0; i < RULE_COUNT; i++) {
 		if (RULES[i].type != t)
 			continue;
-		auto_json *preset = (RULES[i].flags & DEVICE) != 0 ? json_loads(RULES[i].preset, JSON_DECODE_ANY, NULL) : NULL;
+		auto_json *preset = (RULES[i].flags & DEVICE) != 0 ? json_loads(RULES[i].preset, JSON_DECODE_ANY, NULL)
+								   : NULL;
 		const json_t *v = preset != NULL ? preset : json_object_get(whole, RULES[i].name);
 		if (v == NULL)
 			continue;

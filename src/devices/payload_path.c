@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where an item may write, and what may be deleted with an app.  The agent runs as root: what passes here is written there.  A refused path
- * costs an administrator a message; a wrong one costs a person their files, or the machine.
+ * Where an item may write, and what may be deleted with an app.  The agent runs as root: what passes here is written
+ * there.  A refused path costs an administrator a message; a wrong one costs a person their files, or the machine.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,30 +11,39 @@
 
 /* Nothing is written or deleted at or below these.  A trailing '*' means every name that starts so. */
 static const char *const FORBIDDEN[] = {
-	"/home", "/root", "/proc", "/sys", "/dev", "/boot", "/run", "/lost+found",
-	"/etc/passwd*", "/etc/shadow*", "/etc/group", "/etc/group-", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*", "/etc/sudoers*", "/etc/pam.d",
-	"/etc/security", "/etc/ssh", "/etc/fstab", "/etc/crypttab", "/etc/ld.so*", "/etc/reeve-agent*", "/var/lib/reeve-agent",
-	"/var/lib/dpkg", "/var/lib/apt", "/var/home", "/usr/bin/reeve-agent", "/usr/local/bin/reeve-agent",
+	"/home", "/root", "/proc", "/sys", "/dev", "/boot", "/run", "/lost+found", "/etc/passwd*", "/etc/shadow*",
+	"/etc/group", "/etc/group-", "/etc/gshadow*", "/etc/subuid*", "/etc/subgid*", "/etc/sudoers*", "/etc/pam.d",
+	"/etc/security", "/etc/ssh", "/etc/fstab", "/etc/crypttab", "/etc/ld.so*", "/etc/reeve-agent*",
+	"/var/lib/reeve-agent", "/var/lib/dpkg", "/var/lib/apt", "/var/home", "/usr/bin/reeve-agent",
+	"/usr/local/bin/reeve-agent",
 };
 
 /* These belong to many: something below them may go with an app, they themselves never. */
 static const char *const SHARED[] = {
-	"/etc", "/opt", "/srv", "/usr", "/var", "/mnt", "/media", "/tmp", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-	"/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/share", "/usr/include", "/usr/src",
-	"/usr/games", "/usr/local", "/usr/local/bin", "/usr/local/sbin", "/usr/local/lib", "/usr/local/share", "/usr/local/etc",
-	"/usr/share/applications", "/usr/share/doc", "/usr/share/man", "/usr/share/icons", "/usr/share/fonts", "/usr/share/ca-certificates",
-	"/usr/local/share/ca-certificates", "/usr/lib/systemd", "/usr/lib/systemd/system", "/etc/systemd", "/etc/systemd/system",
-	"/etc/default", "/etc/init.d", "/etc/cron.d", "/etc/cron.daily", "/etc/apt", "/etc/ssl", "/etc/ssl/certs", "/etc/network",
-	"/etc/NetworkManager", "/etc/NetworkManager/system-connections", "/etc/xdg", "/etc/reeve", "/etc/reeve/email", "/etc/profile.d",
-	"/var/lib", "/var/log", "/var/cache", "/var/spool", "/var/tmp", "/var/mail", "/var/opt", "/var/local", "/var/backups", "/var/www",
-	"/var/run", "/var/lock", "/var/lib/systemd", "/var/lib/NetworkManager", "/var/lib/AccountsService", "/var/spool/cron", "/var/spool/mail",
+	"/etc", "/opt", "/srv", "/usr", "/var", "/mnt", "/media", "/tmp", "/bin", "/sbin", "/lib", "/lib32",
+	"/lib64", "/libx32", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec",
+	"/usr/share", "/usr/include", "/usr/src", "/usr/games", "/usr/local", "/usr/local/bin", "/usr/local/sbin",
+	"/usr/local/lib", "/usr/local/share", "/usr/local/etc", "/usr/share/applications", "/usr/share/doc",
+	"/usr/share/man", "/usr/share/icons", "/usr/share/fonts", "/usr/share/ca-certificates",
+	"/usr/local/share/ca-certificates", "/usr/lib/systemd", "/usr/lib/systemd/system", "/etc/systemd",
+	"/etc/systemd/system", "/etc/default", "/etc/init.d", "/etc/cron.d", "/etc/cron.daily", "/etc/apt",
+	"/etc/ssl", "/etc/ssl/certs", "/etc/network", "/etc/NetworkManager",
+	"/etc/NetworkManager/system-connections", "/etc/xdg", "/etc/reeve", "/etc/reeve/email", "/etc/profile.d",
+	"/var/lib", "/var/log", "/var/cache", "/var/spool", "/var/tmp", "/var/mail", "/var/opt", "/var/local",
+	"/var/backups", "/var/www", "/var/run", "/var/lock", "/var/lib/systemd", "/var/lib/NetworkManager",
+	"/var/lib/AccountsService", "/var/spool/cron", "/var/spool/mail",
 };
 
 /* Places in a home directory that hold many apps' data: something below may be an app's own. */
-static const char *const HOME_SHARED[] = {".config", ".cache", ".local", ".local/share", ".local/state", ".local/bin", ".local/lib", ".var", ".var/app"};
+static const char *const HOME_SHARED[] = {
+	".config", ".cache", ".local", ".local/share", ".local/state", ".local/bin", ".local/lib", ".var",
+	".var/app",
+};
 /* Never an app's. */
-static const char *const HOME_FORBIDDEN[] = {".ssh", ".gnupg", ".mozilla", ".thunderbird", ".password-store", ".local/share/keyrings", ".bash*",
-					     ".profile", ".zsh*", ".pki"};
+static const char *const HOME_FORBIDDEN[] = {
+	".ssh", ".gnupg", ".mozilla", ".thunderbird", ".password-store", ".local/share/keyrings", ".bash*",
+	".profile", ".zsh*", ".pki",
+};
 
 /* Whether path is `entry` or below it. */
 static bool at_or_below(const char *path, const char *entry)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the values of an item's properties must look like.  Sources: Debian Policy 5.6.1 and 5.6.12 (package names and versions),
- * IEEE 802.11 (SSID, passphrase), RFC 1123 (host names).
+ * What the values of an item's properties must look like.  Sources: Debian Policy 5.6.1 and 5.6.12 (package names and
+ * versions), IEEE 802.11 (SSID, passphrase), RFC 1123 (host names).
  */
 #include "devices/payload_rules.h"
 
@@ -16,9 +16,15 @@
 
 static bool only(const char *text, const char *allowed) { return text[strspn(text, allowed)] == '\0'; }
 
-const char *rule_file_path(struct scope *s, const char *text, int64_t number) { return payload_file_path_problem(text); }
+const char *rule_file_path(struct scope *s, const char *text, int64_t number)
+{
+	return payload_file_path_problem(text);
+}
 
-const char *rule_data_path(struct scope *s, const char *text, int64_t number) { return payload_data_path_problem(text); }
+const char *rule_data_path(struct scope *s, const char *text, int64_t number)
+{
+	return payload_data_path_problem(text);
+}
 
 /* No set-user-id, no set-group-id, no sticky bit: an item brings no privileges with it. */
 const char *rule_mode(struct scope *s, const char *text, int64_t number)
@@ -67,7 +73,10 @@ const char *rule_port(struct scope *s, const char *text, int64_t number)
 	return number >= 1 && number <= 65535 ? NULL : "is a port, 1 to 65535";
 }
 
-const char *rule_imap(struct scope *s, const char *text, int64_t number) { return strcmp(text, "imap") == 0 ? NULL : "is imap"; }
+const char *rule_imap(struct scope *s, const char *text, int64_t number)
+{
+	return strcmp(text, "imap") == 0 ? NULL : "is imap";
+}
 
 const char *rule_certificate(struct scope *s, const char *text, int64_t number)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside devices/: the rules that payload.def names.  Each gets the text (TEXT, each of TEXTS) or the number (INT) and says why it is
- * refused, for people and without quoting the value; NULL: it is accepted.
+ * Inside devices/: the rules that payload.def names.  Each gets the text (TEXT, each of TEXTS) or the number (INT) and
+ * says why it is refused, for people and without quoting the value; NULL: it is accepted.
  */
 #ifndef REEVE_DEVICES_PAYLOAD_RULES_H
 #define REEVE_DEVICES_PAYLOAD_RULES_H

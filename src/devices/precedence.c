@@ -10,7 +10,8 @@
 #include "duty/duty.h"
 
 DB_TENANT(removal_done,
-	  "SELECT 1 FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 AND state = 'done' AND action_name IN ('retire', 'wipe') LIMIT 1");
+	  "SELECT 1 FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 AND state = 'done' "
+	  "AND action_name IN ('retire', 'wipe') LIMIT 1");
 
 enum err removal_open_duty(struct db_tx *tx, const struct device *d, const char *trigger)
 {
@@ -18,13 +19,18 @@ enum err removal_open_duty(struct db_tx *tx, const struct device *d, const char 
 	int64_t days;
 	TRY(tenant_setting_int(tx, "deviceGraceDays", &days));
 	return duty_open(tx,
-			 &(struct duty_order){.trigger = trigger, .subject_type = "device", .subject = d->id, .person = d->user,
-					      .first = DUTY_received, .due_at = s->now + days * DAY_US,
+			 &(struct duty_order){.trigger = trigger,
+					      .subject_type = "device",
+					      .subject = d->id,
+					      .person = d->user,
+					      .first = DUTY_received,
+					      .due_at = s->now + days * DAY_US,
 					      .deadline_at = s->now + DUTY_DEADLINE_US},
 			 NULL);
 }
 
-struct audit_change **removal_changes(struct scope *s, const struct device *d, const char *action, struct audit_change **tail)
+struct audit_change **removal_changes(struct scope *s, const struct device *d, const char *action,
+				      struct audit_change **tail)
 {
 	char id[ID_TEXT];
 	tail = audit_change_add(s->arena, tail, "AzureADDeviceId", "managed_devices", "directory_device_id", NULL,
@@ -35,7 +41,8 @@ struct audit_change **removal_changes(struct scope *s, const struct device *d, c
 /* A wipe takes everything; a retire takes no more than either. */
 static bool takes_as_much(const char *open, const char *wanted)
 {
-	return strcmp(open, ACTION_WIPE) == 0 || (strcmp(open, ACTION_RETIRE) == 0 && strcmp(wanted, ACTION_RETIRE) == 0);
+	return strcmp(open, ACTION_WIPE) == 0 ||
+	       (strcmp(open, ACTION_RETIRE) == 0 && strcmp(wanted, ACTION_RETIRE) == 0);
 }
 
 enum err removal_confirmed(struct db_tx *tx, struct id device, bool *ret)
@@ -46,7 +53,8 @@ enum err removal_confirmed(struct db_tx *tx, struct id device, bool *ret)
 	return err == ERR_NOT_FOUND ? OK : err;
 }
 
-enum err removal_queue(struct db_tx *tx, const struct device *d, const struct removal_order *o, struct id *ret_action, bool *ret_new)
+enum err removal_queue(struct db_tx *tx, const struct device *d, const struct removal_order *o, struct id *ret_action,
+		       bool *ret_new)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct device_action *open;

@@ -16,9 +16,10 @@ struct removal_order {
 	const char *parameters;   /* JSON or NULL */
 };
 
-/* Queues the removal with its duty and its event.  Where one that takes at least as much is open, or the device has confirmed one, nothing
- * changes: *ret_new is false and *ret_action that one's id (nil: confirmed). */
-MUST_CHECK enum err removal_queue(struct db_tx *tx, const struct device *d, const struct removal_order *o, struct id *ret_action, bool *ret_new);
+/* Queues the removal with its duty and its event.  Where one that takes at least as much is open, or the device has
+ * confirmed one, nothing changes: *ret_new is false and *ret_action that one's id (nil: confirmed). */
+MUST_CHECK enum err removal_queue(struct db_tx *tx, const struct device *d, const struct removal_order *o,
+				  struct id *ret_action, bool *ret_new);
 
 /* The promise to erase the device's data: due after the tenant's grace days, deadline 30 days from now. */
 MUST_CHECK enum err removal_open_duty(struct db_tx *tx, const struct device *d, const char *trigger);
@@ -27,6 +28,7 @@ MUST_CHECK enum err removal_open_duty(struct db_tx *tx, const struct device *d, 
 MUST_CHECK enum err removal_confirmed(struct db_tx *tx, struct id device, bool *ret);
 
 /* AzureADDeviceId and the action, as every event about an action has them. */
-struct audit_change **removal_changes(struct scope *s, const struct device *d, const char *action, struct audit_change **tail);
+struct audit_change **removal_changes(struct scope *s, const struct device *d, const char *action,
+				      struct audit_change **tail);
 
 #endif

@@ -18,7 +18,8 @@ struct reporting {
 
 static enum err contradiction(struct scope *s, const struct device_action *a, enum action_state to)
 {
-	return scope_fail(s, ERR_CONFLICT, "the action is %s and does not become %s", action_state_name(a->state), action_state_name(to));
+	return scope_fail(s, ERR_CONFLICT, "the action is %s and does not become %s", action_state_name(a->state),
+			  action_state_name(to));
 }
 
 static enum err end_device(struct db_tx *tx, struct id device)
@@ -27,7 +28,8 @@ static enum err end_device(struct db_tx *tx, struct id device)
 	return duty_hasten(tx, device);
 }
 
-static enum err report_action(struct db_tx *tx, const struct device *d, const struct action_report *r, struct reporting *q)
+static enum err report_action(struct db_tx *tx, const struct device *d, const struct action_report *r,
+			      struct reporting *q)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct device_action a;
@@ -46,7 +48,8 @@ static enum err report_action(struct db_tx *tx, const struct device *d, const st
 	return OK;
 }
 
-/* The record is gone, so there is no row to move: the event tells, and the certificate ends where the device will not try again. */
+/* The record is gone, so there is no row to move: the event tells, and the certificate ends where the device will not
+ * try again. */
 static enum err report_owed(struct db_tx *tx, const struct device_identity *who, struct reporting *q)
 {
 	struct scope *s = db_tx_scope(tx);
@@ -61,7 +64,9 @@ static enum err report_owed(struct db_tx *tx, const struct device_identity *who,
 		tail = audit_change_add(s->arena, tail, "actionId", NULL, NULL, NULL, id_format(r->action, id));
 		tail = audit_change_add(s->arena, tail, "actionName", NULL, NULL, NULL, who->owed_name);
 		audit_change_add(s->arena, tail, "actionState", NULL, NULL, NULL, action_state_name(r->state));
-		const char *failure = r->state == ACTION_done ? NULL : r->error != NULL ? r->error : action_state_name(r->state);
+		const char *failure = r->state == ACTION_done ? NULL
+				      : r->error != NULL      ? r->error
+							      : action_state_name(r->state);
 		TRY(device_record(tx, &d, ACT_ACTION_RESULT, changes, failure));
 		if (r->state != ACTION_failed)
 			TRY(certificate_revoke_all(tx, who->device));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a device says of its actions and items.  A finished retire or wipe ends the device's certificates and brings the duty to erase its
- * data forward; a failed one shows in managementState, and the duty stays as it was (deletion never waits for a device).
+ * What a device says of its actions and items.  A finished retire or wipe ends the device's certificates and brings the
+ * duty to erase its data forward; a failed one shows in managementState, and the duty stays as it was (deletion never
+ * waits for a device).
  */
 #ifndef REEVE_DEVICES_REPORT_H
 #define REEVE_DEVICES_REPORT_H
@@ -31,8 +32,9 @@ struct device_report {
 	size_t item_n;
 };
 
-/* s: of the device.  The same report twice changes nothing the second time.  ERR_NOT_FOUND for an action that is not the device's, ERR_CONFLICT for a
- * state that contradicts the first word.  *ret_more: another check-in at once is worth while. */
+/* s: of the device.  The same report twice changes nothing the second time.  ERR_NOT_FOUND for an action that is not
+ * the device's, ERR_CONFLICT for a state that contradicts the first word.  *ret_more: another check-in at once is worth
+ * while. */
 MUST_CHECK enum err device_report(struct scope *s, const struct device_report *r, bool *ret_more);
 
 #endif

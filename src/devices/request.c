@@ -11,10 +11,11 @@
 #include "duty/duty.h"
 
 DB_TENANT(device_hide,
-	  "UPDATE managed_devices SET hidden_at = ?3, management_state = 'deletePending' WHERE tenant_id = ?1 AND device_id = ?2");
+	  "UPDATE managed_devices SET hidden_at = ?3, management_state = 'deletePending' WHERE tenant_id = ?1 "
+	  "AND device_id = ?2");
 DB_TENANT(action_forget_syncs,
-	  "DELETE FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 AND action_name = 'syncDevice' AND "
-	  "state NOT IN ('pending', 'issued')");
+	  "DELETE FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 AND action_name = 'syncDevice' "
+	  "AND state NOT IN ('pending', 'issued')");
 DB_TENANT(user_names, "SELECT upn, display_name FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 
 struct request {
@@ -33,12 +34,17 @@ static enum err retire(struct scope *s, struct db_tx *tx, void *arg)
 	bool new;
 	TRY(device_load(tx, q->device, false, &d));
 	return removal_queue(tx, &d,
-			     &(struct removal_order){.action = ACTION_RETIRE, .trigger = DUTY_BY_RETIRE, .activity = ACT_DEVICE_RETIRE,
+			     &(struct removal_order){.action = ACTION_RETIRE,
+						     .trigger = DUTY_BY_RETIRE,
+						     .activity = ACT_DEVICE_RETIRE,
 						     .first = ACTION_pending},
 			     &action, &new);
 }
 
-enum err device_retire(struct scope *s, struct id device) { return db_write(s, retire, &(struct request){.device = device}); }
+enum err device_retire(struct scope *s, struct id device)
+{
+	return db_write(s, retire, &(struct request){.device = device});
+}
 
 /* ---- wipe ---- */
 
@@ -47,9 +53,11 @@ static enum err may_wipe(struct scope *s, const struct device *d, const struct w
 	if (!d->company)
 		return scope_fail(s, ERR_BAD_REQUEST, "notSupported: a personal Linux device is not wiped: retire it");
 	if (!d->provisioning)
-		return scope_fail(s, ERR_BAD_REQUEST, "notSupported: this device was enrolled for inventory only and is never wiped");
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "notSupported: this device was enrolled for inventory only and is never wiped");
 	if (o->keep_enrollment_data)
-		return scope_fail(s, ERR_BAD_REQUEST, "notSupported: keepEnrollmentData: the wipe of a Linux device keeps no enrolment");
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "notSupported: keepEnrollmentData: the wipe of a Linux device keeps no enrolment");
 	return OK;
 }
 
@@ -65,7 +73,9 @@ static enum err wipe_device(struct scope *s, struct db_tx *tx, void *arg)
 	if (confirmed)
 		return scope_fail(s, ERR_CONFLICT, "the device has confirmed its removal and can no longer be reached");
 	return removal_queue(tx, &d,
-			     &(struct removal_order){.action = ACTION_WIPE, .trigger = DUTY_BY_WIPE, .activity = ACT_DEVICE_WIPE,
+			     &(struct removal_order){.action = ACTION_WIPE,
+						     .trigger = DUTY_BY_WIPE,
+						     .activity = ACT_DEVICE_WIPE,
 						     .first = ACTION_pending},
 			     &action, &new);
 }
@@ -94,7 +104,10 @@ static enum err sync_device(struct scope *s, struct db_tx *tx, void *arg)
 	return device_record(tx, &d, ACT_DEVICE_SYNC, changes, NULL);
 }
 
-enum err device_sync(struct scope *s, struct id device) { return db_write(s, sync_device, &(struct request){.device = device}); }
+enum err device_sync(struct scope *s, struct id device)
+{
+	return db_write(s, sync_device, &(struct request){.device = device});
+}
 
 /* ---- delete ---- */
 
@@ -107,7 +120,9 @@ static enum err delete_device(struct scope *s, struct db_tx *tx, void *arg)
 	struct audit_change *changes = NULL;
 	TRY(device_load(tx, q->device, false, &d));
 	TRY(removal_queue(tx, &d,
-			  &(struct removal_order){.action = ACTION_RETIRE, .trigger = DUTY_BY_DEVICE_DELETE, .activity = ACT_NONE,
+			  &(struct removal_order){.action = ACTION_RETIRE,
+						  .trigger = DUTY_BY_DEVICE_DELETE,
+						  .activity = ACT_NONE,
 						  .first = ACTION_pending},
 			  &action, &new));
 	TRY(db_exec(tx, &device_hide, DB_ARGS(db_v_id(&d.id), db_v_int(s->now)), NULL));
@@ -115,7 +130,10 @@ static enum err delete_device(struct scope *s, struct db_tx *tx, void *arg)
 	return device_record(tx, &d, ACT_DEVICE_DELETE, changes, NULL);
 }
 
-enum err device_delete(struct scope *s, struct id device) { return db_write(s, delete_device, &(struct request){.device = device}); }
+enum err device_delete(struct scope *s, struct id device)
+{
+	return db_write(s, delete_device, &(struct request){.device = device});
+}
 
 /* ---- leave ---- */
 
@@ -138,7 +156,9 @@ static enum err leave_with(struct db_tx *tx, const struct device *d, struct requ
 	bool new;
 	struct device_action a;
 	TRY(removal_queue(tx, d,
-			  &(struct removal_order){.action = ACTION_RETIRE, .trigger = DUTY_BY_LEAVE, .activity = ACT_DEVICE_LEAVE,
+			  &(struct removal_order){.action = ACTION_RETIRE,
+						  .trigger = DUTY_BY_LEAVE,
+						  .activity = ACT_DEVICE_LEAVE,
 						  .first = ACTION_issued},
 			  &q->action, &new));
 	if (new || id_is_nil(q->action))
@@ -154,11 +174,13 @@ static enum err leave(struct scope *s, struct db_tx *tx, void *arg)
 	struct device d;
 	TRY(certificate_load(tx, q->fingerprint, &who));
 	if (who.owed_only)
-		return scope_fail(s, ERR_FORBIDDEN, "this device is no longer on record; it owes a %s and nothing else", who.owed_name);
+		return scope_fail(s, ERR_FORBIDDEN, "this device is no longer on record; it owes a %s and nothing else",
+				  who.owed_name);
 	TRY(device_load(tx, q->device, true, &d));
 	if (d.company)
 		return scope_fail(s, ERR_FORBIDDEN,
-				  "this device belongs to the organisation: it is not removed from management by its user; return it");
+				  "this device belongs to the organisation: it is not removed from management by its "
+				  "user; return it");
 	struct actor device = s->actor;
 	enum err err = act_as_user(s, tx, d.user);
 	if (err == OK)

@@ -10,11 +10,12 @@
 #include "resource/tables.h"
 
 DB_TENANT(terms_list_all,
-	  "SELECT terms_id, version, display_name, title, body_text, acceptance_statement FROM terms_and_conditions WHERE tenant_id = ?1 "
-	  "ORDER BY terms_id");
+	  "SELECT terms_id, version, display_name, title, body_text, acceptance_statement "
+	  "FROM terms_and_conditions WHERE tenant_id = ?1 ORDER BY terms_id");
 DB_TENANT(terms_remove, "DELETE FROM terms_and_conditions WHERE tenant_id = ?1 AND terms_id = ?2");
 DB_TENANT(acceptance_insert,
-	  "INSERT INTO terms_acceptances (tenant_id, terms_id, user_id, version, accepted_at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING");
+	  "INSERT INTO terms_acceptances (tenant_id, terms_id, user_id, version, accepted_at) "
+	  "VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING");
 
 /* What a person reads: a change of one of these is a new version. */
 static const char *const READ_BY_PEOPLE[] = {"title", "bodyText", "acceptanceStatement"};
@@ -24,10 +25,14 @@ struct change {
 	const struct record *record;
 };
 
-static enum err record_event(struct db_tx *tx, enum activity activity, struct id terms, const char *name, const struct audit_change *changes)
+static enum err record_event(struct db_tx *tx, enum activity activity, struct id terms, const char *name,
+			     const struct audit_change *changes)
 {
-	return audit_record(tx, &(struct audit_event){.activity = activity, .resource_type = RES_TERMS.entity, .resource = terms,
-						      .resource_name = name, .changes = changes});
+	return audit_record(tx, &(struct audit_event){.activity = activity,
+						      .resource_type = RES_TERMS.entity,
+						      .resource = terms,
+						      .resource_name = name,
+						      .changes = changes});
 }
 
 static enum err create(struct scope *s, struct db_tx *tx, void *arg)
@@ -67,7 +72,8 @@ static enum err patch(struct scope *s, struct db_tx *tx, void *arg)
 	struct audit_change *changes = NULL, **tail = &changes;
 	bool changed;
 	TRY(record_load(tx, &RES_TERMS, q->terms, false, &old));
-	record_set_int(change, "version", record_int(old, "version") + (reads_differently(s->arena, old, change) ? 1 : 0));
+	record_set_int(change, "version",
+		       record_int(old, "version") + (reads_differently(s->arena, old, change) ? 1 : 0));
 	struct extra_column modified = {"modified_at", db_v_int(s->now)};
 	TRY(record_update(tx, old, change, q->terms, &modified, 1, &tail, &changed));
 	if (!changed)
@@ -118,8 +124,12 @@ enum err terms_all(struct db_tx *tx, struct terms **ret, size_t *ret_n)
 			*ret = more;
 		}
 		(*ret)[(*ret_n)++] = (struct terms){
-			.terms = db_id(r, 0), .version = db_int(r, 1), .display_name = db_text_dup(r, 2, a), .title = db_text_dup(r, 3, a),
-			.body_text = db_text_dup(r, 4, a), .acceptance_statement = db_text_dup(r, 5, a),
+			.terms = db_id(r, 0),
+			.version = db_int(r, 1),
+			.display_name = db_text_dup(r, 2, a),
+			.title = db_text_dup(r, 3, a),
+			.body_text = db_text_dup(r, 4, a),
+			.acceptance_statement = db_text_dup(r, 5, a),
 		};
 	}
 	return db_rows_err(r);
@@ -131,11 +141,16 @@ enum err terms_accept(struct db_tx *tx, struct id user, const struct terms *t)
 	char version[24];
 	int64_t inserted;
 	struct audit_change *changes = NULL;
-	TRY(db_exec(tx, &acceptance_insert, DB_ARGS(db_v_id(&t->terms), db_v_id(&user), db_v_int(t->version), db_v_int(s->now)), &inserted));
+	TRY(db_exec(tx, &acceptance_insert,
+		    DB_ARGS(db_v_id(&t->terms), db_v_id(&user), db_v_int(t->version), db_v_int(s->now)), &inserted));
 	if (inserted == 0)
 		return OK;
 	snprintf(version, sizeof version, "%lld", (long long)t->version);
 	audit_change_add(s->arena, &changes, "acceptedVersion", "terms_acceptances", "version", NULL, version);
-	return audit_record(tx, &(struct audit_event){.activity = ACT_TERMS_ACCEPT, .resource_type = RES_TERMS.entity, .resource = t->terms,
-						      .resource_name = t->display_name, .subject = user, .changes = changes});
+	return audit_record(tx, &(struct audit_event){.activity = ACT_TERMS_ACCEPT,
+						      .resource_type = RES_TERMS.entity,
+						      .resource = t->terms,
+						      .resource_name = t->display_name,
+						      .subject = user,
+						      .changes = changes});
 }

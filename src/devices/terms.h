@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Terms and conditions (the organisation's privacy notice among them): shown and accepted before enrolment.  The version grows when what a
- * person reads changes (title, bodyText, acceptanceStatement); acceptances are recorded by version.
+ * Terms and conditions (the organisation's privacy notice among them): shown and accepted before enrolment.  The
+ * version grows when what a person reads changes (title, bodyText, acceptanceStatement); acceptances are recorded by
+ * version.
  */
 #ifndef REEVE_DEVICES_TERMS_H
 #define REEVE_DEVICES_TERMS_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Any bytes are refused as a message of a Linux device with a reason, or become a struct whose texts are clean and whose lists are bounded. */
+ * Any bytes are refused as a message of a Linux device with a reason, or become a struct whose texts are clean and
+ * whose lists are bounded. */
 #include "fuzz.h"
 
 #include "channels/linux/decode.h"
@@ -25,7 +26,8 @@ static void items(const struct item_report *list, size_t n)
 
 static void inventory(const struct inventory *i)
 {
-	check(i->package_n <= LIMIT_APPS_PER_DEVICE && i->disk_n <= LIMIT_INTERFACES_PER_DEVICE && i->interface_n <= LIMIT_INTERFACES_PER_DEVICE);
+	check(i->package_n <= LIMIT_APPS_PER_DEVICE && i->disk_n <= LIMIT_INTERFACES_PER_DEVICE &&
+	      i->interface_n <= LIMIT_INTERFACES_PER_DEVICE);
 	check(i->free_storage >= -1 && i->processor_count >= -1 && i->encrypted >= -1 && i->encrypted <= 1);
 	check((i->has_packages || i->package_n == 0) && (i->has_disks || i->disk_n == 0));
 	text(i->device_name, true);

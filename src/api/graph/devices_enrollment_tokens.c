@@ -41,7 +41,8 @@ enum err enrollment_tokens_delete(struct call *c)
 /* ownerType is short for managedDeviceOwnerType; userId and userPrincipalName both name a person either way. */
 static enum err read_body(struct call *c, const char **ret_user, bool *ret_company, int64_t *ret_hours)
 {
-	static const char *const allowed[] = {"userId", "userPrincipalName", "ownerType", "managedDeviceOwnerType", "expiresInHours", NULL};
+	static const char *const allowed[] = {
+		"userId", "userPrincipalName", "ownerType", "managedDeviceOwnerType", "expiresInHours", NULL};
 	const char *id, *upn, *owner, *long_owner;
 	json_t *body;
 	TRY(call_body(c, true, &body));
@@ -88,7 +89,8 @@ enum err enrollment_tokens_create(struct call *c)
 	jw_ktime(&w, "expirationDateTime", t.expires_at);
 	jw_kstring(&w, "deviceUrl", c->server->device_url);
 	jw_end_object(&w);
-	http_response_header(c->out, "Location", arena_printf(c->s.arena, "%s/%s/%s", base, context, id_format(t.token, text)));
+	http_response_header(c->out, "Location",
+			     arena_printf(c->s.arena, "%s/%s/%s", base, context, id_format(t.token, text)));
 	c->out->status = 201;
 	return OK;
 }

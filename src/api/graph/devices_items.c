@@ -71,8 +71,9 @@ static enum err create(struct call *c, const struct item_kind *k)
 	TRY(item_create(&c->s, k, body, c->version, &item));
 	TRY(query(c, k, &q));
 	TRY(call_get(c, &q, item));
-	http_response_header(c->out, "Location",
-			     arena_printf(c->s.arena, "%s/%s/%s", q.base_url, item_resource(k)->context, id_format(item, text)));
+	http_response_header(
+		c->out, "Location",
+		arena_printf(c->s.arena, "%s/%s/%s", q.base_url, item_resource(k)->context, id_format(item, text)));
 	c->out->status = 201;
 	return OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * deviceManagement/managedDevices and users/{user}/managedDevices: the same handlers; under a user they see that person's devices only. */
+ * deviceManagement/managedDevices and users/{user}/managedDevices: the same handlers; under a user they see that
+ * person's devices only. */
 #include <string.h>
 
 #include "api/api.h"
@@ -156,10 +157,12 @@ static enum err optional_bool(struct call *c, const json_t *body, const char *na
 	return scope_fail(&c->s, ERR_BAD_REQUEST, "property '%s' is true or false", name);
 }
 
-/* Clients send no body, {}, or any part of Graph's parameters; what means nothing on Linux is accepted and does nothing. */
+/* Clients send no body, {}, or any part of Graph's parameters; what means nothing on Linux is accepted and does
+ * nothing. */
 enum err managed_devices_wipe(struct call *c)
 {
-	static const char *const allowed[] = {"keepEnrollmentData", "keepUserData", "macOsUnlockCode", "persistEsimDataPlan", NULL};
+	static const char *const allowed[] = {"keepEnrollmentData", "keepUserData", "macOsUnlockCode",
+					      "persistEsimDataPlan", NULL};
 	struct wipe_options o;
 	struct id device;
 	json_t *body;

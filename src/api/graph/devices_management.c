@@ -20,7 +20,10 @@ enum err device_management_get(struct call *c)
 	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#deviceManagement/$entity", base));
 	jw_kid(&w, "id", t.tenant);
 	jw_kid(&w, "intuneAccountId", t.tenant);
-	jw_kstring(&w, "subscriptionState", strcmp(t.state, "active") == 0 ? "active" : strcmp(t.state, "closing") == 0 ? "disabled" : "deleted");
+	jw_kstring(&w, "subscriptionState",
+		   strcmp(t.state, "active") == 0    ? "active"
+		   : strcmp(t.state, "closing") == 0 ? "disabled"
+						     : "deleted");
 	jw_key(&w, "settings");
 	jw_object(&w);
 	jw_kint(&w, "deviceComplianceCheckinThresholdDays", 30);
@@ -73,7 +76,8 @@ static enum err read_plain(struct call *c, struct wanted *w)
 			if (value == NULL)
 				return scope_fail(&c->s, ERR_BAD_REQUEST, "the query is malformed");
 			const char *name = arena_strndup(c->s.arena, at, name_n);
-			if (strcmp(name, "platform") == 0 || strcmp(name, "ownerType") == 0 || strcmp(name, "action") == 0)
+			if (strcmp(name, "platform") == 0 || strcmp(name, "ownerType") == 0 ||
+			    strcmp(name, "action") == 0)
 				TRY(want(c, w, name, value));
 		}
 		at += n + (at[n] == '&');
@@ -93,7 +97,8 @@ enum err device_action_effects(struct call *c)
 	const char *base = call_base_url(c);
 	struct json_writer out = call_json(c);
 	jw_object(&out);
-	jw_kstring(&out, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#deviceManagement/deviceActionEffects", base));
+	jw_kstring(&out, "@odata.context",
+		   arena_printf(c->s.arena, "%s/$metadata#deviceManagement/deviceActionEffects", base));
 	jw_key(&out, "value");
 	jw_array(&out);
 	while ((e = effects_next(&at, w.platform, w.owner_type, w.action)) != NULL) {

@@ -194,7 +194,8 @@ static enum err read_inventory(struct scope *s, const json_t *object, struct inv
 	struct members m = members_of(s, object, "inventory");
 	read_texts(&m, ret);
 	const json_t *disks = member_list(&m, "disks", MEMBER_OPTIONAL, LIMIT_INTERFACES_PER_DEVICE, &disks_n);
-	const json_t *interfaces = member_list(&m, "networkInterfaces", MEMBER_OPTIONAL, LIMIT_INTERFACES_PER_DEVICE, &interfaces_n);
+	const json_t *interfaces = member_list(&m, "networkInterfaces", MEMBER_OPTIONAL, LIMIT_INTERFACES_PER_DEVICE,
+					       &interfaces_n);
 	const json_t *packages = member_list(&m, "packages", MEMBER_OPTIONAL, LIMIT_APPS_PER_DEVICE, &packages_n);
 	TRY(members_end(&m));
 	ret->has_disks = disks != NULL;
@@ -208,7 +209,8 @@ static enum err read_inventory(struct scope *s, const json_t *object, struct inv
 
 static enum err read_item(struct scope *s, const json_t *object, struct item_report *ret)
 {
-	static const char *const states[] = {[ITEM_installed] = "installed", [ITEM_failed] = "failed", [ITEM_removed] = "removed"};
+	static const char *const states[] = {
+		[ITEM_installed] = "installed", [ITEM_failed] = "failed", [ITEM_removed] = "removed"};
 	struct members m = members_of(s, object, "items");
 	ret->item = member_id(&m, "id", MEMBER_REQUIRED);
 	ret->version = member_count(&m, "version", MEMBER_OPTIONAL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The Linux channel: decode a message of reeve-agent, make one core call, encode the answer.  It translates and decides nothing.
- * The protocol is docs/formats/linux-channel.md.
+ * The Linux channel: decode a message of reeve-agent, make one core call, encode the answer.  It translates and decides
+ * nothing. The protocol is docs/formats/linux-channel.md.
  */
 #include <string.h>
 
@@ -142,8 +142,11 @@ enum err linux_checkin(struct call *c)
 	struct linux_checkin in;
 	struct checkin_answer answer;
 	TRY(linux_decode_checkin(&c->s, c->in->body, c->in->body_len, &c->body, &in));
-	struct checkin checkin = {.device = c->device, .fingerprint = c->fingerprint, .inventory = in.has_inventory ? &in.inventory : NULL,
-				  .items = in.items, .item_n = in.item_n};
+	struct checkin checkin = {.device = c->device,
+				  .fingerprint = c->fingerprint,
+				  .inventory = in.has_inventory ? &in.inventory : NULL,
+				  .items = in.items,
+				  .item_n = in.item_n};
 	TRY(device_checkin(&c->s, &checkin, &answer));
 	return write_answer(c, &answer);
 }
@@ -155,8 +158,12 @@ enum err linux_report(struct call *c)
 	struct linux_report in;
 	bool more;
 	TRY(linux_decode_report(&c->s, c->in->body, c->in->body_len, &c->body, &in));
-	struct device_report report = {.device = c->device, .fingerprint = c->fingerprint, .results = in.results, .result_n = in.result_n,
-				       .items = in.items, .item_n = in.item_n};
+	struct device_report report = {.device = c->device,
+				       .fingerprint = c->fingerprint,
+				       .results = in.results,
+				       .result_n = in.result_n,
+				       .items = in.items,
+				       .item_n = in.item_n};
 	TRY(device_report(&c->s, &report, &more));
 	struct json_writer w = call_json(c);
 	jw_object(&w);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside channels/linux/: the members of one JSON object, taken one by one.  Each get says what it wants; members_end() refuses what nobody
- * wanted.  The first failure sticks, so that a decoder reads as a list and checks once.
+ * Inside channels/linux/: the members of one JSON object, taken one by one.  Each get says what it wants; members_end()
+ * refuses what nobody wanted.  The first failure sticks, so that a decoder reads as a list and checks once.
  */
 #ifndef REEVE_CHANNELS_LINUX_MEMBERS_H
 #define REEVE_CHANNELS_LINUX_MEMBERS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An installation with two tenants, a keeper, and a person in the first; short ways to enrol a device, to let it speak, and to ask the
- * rows.  On SQLite, or on PostgreSQL where REEVE_TEST_ENGINE says so (with-postgres.sh runs the server).
+ * An installation with two tenants, a keeper, and a person in the first; short ways to enrol a device, to let it speak,
+ * and to ask the rows.  On SQLite, or on PostgreSQL where REEVE_TEST_ENGINE says so (with-postgres.sh runs the server).
  */
 #ifndef REEVE_TESTS_DEVICES_FIXTURE_H
 #define REEVE_TESTS_DEVICES_FIXTURE_H
@@ -62,7 +62,8 @@ static inline void wait_us(int64_t us)
 	F.other_admin = scope_of(F.other);
 }
 
-static inline struct record *record_of(struct scope *s, const struct resource *r, enum record_mode mode, const char *json)
+static inline struct record *record_of(struct scope *s, const struct resource *r, enum record_mode mode,
+				       const char *json)
 {
 	json_t *body = NULL;
 	struct record *rec = NULL;
@@ -75,10 +76,11 @@ static inline struct record *record_of(struct scope *s, const struct resource *r
 static inline struct id make_user(struct scope *s, const char *upn, const char *name)
 {
 	struct id id;
-	const char *json = arena_printf(s->arena,
-					"{\"accountEnabled\":true,\"displayName\":\"%s\",\"mailNickname\":\"x\",\"userPrincipalName\":\"%s\","
-					"\"passwordProfile\":{\"password\":\"x\"}}",
-					name, upn);
+	const char *json = arena_printf(
+		s->arena,
+		"{\"accountEnabled\":true,\"displayName\":\"%s\",\"mailNickname\":\"x\",\"userPrincipalName\":\"%s\","
+		"\"passwordProfile\":{\"password\":\"x\"}}",
+		name, upn);
 	ok_in(s, user_create(s, record_of(s, &RES_USER, RECORD_CREATE, json), &id));
 	return id;
 }
@@ -86,7 +88,10 @@ static inline struct id make_user(struct scope *s, const char *upn, const char *
 static inline struct id make_group(struct scope *s, const char *name)
 {
 	struct id id;
-	ok_in(s, group_create(s, record_of(s, &RES_GROUP, RECORD_CREATE, arena_printf(s->arena, "{\"displayName\":\"%s\"}", name)), &id));
+	ok_in(s, group_create(s,
+			      record_of(s, &RES_GROUP, RECORD_CREATE,
+					arena_printf(s->arena, "{\"displayName\":\"%s\"}", name)),
+			      &id));
 	return id;
 }
 
@@ -168,12 +173,15 @@ static inline int64_t all_events(struct scope *s)
 static inline int64_t events(struct scope *s, enum activity a)
 {
 	const char *type = activity_info(a)->type;
-	return answer(s, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2", db_v_text(type), db_v_null()).ret;
+	return answer(s, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2",
+		      db_v_text(type), db_v_null())
+		.ret;
 }
 
 static inline int64_t failures(struct scope *s, enum activity a)
 {
-	return answer(s, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2 AND result <> ?3",
+	return answer(s,
+		      "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2 AND result <> ?3",
 		      db_v_text(activity_info(a)->type), db_v_text("Success"))
 		.ret;
 }
@@ -196,14 +204,16 @@ static inline int64_t failures(struct scope *s, enum activity a)
 static inline const char *device_text(struct id device, const char *column)
 {
 	return answer(&F.admin,
-		      arena_printf(F.d.arena, "SELECT %s FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2", column),
+		      arena_printf(F.d.arena, "SELECT %s FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2",
+				   column),
 		      db_v_id(&device), db_v_null())
 		.text;
 }
 
 static inline int64_t device_count(const char *table, struct id device)
 {
-	return answer(&F.admin, arena_printf(F.d.arena, "SELECT count(*) FROM %s WHERE tenant_id = ?1 AND device_id = ?2", table),
+	return answer(&F.admin,
+		      arena_printf(F.d.arena, "SELECT count(*) FROM %s WHERE tenant_id = ?1 AND device_id = ?2", table),
 		      db_v_id(&device), db_v_null())
 		.ret;
 }
@@ -219,14 +229,17 @@ static inline const char *action_state_of(struct id device, const char *name)
 
 static inline const char *item_state_of(struct id device, struct id item)
 {
-	return answer(&F.admin, "SELECT state FROM provisioned_items WHERE tenant_id = ?1 AND device_id = ?2 AND item_id = ?3", db_v_id(&device),
-		      db_v_id(&item))
+	return answer(&F.admin,
+		      "SELECT state FROM provisioned_items WHERE tenant_id = ?1 AND device_id = ?2 AND item_id = ?3",
+		      db_v_id(&device), db_v_id(&item))
 		.text;
 }
 
 static inline int64_t duties(struct id subject)
 {
-	return answer(&F.admin, "SELECT count(*) FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&subject), db_v_null()).ret;
+	return answer(&F.admin, "SELECT count(*) FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+		      db_v_id(&subject), db_v_null())
+		.ret;
 }
 
 /* ---- a device ---- */
@@ -258,12 +271,21 @@ static inline struct enrollment_token new_token(bool company)
 	return t;
 }
 
-static inline enum err try_enrol(const char *token, const struct accepted_terms *accepted, size_t n, bool provisioning, struct machine *ret)
+static inline enum err try_enrol(const char *token, const struct accepted_terms *accepted, size_t n, bool provisioning,
+				 struct machine *ret)
 {
 	struct scope s;
 	struct enrolment e;
-	struct enrolment_request r = {.token = token, .csr_pem = new_csr(), .accepted = accepted, .accepted_n = n, .device_name = "ada-laptop",
-				      .manufacturer = "LENOVO", .model = "X1", .serial_number = "PF-1", .os_name = "Debian", .os_version = "12",
+	struct enrolment_request r = {.token = token,
+				      .csr_pem = new_csr(),
+				      .accepted = accepted,
+				      .accepted_n = n,
+				      .device_name = "ada-laptop",
+				      .manufacturer = "LENOVO",
+				      .model = "X1",
+				      .serial_number = "PF-1",
+				      .os_name = "Debian",
+				      .os_version = "12",
 				      .provisioning = provisioning};
 	scope_system(&s, F.d.arena, F.d.db, F.keeper);
 	s.now = F.now;
@@ -283,16 +305,21 @@ static inline struct machine new_machine(bool company, bool provisioning)
 	return m;
 }
 
-static inline enum err try_checkin(const struct machine *m, const struct inventory *inventory, const struct item_report *items, size_t n,
-				   struct checkin_answer *ret)
+static inline enum err try_checkin(const struct machine *m, const struct inventory *inventory,
+				   const struct item_report *items, size_t n, struct checkin_answer *ret)
 {
 	struct scope s = scope_of_machine(m);
-	return device_checkin(&s, &(struct checkin){.device = m->id, .fingerprint = m->fingerprint, .inventory = inventory, .items = items,
-						    .item_n = n},
+	return device_checkin(&s,
+			      &(struct checkin){.device = m->id,
+						.fingerprint = m->fingerprint,
+						.inventory = inventory,
+						.items = items,
+						.item_n = n},
 			      ret);
 }
 
-static inline struct checkin_answer checkin(const struct machine *m, const struct inventory *inventory, const struct item_report *items, size_t n)
+static inline struct checkin_answer checkin(const struct machine *m, const struct inventory *inventory,
+					    const struct item_report *items, size_t n)
 {
 	struct checkin_answer a;
 	ok(try_checkin(m, inventory, items, n, &a));
@@ -304,7 +331,10 @@ static inline enum err try_report(const struct machine *m, struct id action, enu
 	struct scope s = scope_of_machine(m);
 	struct action_report r = {action, state, error};
 	bool more;
-	return device_report(&s, &(struct device_report){.device = m->id, .fingerprint = m->fingerprint, .results = &r, .result_n = 1}, &more);
+	return device_report(
+		&s,
+		&(struct device_report){.device = m->id, .fingerprint = m->fingerprint, .results = &r, .result_n = 1},
+		&more);
 }
 
 static inline void settings(const char *json)
@@ -329,7 +359,8 @@ static inline struct id new_file_item(const char *path)
 	struct id id;
 	ok(try_item(&F.admin, &item_configuration,
 		    arena_printf(F.d.arena,
-				 "{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"motd\",\"path\":\"%s\","
+				 "{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":"
+				 "\"motd\",\"path\":\"%s\","
 				 "\"content\":\"hello {{displayName}}\"}",
 				 path),
 		    &id));
@@ -341,12 +372,15 @@ static inline enum err try_assign(const struct item_kind *k, struct id item, con
 	char id[ID_TEXT];
 	auto_json *body = NULL;
 	bool app = k == &item_app;
-	const char *json = group == NULL ? arena_printf(F.d.arena, "{\"%s\":[]}", app ? "mobileAppAssignments" : "assignments")
-					 : arena_printf(F.d.arena,
-							"{\"%s\":[{%s\"target\":{\"@odata.type\":\"#microsoft.graph.groupAssignmentTarget\","
-							"\"groupId\":\"%s\"}}]}",
-							app ? "mobileAppAssignments" : "assignments", app ? "\"intent\":\"required\"," : "",
-							id_format(*group, id));
+	const char *json =
+		group == NULL
+			? arena_printf(F.d.arena, "{\"%s\":[]}", app ? "mobileAppAssignments" : "assignments")
+			: arena_printf(
+				  F.d.arena,
+				  "{\"%s\":[{%s\"target\":{\"@odata.type\":\"#microsoft.graph.groupAssignmentTarget\","
+				  "\"groupId\":\"%s\"}}]}",
+				  app ? "mobileAppAssignments" : "assignments", app ? "\"intent\":\"required\"," : "",
+				  id_format(*group, id));
 	TRY(json_read(&F.admin, json, strlen(json), &body));
 	return item_assign(&F.admin, k, item, body);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Enrolment: tokens are used once and in time, terms are accepted in their current version, certificates identify, renew and end. */
+ * Enrolment: tokens are used once and in time, terms are accepted in their current version, certificates identify,
+ * renew and end. */
 #include "fixture.h"
 
 #include "devices/removal.h"
@@ -12,13 +13,17 @@ static void a_token_enrols_one_device(void **state)
 	one_event(ACT_DEVICE_ENROLL, ok(try_enrol(t.text, NULL, 0, true, &m)));
 	assert_string_equal(device_text(m.id, "owner_type"), "personal");
 	assert_string_equal(device_text(m.id, "management_state"), "managed");
-	assert_int_equal(answer(&F.admin, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2 AND user_id = ?3",
-				db_v_id(&m.id), db_v_id(&F.user))
-				 .ret,
-			 1);
+	assert_int_equal(
+		answer(&F.admin,
+		       "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2 AND user_id = ?3",
+		       db_v_id(&m.id), db_v_id(&F.user))
+			.ret,
+		1);
 	no_event(refused(try_enrol(t.text, NULL, 0, true, &again), ERR_UNAUTHENTICATED));
 	/* the event is about the person */
-	assert_int_equal(answer(&F.admin, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND subject_id = ?2 AND resource_id = ?3",
+	assert_int_equal(answer(&F.admin,
+				"SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND subject_id = ?2 AND "
+				"resource_id = ?3",
 				db_v_id(&F.user), db_v_id(&m.id))
 				 .ret,
 			 1);
@@ -28,13 +33,15 @@ static void the_text_of_a_token_is_not_kept(void **state)
 {
 	struct enrollment_token t = new_token(true);
 	assert_int_equal(strlen(t.text), ENROLLMENT_TOKEN_TEXT - 1);
-	assert_int_equal(answer(&F.admin, "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1 AND token_hash = ?2",
+	assert_int_equal(answer(&F.admin,
+				"SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1 AND token_hash = ?2",
 				db_v_blob(t.text, strlen(t.text)), db_v_null())
 				 .ret,
 			 0);
 	uint8_t hash[32];
 	assert_true(enrollment_token_hash(&F.admin, t.text, hash));
-	assert_int_equal(answer(&F.admin, "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1 AND token_hash = ?2",
+	assert_int_equal(answer(&F.admin,
+				"SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1 AND token_hash = ?2",
 				db_v_blob(hash, 32), db_v_null())
 				 .ret,
 			 1);
@@ -68,7 +75,9 @@ static void a_disabled_person_enrols_nothing(void **state)
 	ok(enrollment_token_create(&F.admin, bob, false, 1, &t));
 	ok(user_delete(&F.admin, bob));
 	refused(try_enrol(t.text, NULL, 0, true, &m), ERR_FORBIDDEN);
-	assert_int_equal(answer(&F.admin, "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1 AND token_id = ?2 AND used_at IS NULL",
+	assert_int_equal(answer(&F.admin,
+				"SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1 AND token_id = ?2 AND "
+				"used_at IS NULL",
 				db_v_id(&t.token), db_v_null())
 				 .ret,
 			 1);
@@ -79,7 +88,8 @@ static struct id new_terms(void)
 	struct id id;
 	ok(terms_create(&F.admin,
 			record_of(&F.admin, &RES_TERMS, RECORD_CREATE,
-				  "{\"displayName\":\"Privacy\",\"title\":\"T\",\"bodyText\":\"one\",\"acceptanceStatement\":\"I agree\"}"),
+				  "{\"displayName\":\"Privacy\",\"title\":\"T\",\"bodyText\":\"one\","
+				  "\"acceptanceStatement\":\"I agree\"}"),
 			&id));
 	return id;
 }
@@ -90,9 +100,14 @@ static void terms_are_accepted_by_version(void **state)
 	struct id terms = new_terms();
 	struct enrollment_token t = new_token(false);
 	struct accepted_terms accepted = {terms, 1};
-	one_event(ACT_TERMS_UPDATE, ok(terms_patch(&F.admin, terms, record_of(&F.admin, &RES_TERMS, RECORD_PATCH, "{\"description\":\"d\"}"))));
-	one_event(ACT_TERMS_UPDATE, ok(terms_patch(&F.admin, terms, record_of(&F.admin, &RES_TERMS, RECORD_PATCH, "{\"bodyText\":\"two\"}"))));
-	no_event(ok(terms_patch(&F.admin, terms, record_of(&F.admin, &RES_TERMS, RECORD_PATCH, "{\"bodyText\":\"two\"}"))));
+	one_event(ACT_TERMS_UPDATE,
+		  ok(terms_patch(&F.admin, terms,
+				 record_of(&F.admin, &RES_TERMS, RECORD_PATCH, "{\"description\":\"d\"}"))));
+	one_event(ACT_TERMS_UPDATE,
+		  ok(terms_patch(&F.admin, terms,
+				 record_of(&F.admin, &RES_TERMS, RECORD_PATCH, "{\"bodyText\":\"two\"}"))));
+	no_event(ok(
+		terms_patch(&F.admin, terms, record_of(&F.admin, &RES_TERMS, RECORD_PATCH, "{\"bodyText\":\"two\"}"))));
 	refused(try_enrol(t.text, NULL, 0, true, &m), ERR_PRECONDITION);
 	refused(try_enrol(t.text, &accepted, 1, true, &m), ERR_PRECONDITION); /* version 1 was read, 2 is in force */
 	accepted.version = 2;
@@ -102,10 +117,12 @@ static void terms_are_accepted_by_version(void **state)
 	t = new_token(false);
 	one_event(ACT_DEVICE_ENROLL, ok(try_enrol(t.text, &accepted, 1, true, &m))); /* accepted before */
 	one_event(ACT_TERMS_DELETE, ok(terms_delete(&F.admin, terms)));
-	assert_int_equal(answer(&F.admin, "SELECT count(*) FROM terms_acceptances WHERE tenant_id = ?1 AND user_id = ?2 AND version = 2",
-				db_v_id(&F.user), db_v_null())
-				 .ret,
-			 1);
+	assert_int_equal(
+		answer(&F.admin,
+		       "SELECT count(*) FROM terms_acceptances WHERE tenant_id = ?1 AND user_id = ?2 AND version = 2",
+		       db_v_id(&F.user), db_v_null())
+			.ret,
+		1);
 }
 
 static void a_person_is_told_what_is_collected(void **state)
@@ -172,7 +189,8 @@ static void the_old_certificate_works_until_the_new_one_is_used(void **state)
 	struct device_identity who;
 	wait_us(HOUR_US);
 	struct scope s = scope_of_machine(&m);
-	one_event(ACT_DEVICE_CERTIFICATE, ok_in(&s, device_renew(&s, m.id, m.fingerprint, new_csr(), &renewed.certificate)));
+	one_event(ACT_DEVICE_CERTIFICATE,
+		  ok_in(&s, device_renew(&s, m.id, m.fingerprint, new_csr(), &renewed.certificate)));
 	memcpy(renewed.fingerprint, renewed.certificate.fingerprint, 32);
 	no_event(checkin(&m, NULL, NULL, 0));
 	ok(identify(F.tenant, m.fingerprint, &who));

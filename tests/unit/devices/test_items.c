@@ -4,7 +4,10 @@
 
 static struct item_report report_of(struct id item, int64_t version, enum item_state state)
 {
-	return (struct item_report){.item = item, .version = version, .state = state, .identifier = state == ITEM_installed ? "etc/motd" : NULL};
+	return (struct item_report){.item = item,
+				    .version = version,
+				    .state = state,
+				    .identifier = state == ITEM_installed ? "etc/motd" : NULL};
 }
 
 static void patch_item(struct id item, const char *json)
@@ -129,7 +132,8 @@ static void apps_are_items_with_an_intent(void **state)
 	char group[ID_TEXT];
 	auto_json *optional = NULL;
 	one_event(ACT_APP_CREATE, ok(try_item(&F.admin, &item_app,
-					      "{\"@odata.type\":\"#microsoft.graph.linuxDebianApp\",\"displayName\":\"Acme\",\"publisher\":\"Acme\","
+					      "{\"@odata.type\":\"#microsoft.graph.linuxDebianApp\",\"displayName\":"
+					      "\"Acme\",\"publisher\":\"Acme\","
 					      "\"package\":\"acme\",\"dataPaths\":[\"/var/lib/acme\"]}",
 					      &app)));
 	one_event(ACT_APP_ASSIGN, ok(try_assign(&item_app, app, &F.group)));
@@ -137,10 +141,11 @@ static void apps_are_items_with_an_intent(void **state)
 	struct checkin_answer a = checkin(&m, NULL, NULL, 0);
 	assert_int_equal(a.item_n, 1);
 	assert_int_equal(a.items[0].type, PAYLOAD_app);
-	const char *json = arena_printf(F.d.arena,
-					"{\"mobileAppAssignments\":[{\"intent\":\"available\",\"target\":{\"@odata.type\":"
-					"\"#microsoft.graph.groupAssignmentTarget\",\"groupId\":\"%s\"}}]}",
-					id_format(F.group, group));
+	const char *json = arena_printf(
+		F.d.arena,
+		"{\"mobileAppAssignments\":[{\"intent\":\"available\",\"target\":{\"@odata.type\":"
+		"\"#microsoft.graph.groupAssignmentTarget\",\"groupId\":\"%s\"}}]}",
+		id_format(F.group, group));
 	ok(json_read(&F.admin, json, strlen(json), &optional));
 	refused(item_assign(&F.admin, &item_app, app, optional), ERR_BAD_REQUEST);
 	F.admin.detail = NULL;
@@ -154,11 +159,16 @@ static void refused_items_change_nothing(void **state)
 	static const char *const bad[] = {
 		"{\"displayName\":\"x\",\"path\":\"/etc/x\",\"content\":\"\"}",
 		"{\"@odata.type\":\"#microsoft.graph.linuxDebianApp\",\"displayName\":\"x\",\"package\":\"acme\"}",
-		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"path\":\"/etc/x\",\"content\":\"\"}",
-		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":\"/etc/x\",\"content\":\"\",\"ssid\":\"y\"}",
-		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":\"/etc/x\",\"content\":\"\",\"version\":9}",
-		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":\"/root/x\",\"content\":\"\"}",
-		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":\"/etc/x\",\"content\":\"\",\"payload\":{}}",
+		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"path\":\"/etc/"
+		"x\",\"content\":\"\"}",
+		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":"
+		"\"/etc/x\",\"content\":\"\",\"ssid\":\"y\"}",
+		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":"
+		"\"/etc/x\",\"content\":\"\",\"version\":9}",
+		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":"
+		"\"/root/x\",\"content\":\"\"}",
+		"{\"@odata.type\":\"#microsoft.graph.linuxSettingsFileConfiguration\",\"displayName\":\"x\",\"path\":"
+		"\"/etc/x\",\"content\":\"\",\"payload\":{}}",
 	};
 	struct id item;
 	int64_t before = all_events(&F.admin);

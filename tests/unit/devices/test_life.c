@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The life of a device: inventory, what is asked of it and what it answers, with exactly one event for every change and none for telemetry. */
+ * The life of a device: inventory, what is asked of it and what it answers, with exactly one event for every change and
+ * none for telemetry. */
 #include "fixture.h"
 
 #include "devices/managed_device.h"
@@ -7,8 +8,16 @@
 
 static struct inventory plain(void)
 {
-	return (struct inventory){.device_name = "ada-laptop", .manufacturer = "LENOVO", .model = "X1", .serial_number = "PF-1", .os_version = "12",
-				  .processor_count = 8, .physical_memory = -1, .total_storage = 1000, .free_storage = 500, .encrypted = 1};
+	return (struct inventory){.device_name = "ada-laptop",
+				  .manufacturer = "LENOVO",
+				  .model = "X1",
+				  .serial_number = "PF-1",
+				  .os_version = "12",
+				  .processor_count = 8,
+				  .physical_memory = -1,
+				  .total_storage = 1000,
+				  .free_storage = 500,
+				  .encrypted = 1};
 }
 
 /* ---- inventory ---- */
@@ -70,8 +79,10 @@ static void what_was_not_asked_for_is_refused(void **state)
 
 static int64_t version_of(struct id device, const char *name)
 {
-	return answer(&F.admin, "SELECT CAST(version AS INTEGER) FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND name = ?3", db_v_id(&device),
-		      db_v_text(name))
+	return answer(&F.admin,
+		      "SELECT CAST(version AS INTEGER) FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND "
+		      "name = ?3",
+		      db_v_id(&device), db_v_text(name))
 		.ret;
 }
 
@@ -90,11 +101,13 @@ static void packages_are_replaced_by_difference(void **state)
 	no_event(checkin(&m, &i, NULL, 0));
 	assert_int_equal(device_count("detected_apps", m.id), MANY);
 	for (int k = 0; k < MANY; k++)
-		p[k] = (struct inventory_package){arena_printf(F.d.arena, "package-%d", k % 10), k % 10 == 3 ? "2" : "1"};
+		p[k] = (struct inventory_package){arena_printf(F.d.arena, "package-%d", k % 10),
+						  k % 10 == 3 ? "2" : "1"};
 	no_event(checkin(&m, &i, NULL, 0));
 	assert_int_equal(device_count("detected_apps", m.id), 10);
 	assert_int_equal(version_of(m.id, "package-3"), 2);
-	struct record *r = record_of(&F.admin, &RES_MANAGED_DEVICE, RECORD_PATCH, "{\"managedDeviceOwnerType\":\"personal\"}");
+	struct record *r = record_of(&F.admin, &RES_MANAGED_DEVICE, RECORD_PATCH,
+				     "{\"managedDeviceOwnerType\":\"personal\"}");
 	one_event(ACT_DEVICE_UPDATE, ok(managed_device_patch(&F.admin, m.id, r)));
 	assert_int_equal(device_count("detected_apps", m.id), 0);
 	settings("{\"collectPackages\":false}");
@@ -111,9 +124,13 @@ static void a_retire_from_request_to_the_devices_word(void **state)
 	assert_int_equal(events(&F.admin, ACT_DUTY_CREATE) > 0, 1);
 	assert_string_equal(device_text(m.id, "management_state"), "retirePending");
 	assert_int_equal(duties(m.id), 1);
-	assert_int_equal(answer(&F.admin, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&m.id), db_v_null()).ret,
+	assert_int_equal(answer(&F.admin, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+				db_v_id(&m.id), db_v_null())
+				 .ret,
 			 F.now + 7 * DAY_US);
-	assert_int_equal(answer(&F.admin, "SELECT deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&m.id), db_v_null()).ret,
+	assert_int_equal(answer(&F.admin, "SELECT deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+				db_v_id(&m.id), db_v_null())
+				 .ret,
 			 F.now + 30 * DAY_US);
 	no_event(ok(device_retire(&F.admin, m.id))); /* once more changes nothing */
 	assert_int_equal(duties(m.id), 1);
@@ -131,7 +148,9 @@ static void a_retire_from_request_to_the_devices_word(void **state)
 	assert_int_equal(events(&F.admin, ACT_ACTION_RESULT), before + 1);
 	assert_string_equal(action_state_of(m.id, "retire"), "done");
 	assert_string_equal(device_text(m.id, "management_state"), "deletePending");
-	assert_true(answer(&F.admin, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&m.id), db_v_null()).ret <= F.now);
+	assert_true(answer(&F.admin, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+			   db_v_id(&m.id), db_v_null())
+			    .ret <= F.now);
 	refused(try_checkin(&m, NULL, NULL, 0, &a), ERR_UNAUTHENTICATED); /* its certificate ended with it */
 	no_event(ok(device_retire(&F.admin, m.id)));
 	assert_int_equal(duties(m.id), 1);
@@ -150,7 +169,9 @@ static void a_failed_retire_shows_and_keeps_its_duty(void **state)
 	no_event(ok(try_report(&m, action, ACTION_failed, "disk full"))); /* said before */
 	no_event(refused(try_report(&m, action, ACTION_done, NULL), ERR_CONFLICT));
 	assert_int_equal(duties(m.id), 1);
-	assert_true(answer(&F.admin, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&m.id), db_v_null()).ret > F.now);
+	assert_true(answer(&F.admin, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+			   db_v_id(&m.id), db_v_null())
+			    .ret > F.now);
 	one_event(ACT_DEVICE_RETIRE, ok(device_retire(&F.admin, m.id))); /* may be asked again; the duty is the same */
 	assert_int_equal(duties(m.id), 1);
 }
@@ -168,7 +189,8 @@ static void nobody_reports_for_another(void **state)
 
 static void what_is_never_wiped(void **state)
 {
-	struct machine mine = new_machine(false, true), counted = new_machine(true, false), company = new_machine(true, true);
+	struct machine mine = new_machine(false, true), counted = new_machine(true, false),
+		       company = new_machine(true, true);
 	struct wipe_options none = {false, false}, keep = {true, false};
 	no_event(refused(device_wipe(&F.admin, mine.id, &none), ERR_BAD_REQUEST));
 	assert_non_null(strstr(F.admin.detail, "retire it"));
@@ -240,7 +262,9 @@ static void a_deleted_device_is_hidden_and_still_retired(void **state)
 	assert_int_equal(a.action_n, 1);
 	assert_string_equal(a.actions[0].name, "retire");
 	assert_string_equal(device_text(m.id, "management_state"), "deletePending");
-	assert_string_equal(answer(&F.admin, "SELECT trigger_name FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&m.id), db_v_null()).text,
+	assert_string_equal(answer(&F.admin, "SELECT trigger_name FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+				   db_v_id(&m.id), db_v_null())
+				    .text,
 			    "deviceDelete");
 	ok(try_report(&m, a.actions[0].action, ACTION_done, NULL));
 }
@@ -258,12 +282,16 @@ static void a_person_leaves_with_their_own_device_only(void **state)
 	assert_int_equal(all_events(&F.admin), before + 2); /* left, duty */
 	assert_int_equal(events(&F.admin, ACT_DEVICE_LEAVE), left + 1);
 	assert_int_equal(s.actor.type, ACTOR_DEVICE);
-	assert_int_equal(answer(&F.admin, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2 AND actor_id = ?3",
+	assert_int_equal(answer(&F.admin,
+				"SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2 AND "
+				"actor_id = ?3",
 				db_v_text(activity_info(ACT_DEVICE_LEAVE)->type), db_v_id(&F.user))
 				 .ret,
 			 1);
 	assert_string_equal(action_state_of(mine.id, "retire"), "issued");
-	assert_string_equal(answer(&F.admin, "SELECT trigger_name FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&mine.id), db_v_null()).text,
+	assert_string_equal(answer(&F.admin, "SELECT trigger_name FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+				   db_v_id(&mine.id), db_v_null())
+				    .text,
 			    "selfRemoval");
 	no_event(ok_in(&s, device_leave(&s, mine.id, mine.fingerprint, &again)));
 	assert_true(id_equal(action, again));
@@ -273,16 +301,19 @@ static void a_person_leaves_with_their_own_device_only(void **state)
 
 static void little_of_a_device_may_be_written(void **state)
 {
-	static const char *const no[] = {"{\"deviceName\":\"x\"}", "{\"serialNumber\":\"x\"}", "{\"managementState\":\"managed\"}", "{\"hidden\":1}"};
+	static const char *const no[] = {"{\"deviceName\":\"x\"}", "{\"serialNumber\":\"x\"}",
+					 "{\"managementState\":\"managed\"}", "{\"hidden\":1}"};
 	struct machine m = new_machine(false, true);
 	for (size_t i = 0; i < 4; i++) {
 		auto_json *body = NULL;
 		struct record *r;
 		ok(json_read(&F.admin, no[i], strlen(no[i]), &body));
-		refused(record_parse(&F.admin, &RES_MANAGED_DEVICE, body, RECORD_PATCH, API_V1, NULL, &r), ERR_BAD_REQUEST);
+		refused(record_parse(&F.admin, &RES_MANAGED_DEVICE, body, RECORD_PATCH, API_V1, NULL, &r),
+			ERR_BAD_REQUEST);
 		F.admin.detail = NULL;
 	}
-	struct record *r = record_of(&F.admin, &RES_MANAGED_DEVICE, RECORD_PATCH, "{\"managedDeviceName\":\"Ada's\",\"notes\":\"a\\nb\"}");
+	struct record *r = record_of(&F.admin, &RES_MANAGED_DEVICE, RECORD_PATCH,
+				     "{\"managedDeviceName\":\"Ada's\",\"notes\":\"a\\nb\"}");
 	one_event(ACT_DEVICE_UPDATE, ok(managed_device_patch(&F.admin, m.id, r)));
 	no_event(ok(managed_device_patch(&F.admin, m.id, r)));
 	r = record_of(&F.admin, &RES_MANAGED_DEVICE, RECORD_PATCH, "{\"managedDeviceOwnerType\":\"unknown\"}");

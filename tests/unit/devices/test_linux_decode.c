@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Messages of the agent: a good one becomes its struct, every hostile one is refused with a reason that quotes nothing of it. */
+ * Messages of the agent: a good one becomes its struct, every hostile one is refused with a reason that quotes nothing
+ * of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,15 +53,20 @@ static enum err checkin(const char *text, struct linux_checkin *ret)
 static void a_whole_check_in(void **state)
 {
 	struct linux_checkin c;
-	enum err e = checkin("{\"inventory\":{\"deviceName\":\"ada\",\"manufacturer\":\"LENOVO\",\"model\":null,\"serialNumber\":\"PF1\",\"chassisType\":\"laptop\","
-			     "\"osName\":\"Debian GNU/Linux\",\"osVersion\":\"12\",\"osBuild\":\"12.5\",\"kernel\":\"6.1\",\"architecture\":\"x86_64\","
-			     "\"processor\":\"i7\",\"processorCount\":8,\"physicalMemoryBytes\":16000000000,\"totalStorageBytes\":512,\"freeStorageBytes\":0,"
-			     "\"encrypted\":true,\"disks\":[{\"name\":\"vda\",\"model\":\"QEMU\",\"sizeBytes\":512}],"
-			     "\"networkInterfaces\":[{\"name\":\"eth0\",\"mac\":\"00:11:22:33:44:55\",\"kind\":\"ethernet\",\"addresses\":[\"10.0.0.1\",\"fe80::1\"]},"
-			     "{\"name\":\"wlan0\",\"kind\":\"wifi\"}],\"packages\":[{\"name\":\"bash\",\"version\":\"5.2\"}]},"
-			     "\"items\":[{\"id\":\"" ID "\",\"version\":3,\"state\":\"installed\",\"identifier\":\"etc/motd\"},"
-			     "{\"id\":\"" ID "\",\"state\":\"removed\"}]}",
-			     &c);
+	enum err e = checkin(
+		"{\"inventory\":{\"deviceName\":\"ada\",\"manufacturer\":\"LENOVO\",\"model\":null,\"serialNumber\":"
+		"\"PF1\",\"chassisType\":\"laptop\","
+		"\"osName\":\"Debian "
+		"GNU/Linux\",\"osVersion\":\"12\",\"osBuild\":\"12.5\",\"kernel\":\"6.1\",\"architecture\":\"x86_64\","
+		"\"processor\":\"i7\",\"processorCount\":8,\"physicalMemoryBytes\":16000000000,\"totalStorageBytes\":"
+		"512,\"freeStorageBytes\":0,"
+		"\"encrypted\":true,\"disks\":[{\"name\":\"vda\",\"model\":\"QEMU\",\"sizeBytes\":512}],"
+		"\"networkInterfaces\":[{\"name\":\"eth0\",\"mac\":\"00:11:22:33:44:55\",\"kind\":\"ethernet\","
+		"\"addresses\":[\"10.0.0.1\",\"fe80::1\"]},"
+		"{\"name\":\"wlan0\",\"kind\":\"wifi\"}],\"packages\":[{\"name\":\"bash\",\"version\":\"5.2\"}]},"
+		"\"items\":[{\"id\":\"" ID "\",\"version\":3,\"state\":\"installed\",\"identifier\":\"etc/motd\"},"
+		"{\"id\":\"" ID "\",\"state\":\"removed\"}]}",
+		&c);
 	assert_string_equal(e == OK ? "" : scope_detail(&S, e), "");
 	assert_true(c.has_inventory);
 	assert_string_equal(c.inventory.device_name, "ada");
@@ -98,21 +104,39 @@ static void what_is_not_said_is_unknown(void **state)
 static void hostile_check_ins(void **state)
 {
 	static const char *const rows[] = {
-		"", "[]", "null", "{", "{\"inventory\":{}}", "{\"inventory\":[]}", "{\"inventory\":{\"deviceName\":\"\"}}",
-		"{\"inventory\":{\"deviceName\":7}}", "{\"inventory\":{\"deviceName\":\"a\\u0000b\"}}", "{\"inventory\":{\"deviceName\":\"a\\nb\"}}",
-		"{\"inventory\":{\"deviceName\":\"a\",\"deviceName\":\"b\"}}", "{\"inventory\":{\"deviceName\":\"a\",\"imei\":\"1\"}}", "{\"location\":1}",
-		"{\"inventory\":{\"deviceName\":\"a\",\"processorCount\":-1}}", "{\"inventory\":{\"deviceName\":\"a\",\"processorCount\":1.5}}",
-		"{\"inventory\":{\"deviceName\":\"a\",\"processorCount\":99999999999999999999}}", "{\"inventory\":{\"deviceName\":\"a\",\"encrypted\":\"yes\"}}",
-		"{\"inventory\":{\"deviceName\":\"a\",\"disks\":{}}}", "{\"inventory\":{\"deviceName\":\"a\",\"disks\":[1]}}",
+		"",
+		"[]",
+		"null",
+		"{",
+		"{\"inventory\":{}}",
+		"{\"inventory\":[]}",
+		"{\"inventory\":{\"deviceName\":\"\"}}",
+		"{\"inventory\":{\"deviceName\":7}}",
+		"{\"inventory\":{\"deviceName\":\"a\\u0000b\"}}",
+		"{\"inventory\":{\"deviceName\":\"a\\nb\"}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"deviceName\":\"b\"}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"imei\":\"1\"}}",
+		"{\"location\":1}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"processorCount\":-1}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"processorCount\":1.5}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"processorCount\":99999999999999999999}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"encrypted\":\"yes\"}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"disks\":{}}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"disks\":[1]}}",
 		"{\"inventory\":{\"deviceName\":\"a\",\"disks\":[{\"model\":\"x\"}]}}",
-		"{\"inventory\":{\"deviceName\":\"a\",\"networkInterfaces\":[{\"name\":\"eth0\",\"kind\":\"bluetooth\"}]}}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"networkInterfaces\":[{\"name\":\"eth0\",\"kind\":\"bluetooth\"}"
+		"]}}",
 		"{\"inventory\":{\"deviceName\":\"a\",\"networkInterfaces\":[{\"name\":\"eth0\",\"addresses\":[7]}]}}",
 		"{\"inventory\":{\"deviceName\":\"a\",\"networkInterfaces\":[{\"name\":\"eth0\",\"ssid\":\"home\"}]}}",
 		"{\"inventory\":{\"deviceName\":\"a\",\"packages\":[{\"name\":\"bash\"}]}}",
-		"{\"inventory\":{\"deviceName\":\"a\",\"packages\":[{\"name\":\"bash\",\"version\":\"1\",\"files\":[]}]}}",
-		"{\"items\":[{\"id\":\"x\",\"version\":1,\"state\":\"installed\"}]}", "{\"items\":[{\"id\":\"" ID "\",\"state\":\"installed\"}]}",
-		"{\"items\":[{\"id\":\"" ID "\",\"version\":1,\"state\":\"pending\"}]}", "{\"items\":[{\"version\":1,\"state\":\"installed\"}]}",
-		"{\"items\":\"none\"}", "{\"items\":[[]]}",
+		"{\"inventory\":{\"deviceName\":\"a\",\"packages\":[{\"name\":\"bash\",\"version\":\"1\",\"files\":[]}]"
+		"}}",
+		"{\"items\":[{\"id\":\"x\",\"version\":1,\"state\":\"installed\"}]}",
+		"{\"items\":[{\"id\":\"" ID "\",\"state\":\"installed\"}]}",
+		"{\"items\":[{\"id\":\"" ID "\",\"version\":1,\"state\":\"pending\"}]}",
+		"{\"items\":[{\"version\":1,\"state\":\"installed\"}]}",
+		"{\"items\":\"none\"}",
+		"{\"items\":[[]]}",
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct linux_checkin c;
@@ -159,7 +183,8 @@ static void lists_are_bounded(void **state)
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct linux_checkin c;
-		char *most = many(rows[i].member, rows[i].one, rows[i].most), *more = many(rows[i].member, rows[i].one, rows[i].most + 1);
+		char *most = many(rows[i].member, rows[i].one, rows[i].most),
+		     *more = many(rows[i].member, rows[i].one, rows[i].most + 1);
 		assert_int_equal(checkin(most, &c), OK);
 		assert_int_equal(checkin(more, &c), ERR_BAD_REQUEST);
 		free(most);
@@ -175,7 +200,8 @@ static void reports(void **state)
 	} rows[] = {
 		{"{}", true},
 		{"{\"results\":[{\"id\":\"" ID "\",\"state\":\"done\"}]}", true},
-		{"{\"results\":[{\"id\":\"" ID "\",\"state\":\"failed\",\"error\":\"disk\\nfull\"}],\"items\":[]}", true},
+		{"{\"results\":[{\"id\":\"" ID "\",\"state\":\"failed\",\"error\":\"disk\\nfull\"}],\"items\":[]}",
+		 true},
 		{"{\"results\":[{\"id\":\"" ID "\",\"state\":\"notSupported\"}]}", true},
 		{"{\"results\":[{\"id\":\"" ID "\",\"state\":\"pending\"}]}", false},
 		{"{\"results\":[{\"id\":\"" ID "\",\"state\":\"canceled\"}]}", false},
@@ -195,7 +221,8 @@ static void reports(void **state)
 
 static void enrolments(void **state)
 {
-	static const char good[] = "{\"token\":\"t\",\"csr\":\"-----BEGIN\\nx\",\"acceptedTerms\":[{\"id\":\"" ID "\",\"version\":2}],"
+	static const char good[] = "{\"token\":\"t\",\"csr\":\"-----BEGIN\\nx\",\"acceptedTerms\":[{\"id\":\"" ID
+				   "\",\"version\":2}],"
 				   "\"device\":{\"deviceName\":\"a\",\"serialNumber\":\"s\"},\"provisioning\":false}";
 	static const char *const bad[] = {
 		"{\"csr\":\"x\",\"device\":{\"deviceName\":\"a\"}}",
@@ -203,7 +230,8 @@ static void enrolments(void **state)
 		"{\"token\":\"t\",\"csr\":\"x\"}",
 		"{\"token\":\"t\",\"csr\":\"x\",\"device\":{}}",
 		"{\"token\":\"t\",\"csr\":\"x\",\"device\":{\"deviceName\":\"a\",\"owner\":\"me\"}}",
-		"{\"token\":\"t\",\"csr\":\"x\",\"device\":{\"deviceName\":\"a\"},\"acceptedTerms\":[{\"id\":\"" ID "\"}]}",
+		"{\"token\":\"t\",\"csr\":\"x\",\"device\":{\"deviceName\":\"a\"},\"acceptedTerms\":[{\"id\":\"" ID
+		"\"}]}",
 		"{\"token\":\"t\",\"csr\":\"x\",\"device\":{\"deviceName\":\"a\"},\"tenant\":\"" ID "\"}",
 		"{\"token\":\"t\",\"csr\":\"x\",\"device\":{\"deviceName\":\"a\"},\"provisioning\":\"no\"}",
 	};

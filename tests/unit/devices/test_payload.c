@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Properties of items: what is accepted, what is refused and why, secrets, placeholders, and the paths that the agent may touch as root. */
+ * Properties of items: what is accepted, what is refused and why, secrets, placeholders, and the paths that the agent
+ * may touch as root. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +88,8 @@ static void accepted_and_refused(void **state)
 		{PAYLOAD_settings, "{\"path\":\"/etc/motd\",\"content\":\"x\",\"mode\":\"644\"}", false},
 		{PAYLOAD_settings, "{\"path\":\"/etc/motd\",\"content\":\"x\",\"mode\":\"0888\"}", false},
 		{PAYLOAD_settings, "{\"path\":\"/etc/shadow\",\"content\":\"x\"}", false},
-		{PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}", true},
+		{PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}",
+		 true},
 		{PAYLOAD_wifi, "{\"ssid\":\"Guest\",\"security\":\"open\",\"hidden\":true}", true},
 		{PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\"}", false},
 		{PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"short\"}", false},
@@ -97,19 +99,40 @@ static void accepted_and_refused(void **state)
 		{PAYLOAD_wifi, "{\"ssid\":\"\",\"security\":\"open\"}", false},
 		{PAYLOAD_wifi, "{\"ssid\":\"a\\nb\",\"security\":\"open\"}", false},
 		{PAYLOAD_wifi, "{\"ssid\":\"Guest\",\"security\":\"open\",\"hidden\":\"yes\"}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"imap.example.org\",\"outgoingServer\":\"smtp.example.org\"}", true},
+		{PAYLOAD_email,
+		 "{\"accountName\":\"Work\",\"incomingServer\":\"imap.example.org\",\"outgoingServer\":\"smtp.example."
+		 "org\"}",
+		 true},
 		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"imap.example.org\"}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"im ap\",\"outgoingServer\":\"s\"}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"-a.b\",\"outgoingServer\":\"s\"}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"a..b\",\"outgoingServer\":\"s\"}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\",\"incomingPort\":0}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\",\"outgoingPort\":65536}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\",\"incomingProtocol\":\"pop3\"}", false},
-		{PAYLOAD_email, "{\"accountName\":\"Wo\\nrk\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\"}", false},
-		{PAYLOAD_caCertificate, "{\"certificate\":\"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n\"}", false},
+		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"im ap\",\"outgoingServer\":\"s\"}",
+		 false},
+		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"-a.b\",\"outgoingServer\":\"s\"}",
+		 false},
+		{PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"a..b\",\"outgoingServer\":\"s\"}",
+		 false},
+		{PAYLOAD_email,
+		 "{\"accountName\":\"Work\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\",\"incomingPort\":0}",
+		 false},
+		{PAYLOAD_email,
+		 "{\"accountName\":\"Work\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\",\"outgoingPort\":65536}",
+		 false},
+		{PAYLOAD_email,
+		 "{\"accountName\":\"Work\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\",\"incomingProtocol\":"
+		 "\"pop3\"}",
+		 false},
+		{PAYLOAD_email, "{\"accountName\":\"Wo\\nrk\",\"incomingServer\":\"a\",\"outgoingServer\":\"s\"}",
+		 false},
+		{PAYLOAD_caCertificate,
+		 "{\"certificate\":\"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----\\n\"}", false},
 		{PAYLOAD_caCertificate, "{\"certificate\":\"hello\"}", false},
-		{PAYLOAD_app, "{\"package\":\"acme-tool\",\"version\":\"1:2.0~rc1-3\",\"dataPaths\":[\"/var/lib/acme\",\"~/.config/acme\"]}", true},
-		{PAYLOAD_app, "{\"package\":\"acme\",\"version\":null,\"files\":[{\"path\":\"/opt/acme/run\",\"content\":\"#!\",\"mode\":\"0755\"}]}", true},
+		{PAYLOAD_app,
+		 "{\"package\":\"acme-tool\",\"version\":\"1:2.0~rc1-3\",\"dataPaths\":[\"/var/lib/acme\",\"~/.config/"
+		 "acme\"]}",
+		 true},
+		{PAYLOAD_app,
+		 "{\"package\":\"acme\",\"version\":null,\"files\":[{\"path\":\"/opt/acme/"
+		 "run\",\"content\":\"#!\",\"mode\":\"0755\"}]}",
+		 true},
 		{PAYLOAD_app, "{\"package\":\"Acme\"}", false},
 		{PAYLOAD_app, "{\"package\":\"a\"}", false},
 		{PAYLOAD_app, "{\"package\":\"acme --purge\"}", false},
@@ -119,8 +142,10 @@ static void accepted_and_refused(void **state)
 		{PAYLOAD_app, "{\"package\":\"acme\",\"dataPaths\":\"/var/lib/acme\"}", false},
 		{PAYLOAD_app, "{\"package\":\"acme\",\"dataPaths\":[\"/var/lib\"]}", false},
 		{PAYLOAD_app, "{\"package\":\"acme\",\"files\":[{\"path\":\"/home/ada/x\",\"content\":\"\"}]}", false},
-		{PAYLOAD_app, "{\"package\":\"acme\",\"files\":[{\"path\":\"/opt/x\",\"content\":\"\",\"owner\":\"root\"}]}", false},
-		{PAYLOAD_app, "{\"package\":\"acme\",\"files\":[{\"path\":\"/opt/x\",\"content\":\"\",\"mode\":\"4755\"}]}", false},
+		{PAYLOAD_app,
+		 "{\"package\":\"acme\",\"files\":[{\"path\":\"/opt/x\",\"content\":\"\",\"owner\":\"root\"}]}", false},
+		{PAYLOAD_app,
+		 "{\"package\":\"acme\",\"files\":[{\"path\":\"/opt/x\",\"content\":\"\",\"mode\":\"4755\"}]}", false},
 		{PAYLOAD_app, "{\"package\":\"acme\",\"files\":[7]}", false},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++)
@@ -130,13 +155,44 @@ static void accepted_and_refused(void **state)
 
 static void file_paths(void **state)
 {
-	static const char *const good[] = {"/etc/motd", "/etc/acme/acme.conf", "/usr/local/etc/x", "/opt/acme/bin/run", "/etc/groups.d/x/y",
-					   "/homes/x", "/etc/..motd", "/etc/NetworkManager/conf.d/10.conf"};
-	static const char *const bad[] = {
-		"", "/", "etc/motd", "~/.bashrc", "/etc/", "/etc//motd", "/etc/./motd", "/etc/../home/ada/x", "/..", "/etc/motd/..", "/home",
-		"/home/ada/.bashrc", "/root/x", "/proc/sys/x", "/sys/x", "/dev/sda", "/boot/grub/grub.cfg", "/run/x", "/etc/passwd", "/etc/passwd-",
-		"/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/sudoers", "/etc/sudoers.d/x", "/etc/ssh/sshd_config", "/etc/pam.d/x",
-		"/etc/ld.so.preload", "/etc/reeve-agent.conf", "/var/lib/reeve-agent/key.pem", "/etc", "/usr/bin", "/etc/mo\ntd", "/etc/mo\x7ftd"};
+	static const char *const good[] = {"/etc/motd",         "/etc/acme/acme.conf",
+					   "/usr/local/etc/x",  "/opt/acme/bin/run",
+					   "/etc/groups.d/x/y", "/homes/x",
+					   "/etc/..motd",       "/etc/NetworkManager/conf.d/10.conf"};
+	static const char *const bad[] = {"",
+					  "/",
+					  "etc/motd",
+					  "~/.bashrc",
+					  "/etc/",
+					  "/etc//motd",
+					  "/etc/./motd",
+					  "/etc/../home/ada/x",
+					  "/..",
+					  "/etc/motd/..",
+					  "/home",
+					  "/home/ada/.bashrc",
+					  "/root/x",
+					  "/proc/sys/x",
+					  "/sys/x",
+					  "/dev/sda",
+					  "/boot/grub/grub.cfg",
+					  "/run/x",
+					  "/etc/passwd",
+					  "/etc/passwd-",
+					  "/etc/shadow",
+					  "/etc/shadow-",
+					  "/etc/gshadow",
+					  "/etc/sudoers",
+					  "/etc/sudoers.d/x",
+					  "/etc/ssh/sshd_config",
+					  "/etc/pam.d/x",
+					  "/etc/ld.so.preload",
+					  "/etc/reeve-agent.conf",
+					  "/var/lib/reeve-agent/key.pem",
+					  "/etc",
+					  "/usr/bin",
+					  "/etc/mo\ntd",
+					  "/etc/mo\x7ftd"};
 	for (size_t i = 0; i < COUNT(good); i++)
 		if (payload_file_path_problem(good[i]) != NULL)
 			fail_msg("%s %s", good[i], payload_file_path_problem(good[i]));
@@ -147,12 +203,35 @@ static void file_paths(void **state)
 
 static void data_paths(void **state)
 {
-	static const char *const good[] = {"/var/lib/acme", "/opt/acme", "/etc/acme", "/srv/acme/data", "~/.config/acme", "~/.acme", "~/.local/share/acme",
-					   "~/.var/app/org.acme"};
-	static const char *const bad[] = {"/", "/opt", "/acme", "/var/lib", "/var", "/usr/lib", "/var/lib/dpkg", "/home/ada", "/home/ada/.config/acme", "~",
-					  "~/", "~/Documents", "~/Documents/acme", "~/.config", "~/.local/share", "~/.ssh", "~/.ssh/acme", "~/.gnupg",
-					  "~/.mozilla", "~/..", "~/.config/../Documents", "~ada/.config/x", "/var/lib/acme/..", "/var/log", "/etc/systemd/system",
-					  "~/.bashrc", "~/.local/share/keyrings"};
+	static const char *const good[] = {"/var/lib/acme",  "/opt/acme", "/etc/acme",           "/srv/acme/data",
+					   "~/.config/acme", "~/.acme",   "~/.local/share/acme", "~/.var/app/org.acme"};
+	static const char *const bad[] = {"/",
+					  "/opt",
+					  "/acme",
+					  "/var/lib",
+					  "/var",
+					  "/usr/lib",
+					  "/var/lib/dpkg",
+					  "/home/ada",
+					  "/home/ada/.config/acme",
+					  "~",
+					  "~/",
+					  "~/Documents",
+					  "~/Documents/acme",
+					  "~/.config",
+					  "~/.local/share",
+					  "~/.ssh",
+					  "~/.ssh/acme",
+					  "~/.gnupg",
+					  "~/.mozilla",
+					  "~/..",
+					  "~/.config/../Documents",
+					  "~ada/.config/x",
+					  "/var/lib/acme/..",
+					  "/var/log",
+					  "/etc/systemd/system",
+					  "~/.bashrc",
+					  "~/.local/share/keyrings"};
 	for (size_t i = 0; i < COUNT(good); i++)
 		if (payload_data_path_problem(good[i]) != NULL)
 			fail_msg("%s %s", good[i], payload_data_path_problem(good[i]));
@@ -204,19 +283,25 @@ static const char *written(bool for_device, enum payload_type t, const char *tex
 
 static void a_passphrase_is_for_the_device_only(void **state)
 {
-	const char *text = stored(PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}");
+	const char *text = stored(
+		PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}");
 	assert_non_null(text);
 	assert_null(strstr(text, "correct horse"));
 	const char *people = written(false, PAYLOAD_wifi, text, NULL);
 	assert_non_null(strstr(people, "\"passphrase\":null"));
 	const char *device = written(true, PAYLOAD_wifi, text, &(struct payload_person){0});
-	assert_string_equal(device, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\",\"hidden\":false}");
+	assert_string_equal(
+		device,
+		"{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\",\"hidden\":false}");
 }
 
 /* What a client reads and sends back unchanged must change nothing. */
 static void a_secret_sent_back_as_null_stays(void **state)
 {
-	const char *text = stored(PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}"), *after, *names;
+	const char *text = stored(
+			   PAYLOAD_wifi,
+			   "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}"),
+		   *after, *names;
 	auto_json *change = NULL;
 	auto_json *own = NULL;
 	const char *body = "{\"ssid\":\"Office\",\"passphrase\":null}";
@@ -230,7 +315,10 @@ static void a_secret_sent_back_as_null_stays(void **state)
 
 static void opening_a_network_drops_its_passphrase(void **state)
 {
-	const char *text = stored(PAYLOAD_wifi, "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}"), *after, *names;
+	const char *text = stored(
+			   PAYLOAD_wifi,
+			   "{\"ssid\":\"Office\",\"security\":\"wpaPersonal\",\"passphrase\":\"correct horse\"}"),
+		   *after, *names;
 	auto_json *change = json_pack("{s:s}", "security", "open");
 	assert_int_equal(payload_merge(&S, PAYLOAD_wifi, text, change, &after), OK);
 	assert_null(strstr(after, "passphrase"));
@@ -243,20 +331,25 @@ static void opening_a_network_drops_its_passphrase(void **state)
 
 static void an_email_profile_is_the_persons_own(void **state)
 {
-	const char *text = stored(PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"imap.example.org\",\"outgoingServer\":\"smtp.example.org\"}");
-	const char *device = written(true, PAYLOAD_email, text, &(struct payload_person){"ada@example.org", NULL, "Ada \"L\""});
+	const char *text = stored(PAYLOAD_email, "{\"accountName\":\"Work\",\"incomingServer\":\"imap.example.org\","
+						 "\"outgoingServer\":\"smtp.example.org\"}");
+	const char *device = written(true, PAYLOAD_email, text,
+				     &(struct payload_person){"ada@example.org", NULL, "Ada \"L\""});
 	assert_non_null(strstr(device, "\"emailAddress\":\"ada@example.org\"")); /* no mail: the UPN */
 	assert_non_null(strstr(device, "\"userName\":\"ada@example.org\""));
 	assert_non_null(strstr(device, "\"displayName\":\"Ada \\\"L\\\"\""));
 	assert_non_null(strstr(device, "\"incomingPort\":993"));
-	device = written(true, PAYLOAD_email, text, &(struct payload_person){"ada@example.org", "a.l@example.org", "Ada"});
+	device = written(true, PAYLOAD_email, text,
+			 &(struct payload_person){"ada@example.org", "a.l@example.org", "Ada"});
 	assert_non_null(strstr(device, "\"emailAddress\":\"a.l@example.org\""));
 	assert_null(strstr(written(false, PAYLOAD_email, text, NULL), "displayName")); /* the base type's own */
 }
 
 static void placeholders_are_three_and_no_more(void **state)
 {
-	const char *text = stored(PAYLOAD_settings, "{\"path\":\"/etc/x\",\"content\":\"{{mail}}|{{ mail }}|{{secret}}|{{userPrincipalName}}|{{\"}");
+	const char *text = stored(
+		PAYLOAD_settings,
+		"{\"path\":\"/etc/x\",\"content\":\"{{mail}}|{{ mail }}|{{secret}}|{{userPrincipalName}}|{{\"}");
 	const char *device = written(true, PAYLOAD_settings, text, &(struct payload_person){"u@x", "m@x", "D"});
 	assert_non_null(strstr(device, "\"content\":\"m@x|{{ mail }}|{{secret}}|u@x|{{\""));
 	device = written(true, PAYLOAD_settings, text, &(struct payload_person){0});
@@ -270,14 +363,16 @@ static void an_item_has_a_size(void **state)
 	memset(big, 'x', LIMIT_PAYLOAD_BYTES);
 	assert_null(stored(PAYLOAD_settings, arena_printf(s->arena, "{\"path\":\"/etc/x\",\"content\":\"%s\"}", big)));
 	big[LIMIT_PAYLOAD_BYTES - 200] = '\0';
-	assert_non_null(stored(PAYLOAD_settings, arena_printf(s->arena, "{\"path\":\"/etc/x\",\"content\":\"%s\"}", big)));
+	assert_non_null(
+		stored(PAYLOAD_settings, arena_printf(s->arena, "{\"path\":\"/etc/x\",\"content\":\"%s\"}", big)));
 }
 
 static void types_are_of_their_item(void **state)
 {
 	enum payload_type t;
 	assert_true(payload_type_parse("#microsoft.graph.linuxDebianApp", ITEM_APP, &t) && t == PAYLOAD_app);
-	assert_true(payload_type_parse("microsoft.graph.linuxWiFiConfiguration", ITEM_CONFIGURATION, &t) && t == PAYLOAD_wifi);
+	assert_true(payload_type_parse("microsoft.graph.linuxWiFiConfiguration", ITEM_CONFIGURATION, &t) &&
+		    t == PAYLOAD_wifi);
 	assert_false(payload_type_parse("#microsoft.graph.linuxDebianApp", ITEM_CONFIGURATION, &t));
 	assert_false(payload_type_parse("#microsoft.graph.windows10GeneralConfiguration", ITEM_CONFIGURATION, &t));
 	assert_false(payload_type_parse("", ITEM_CONFIGURATION, &t));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tables: every pair of action states, what Graph calls them, and effects for every platform, ownership and action. */
+ * The tables: every pair of action states, what Graph calls them, and effects for every platform, ownership and action.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +34,8 @@ static void every_pair_of_states(void **state)
 		for (int to = 0; to < ACTION_STATE_COUNT; to++)
 			if (action_may_move((enum action_state)from, (enum action_state)to) !=
 			    expected((enum action_state)from, (enum action_state)to))
-				fail_msg("%s to %s", action_state_name((enum action_state)from), action_state_name((enum action_state)to));
+				fail_msg("%s to %s", action_state_name((enum action_state)from),
+					 action_state_name((enum action_state)to));
 }
 
 static void open_states_are_those_that_wait_for_the_device(void **state)
@@ -91,7 +93,8 @@ static void every_action_says_what_becomes_of_everything(void **state)
 			for (size_t o = 0; o < 2; o++)
 				for (size_t a = 0; a < 4; a++)
 					if (!has_effect(platforms[p], owners[o], actions[a], all[i].what))
-						fail_msg("%s %s %s says nothing of %s", platforms[p], owners[o], actions[a], all[i].what);
+						fail_msg("%s %s %s says nothing of %s", platforms[p], owners[o],
+							 actions[a], all[i].what);
 	assert_int_equal(n % (1 * 2 * 4), 0); /* and no row is of another platform, ownership or action */
 }
 
