@@ -14,17 +14,43 @@
 
 enum { SEGMENTS_MAX = 12 };
 
+struct segment {
+	const char *s, *bare; /* bare: without its namespace; s itself where it has none */
+	size_t n, bare_n;
+	enum api_version version; /* 0: it is none */
+};
+
 struct segments {
-	const char *s[SEGMENTS_MAX];
+	struct segment s[SEGMENTS_MAX];
 	size_t n;
 	bool bad;
 };
+
+/* microsoft.graph.x and graph.x -> x */
+static const char *without_namespace(const char *s)
+{
+	static const char *const spaces[] = {"microsoft.graph.", "graph."};
+	for (size_t i = 0; i < 2; i++)
+		if (strncasecmp(s, spaces[i], strlen(spaces[i])) == 0)
+			return s + strlen(spaces[i]);
+	return s;
+}
+
+static enum api_version version_of(const char *segment)
+{
+	if (strcasecmp(segment, "v1.0") == 0)
+		return API_V1;
+	return strcasecmp(segment, "beta") == 0 ? API_BETA : 0;
+}
 
 static bool push(struct segments *out, const char *s)
 {
 	if (out->n == SEGMENTS_MAX)
 		return false;
-	out->s[out->n++] = s;
+	const char *bare = without_namespace(s);
+	size_t n = strlen(s);
+	out->s[out->n++] =
+		(struct segment){.s = s, .n = n, .bare = bare, .bare_n = n - (size_t)(bare - s), .version = version_of(s)};
 	return true;
 }
 
@@ -79,32 +105,15 @@ static void split(struct arena *a, const char *path, struct segments *out)
 	}
 }
 
-/* microsoft.graph.x and graph.x -> x */
-static const char *without_namespace(const char *s)
+static bool literal_matches(const char *want, size_t n, const struct segment *have)
 {
-	static const char *const spaces[] = {"microsoft.graph.", "graph."};
-	for (size_t i = 0; i < 2; i++)
-		if (strncasecmp(s, spaces[i], strlen(spaces[i])) == 0)
-			return s + strlen(spaces[i]);
-	return s;
-}
-
-static bool literal_matches(const char *want, size_t n, const char *have)
-{
-	if (strlen(have) == n && strncasecmp(want, have, n) == 0)
+	if (have->n == n && ((want[0] ^ have->s[0]) & 0x1f) == 0 && strncasecmp(want, have->s, n) == 0)
 		return true;
-	const char *bare_have = without_namespace(have), *bare_want = without_namespace(want);
-	size_t bare_n = n - (size_t)(bare_want - want);
-	if (bare_have == have) /* a cast in the route must be a cast in the path */
+	if (have->bare == have->s) /* a cast in the route must be a cast in the path */
 		return false;
-	return strlen(bare_have) == bare_n && strncasecmp(bare_want, bare_have, bare_n) == 0;
-}
-
-static enum api_version version_of(const char *segment)
-{
-	if (strcasecmp(segment, "v1.0") == 0)
-		return API_V1;
-	return strcasecmp(segment, "beta") == 0 ? API_BETA : 0;
+	const char *bare_want = without_namespace(want);
+	size_t bare_n = n - (size_t)(bare_want - want);
+	return have->bare_n == bare_n && strncasecmp(bare_want, have->bare, bare_n) == 0;
 }
 
 static bool add_param(struct arena *a, struct route_match *m, const char *name, size_t n, const char *value)
@@ -117,17 +126,18 @@ static bool add_param(struct arena *a, struct route_match *m, const char *name, 
 }
 
 /* One segment of a row against one of the path. */
-static bool segment_matches(struct arena *a, const char *want, size_t n, const char *have, struct route_match *m, int *literals)
+static bool segment_matches(struct arena *a, const char *want, size_t n, const struct segment *have, struct route_match *m,
+			    int *literals)
 {
 	if (want[0] != '{') {
 		*literals += 1;
 		return literal_matches(want, n, have);
 	}
 	if (n == 3 && want[1] == 'v') {
-		m->version = version_of(have);
+		m->version = have->version;
 		return m->version != 0;
 	}
-	return *have != '(' && *have != '$' && add_param(a, m, want + 1, n - 2, have);
+	return *have->s != '(' && *have->s != '$' && add_param(a, m, want + 1, n - 2, have->s);
 }
 
 /* The number of literal segments, or -1. */
@@ -138,12 +148,13 @@ static int match(struct arena *a, const char *want, const struct segments *have,
 	m->param_count = 0;
 	m->version = API_V1;
 	for (want++; *want != '\0';) {
-		size_t n = strcspn(want, "/");
+		size_t n = (size_t)(strchrnul(want, '/') - want);
 		const char *arg = memchr(want, '(', n); /* getAuditActivityTypes({category}) */
 		size_t name_n = arg != NULL ? (size_t)(arg - want) : n;
-		if (i >= have->n || !segment_matches(a, want, name_n, have->s[i++], m, &literals))
+		if (i >= have->n || !segment_matches(a, want, name_n, &have->s[i++], m, &literals))
 			return -1;
-		if (arg != NULL && (i >= have->n || have->s[i][0] != '(' || !add_param(a, m, arg + 2, n - name_n - 4, have->s[i++] + 1)))
+		if (arg != NULL &&
+		    (i >= have->n || have->s[i].s[0] != '(' || !add_param(a, m, arg + 2, n - name_n - 4, have->s[i++].s + 1)))
 			return -1;
 		want += n + (want[n] == '/');
 	}
@@ -161,6 +172,7 @@ void route_find(struct arena *a, const struct route *table, size_t n, enum route
 		struct route_match *ret)
 {
 	struct segments segments = {.n = 0};
+	struct route_match m = {.route = NULL}; /* match() sets what it uses of it */
 	int best = -1;
 	*ret = (struct route_match){.version = API_V1};
 	split(a, path, &segments);
@@ -169,7 +181,6 @@ void route_find(struct arena *a, const struct route *table, size_t n, enum route
 		return;
 	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
 	for (size_t i = 0; i < n; i++) {
-		struct route_match m = {.route = &table[i]};
 		if (table[i].listener != on && table[i].listener != ON_BOTH)
 			continue;
 		int literals = match(a, table[i].path, &segments, &m);
@@ -180,6 +191,7 @@ void route_find(struct arena *a, const struct route *table, size_t n, enum route
 			allow(ret, table[i].method);
 		} else if (literals > best) {
 			best = literals;
+			m.route = &table[i];
 			memcpy(m.allow, ret->allow, sizeof m.allow);
 			*ret = m;
 		}
