@@ -14,7 +14,6 @@
 enum { TOKEN_BYTES = 32 };
 
 /* activities.def has no row of its own for this yet: the same activity, with old values and no new ones. */
-enum { TOKEN_REVOKED = ACT_ENROLLMENT_TOKEN };
 
 DB_TENANT(token_insert,
 	  "INSERT INTO enrollment_tokens (tenant_id, token_id, token_hash, user_id, owner_type, created_at, "
@@ -67,7 +66,7 @@ static enum err record_token(struct db_tx *tx, struct id token, struct id user, 
 	if (created)
 		audit_change_add(s->arena, tail, "expirationDateTime", "enrollment_tokens", "expires_at", NULL,
 				 expires);
-	return audit_record(tx, &(struct audit_event){.activity = created ? ACT_ENROLLMENT_TOKEN : TOKEN_REVOKED,
+	return audit_record(tx, &(struct audit_event){.activity = created ? ACT_ENROLLMENT_TOKEN : ACT_ENROLLMENT_TOKEN_DELETE,
 						      .resource_type = "EnrollmentToken",
 						      .resource = token,
 						      .subject = user,
