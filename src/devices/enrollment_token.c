@@ -13,8 +13,6 @@
 
 enum { TOKEN_BYTES = 32 };
 
-/* activities.def has no row of its own for this yet: the same activity, with old values and no new ones. */
-
 DB_TENANT(token_insert,
 	  "INSERT INTO enrollment_tokens (tenant_id, token_id, token_hash, user_id, owner_type, created_at, "
 	  "expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
