@@ -95,7 +95,7 @@ const char *map_retention_text(enum map_retention r)
 		"until the organisation closes its tenant, and 180 days at most",
 		"365 days, or as long as the organisation set (730 days at most)",
 		"until the certificate expires",
-		"30 days",
+		"until it runs out, and 30 days at most after that",
 		"three years",
 		"seconds",
 		"without limit; holds nothing of a person",

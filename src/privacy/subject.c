@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the data map to SQL.  A table is the subject's by its link: USER through its column user_id, DEVICE through its device_id, AUDIT
+ * through two columns.  Of a device everything goes that has its device_id; of a tenant everything that has its tenant_id.
+ */
+#include "privacy/subject.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/limits.h"
+
+#define OF_USERS_DEVICE(more)                                                                                  \
+	"t.tenant_id = ?1 AND t.device_id IN (SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 " \
+	"AND d.user_id = ?2" more ")"
+
+/* ---- whose ---- */
+
+static bool has_column(const struct map_table *t, const char *column)
+{
+	return map_column(t->name, column) != NULL;
+}
+
+size_t subject_parts(const struct map_table *t, enum subject_type type)
+{
+	switch (type) {
+	case SUBJECT_USER:
+		return t->link == MAP_LINK_NONE ? 0 : t->link == MAP_LINK_AUDIT ? 2 : 1;
+	case SUBJECT_DEVICE:
+		return t->link != MAP_LINK_NONE && has_column(t, "device_id");
+	case SUBJECT_TENANT:
+		return has_column(t, "tenant_id");
+	}
+	return 0;
+}
+
+const char *subject_where(struct arena *a, const struct map_table *t, enum subject_type type, size_t part)
+{
+	check(part < subject_parts(t, type));
+	if (type == SUBJECT_TENANT)
+		return "t.tenant_id = ?1";
+	if (type == SUBJECT_DEVICE)
+		return "t.tenant_id = ?1 AND t.device_id = ?2";
+	if (t->link == MAP_LINK_USER)
+		return "t.tenant_id = ?1 AND t.user_id = ?2";
+	if (t->link == MAP_LINK_DEVICE)
+		return OF_USERS_DEVICE("");
+	/* an event in which the person acts on themselves is one event */
+	return part == 0 ? "t.tenant_id = ?1 AND t.actor_id = ?2"
+			 : "t.tenant_id = ?1 AND t.subject_id = ?2 AND (t.actor_id IS NULL OR t.actor_id <> ?2)";
+}
+
+enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type, struct id subject, int64_t *ret)
+{
+	struct arena *a = db_tx_scope(tx)->arena;
+	size_t parts = subject_parts(t, type);
+	*ret = 0;
+	for (size_t i = 0; i < parts; i++) {
+		auto_rows struct db_rows *r = NULL;
+		const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s", t->name, subject_where(a, t, type, i));
+		struct db_value who = db_v_id(&subject);
+		TRY(db_query_text(tx, DB_REACH_TENANT, sql, &who, type == SUBJECT_TENANT ? 0 : 1, &r));
+		if (db_next(r))
+			*ret += db_int(r, 0);
+		TRY(db_rows_err(r));
+	}
+	return OK;
+}
+
+/* ---- what a deletion does ---- */
+
+struct builder {
+	struct arena *a;
+	enum subject_type type;
+	const char *row, *pseudonym; /* how the engine names a row's place, and makes a name of a device_id */
+	struct erase_step *steps;
+	size_t n;
+};
+
+/* where: rows that the statement is still to touch; set: NULL for a deletion */
+static void add_step(struct builder *b, const struct map_table *t, const char *where, const char *set)
+{
+	int most = b->type == SUBJECT_TENANT ? 2 : 3;
+	const char *rows = arena_printf(b->a, "%s IN (SELECT t.%s FROM %s t WHERE %s LIMIT ?%d)", b->row, b->row, t->name, where, most);
+	b->steps[b->n++] = (struct erase_step){
+		.table = t,
+		.verb = set == NULL ? ERASE_DELETE : ERASE_CHANGE,
+		.sql = set == NULL ? arena_printf(b->a, "DELETE FROM %s WHERE tenant_id = ?1 AND %s", t->name, rows)
+				   : arena_printf(b->a, "UPDATE %s SET %s WHERE tenant_id = ?1 AND %s", t->name, set, rows),
+		.count = arena_printf(b->a, "SELECT count(*) FROM %s t WHERE %s", t->name, where),
+	};
+}
+
+/* What rows that stay lose: the SET list, and (for tables that are not found through the person any more once it is done) a condition that
+ * something is left to lose.  NULL: they lose nothing. */
+static const char *losses(struct builder *b, const struct map_table *t, const char **ret_left)
+{
+	size_t n;
+	const struct map_column *c = map_table_columns(t, &n);
+	auto_buf set, left;
+	buf_init(&set, 16 * KIB);
+	buf_init(&left, 16 * KIB);
+	for (size_t i = 0; i < n; i++) {
+		if (c[i].erase != MAP_ERASE_NULL && c[i].erase != MAP_ERASE_PSEUDONYM)
+			continue;
+		bool null = c[i].erase == MAP_ERASE_NULL;
+		const char *value = null ? "NULL" : b->pseudonym;
+		buf_printf(&set, "%s%s = %s", set.len > 0 ? ", " : "", c[i].name, value);
+		if (null)
+			buf_printf(&left, "%st.%s IS NOT NULL", left.len > 0 ? " OR " : "", c[i].name);
+	}
+	if (set.len == 0)
+		return NULL;
+	*ret_left = arena_strndup(b->a, left.data, left.len);
+	return arena_strndup(b->a, set.data, set.len);
+}
+
+static void add_device_table_of_user(struct builder *b, const struct map_table *t)
+{
+	const char *left, *set;
+	switch (t->erase) {
+	case MAP_TABLE_DELETE:
+		add_step(b, t, OF_USERS_DEVICE(""), NULL);
+		return;
+	case MAP_TABLE_OWED:
+		add_step(b, t, OF_USERS_DEVICE(" AND d.owner_type = 'personal'") " AND t.owed_action IS NULL", NULL);
+		break;
+	default:
+		add_step(b, t, OF_USERS_DEVICE(" AND d.owner_type = 'personal'"), NULL);
+		break;
+	}
+	set = losses(b, t, &left);
+	if (set != NULL)
+		add_step(b, t, arena_printf(b->a, OF_USERS_DEVICE(" AND d.owner_type = 'company'") " AND (%s)", left), set);
+}
+
+static void add_user_table(struct builder *b, const struct map_table *t)
+{
+	const char *left, *mine = "t.tenant_id = ?1 AND t.user_id = ?2";
+	if (t->erase == MAP_TABLE_DELETE) {
+		add_step(b, t, mine, NULL);
+		return;
+	}
+	check(t->erase == MAP_TABLE_UNLINK); /* user_id itself is among the losses: a changed row is not found again */
+	add_step(b, t, arena_printf(b->a, "%s AND t.owner_type = 'personal'", mine), NULL);
+	add_step(b, t, arena_printf(b->a, "%s AND t.owner_type = 'company'", mine), losses(b, t, &left));
+}
+
+static void add_table_of_device(struct builder *b, const struct map_table *t)
+{
+	const char *mine = subject_where(b->a, t, SUBJECT_DEVICE, 0);
+	add_step(b, t, t->erase == MAP_TABLE_OWED ? arena_printf(b->a, "%s AND t.owed_action IS NULL", mine) : mine, NULL);
+}
+
+/* Rows that are found through others (a device's, by its user) go first; so the tables with a link of their own come last, and in the
+ * reverse order of the map, which begins with the account. */
+static void build_for_person(struct builder *b, const struct map_table *t, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (t[i].link == MAP_LINK_DEVICE && subject_parts(&t[i], b->type) > 0) {
+			if (b->type == SUBJECT_USER)
+				add_device_table_of_user(b, &t[i]);
+			else
+				add_table_of_device(b, &t[i]);
+		}
+	for (size_t i = n; i-- > 0;)
+		if (t[i].link == MAP_LINK_USER && subject_parts(&t[i], b->type) > 0) {
+			if (b->type == SUBJECT_USER)
+				add_user_table(b, &t[i]);
+			else
+				add_table_of_device(b, &t[i]);
+		}
+}
+
+/* The tenant's own row goes last of all, by erasure.  The log has its own way out (audit_purge_tenant). */
+static void build_for_tenant(struct builder *b, const struct map_table *t, size_t n, unsigned domain_mask)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((domain_mask & 1u << t[i].domain) != 0 && subject_parts(&t[i], SUBJECT_TENANT) > 0 && strcmp(t[i].name, "tenants") != 0)
+			add_step(b, &t[i], subject_where(b->a, &t[i], SUBJECT_TENANT, 0), NULL);
+}
+
+enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask, struct erase_step **ret, size_t *ret_n)
+{
+	size_t n;
+	const struct map_table *t = map_tables(&n);
+	bool sqlite = db_engine(s->db) == DB_SQLITE;
+	struct builder b = {.a = s->arena, .type = type, .row = sqlite ? "rowid" : "ctid",
+			    .pseudonym = sqlite ? "'device-' || lower(hex(substr(device_id, 13, 4)))"
+						: "'device-' || encode(substr(device_id, 13, 4), 'hex')"};
+	b.steps = arena_alloc(s->arena, 2 * n * sizeof *b.steps);
+	if (type == SUBJECT_TENANT)
+		build_for_tenant(&b, t, n, domain_mask);
+	else
+		build_for_person(&b, t, n);
+	*ret = b.steps;
+	*ret_n = b.n;
+	return OK;
+}
