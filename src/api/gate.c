@@ -132,6 +132,16 @@ static void answer_error(struct call *c, enum err err)
 		http_response_header(c->out, "Retry-After", "5");
 }
 
+/* What the attempt was aimed at: as the handler found it, or, where it never ran, the last id of the path. */
+static struct id aimed_at(const struct call *c)
+{
+	struct id id = c->s.subject;
+	for (size_t i = c->param_count; i > 0 && id_is_nil(id); i--)
+		if (!id_parse(c->param[i - 1].value, &id))
+			id = c->s.subject;
+	return id;
+}
+
 /* A change that was refused, and a read that was forbidden, are events of the tenant that asked; before sign-in they are only counted. */
 static void record_refusal(struct call *c, enum err err)
 {
@@ -146,7 +156,7 @@ static void record_refusal(struct call *c, enum err err)
 	audit_refused(&c->s, &(struct audit_event){
 		.activity = activity == ACT_NONE ? ACT_REQUEST_REFUSED : activity,
 		.resource_type = "Route",
-		.resource = c->s.subject,
+		.resource = aimed_at(c),
 		.resource_name = arena_printf(c->s.arena, "%s %s", c->route->method, c->route->path),
 		.failure = is_internal(err) ? err_text(err) : scope_detail(&c->s, err),
 	});
