@@ -201,14 +201,37 @@ export class Reeve {
     return a.json.access_token;
   }
 
+  // What an administrator prepares for an enrolment.
+  enrollmentToken(upn, owner, more = {}, o) {
+    return this.post('/v1.0/deviceManagement/enrollmentTokens', { userPrincipalName: upn, ownerType: owner, ...more }, o);
+  }
+  // One call on the device listener: pair is {key, cert} in PEM or nothing.
+  channel(where, body, pair = {}) {
+    return this.api('POST', `/linux/${where}`, { token: null, body, port: this.port + 1, agent: new https.Agent({ ca: this.ca, ...pair }) });
+  }
+  // A configuration or app, assigned to a group.
+  async provide(group, body, o) {
+    const app = body['@odata.type'].endsWith('App'), base = app ? '/v1.0/deviceAppManagement/mobileApps' : '/v1.0/deviceManagement/deviceConfigurations';
+    const item = await this.post(base, body, o);
+    item.where = `${base}/${item.id}`;
+    if (group) await this.assign(item, [group], o);
+    return item;
+  }
+  assign(item, groups, o) {
+    const list = groups.map(g => ({ target: { '@odata.type': '#microsoft.graph.groupAssignmentTarget', groupId: g.id } }));
+    const app = item.where.includes('mobileApps');
+    return this.ok('POST', `${item.where}/assign`, { body: app ? { mobileAppAssignments: list.map(a => ({ intent: 'required', ...a })) } : { assignments: list }, ...o });
+  }
+  managed(id, version = 'v1.0', o) { return this.get(`/${version}/deviceManagement/managedDevices/${id}`, o); }
+
   // A test device: a tree with personal files, enrolled.
   async device(upn, owner, { name = `${owner}-${Math.random().toString(36).slice(2, 8)}`, serial = `S${Math.random().toString(36).slice(2, 10).toUpperCase()}`, token } = {}) {
     const d = new Device(this, path.join(this.tmp, name), name, serial);
-    execFileSync(path.join(ROOT, 'agent/make-tree.sh'), [d.root, '--owner', owner, '--serial', serial, '--name', name]);
-    const t = await this.post('/v1.0/deviceManagement/enrollmentTokens', { userPrincipalName: upn, ownerType: owner }, { token: token ?? this.token });
-    const e = d.run('enroll', '--url', this.deviceUrl, '--ca', this.caFile, '--token', t.token, '--accept-terms');
+    d.makeTree(owner);
+    const t = await this.enrollmentToken(upn, owner, {}, { token: token ?? this.token });
+    const e = d.enroll(t.token, '--accept-terms');
     assert.equal(e.code, 0, e.err);
-    d.id = JSON.parse(d.run('status', '--json').out).deviceId;
+    d.id = d.status().deviceId;
     return d;
   }
 
@@ -220,12 +243,24 @@ export class Reeve {
   }
 }
 
+// A key and a certificate request, as the agent makes them.
+export function makeRequest(dir) {
+  const key = path.join(dir, 'request.key'), csr = path.join(dir, 'request.csr');
+  execFileSync('openssl', ['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', csr, '-subj', '/CN=device'], { stdio: 'ignore' });
+  return { key: fs.readFileSync(key, 'utf8'), csr: fs.readFileSync(csr, 'utf8') };
+}
+
 export class Device {
   constructor(reeve, root, name, serial) { Object.assign(this, { reeve, root, name, serial }); }
   run(command, ...args) {
-    const done = spawnSync(AGENT, [command, '--root', this.root, ...args], { encoding: 'utf8', env: this.reeve.env(this.reeve.days) });
+    const done = spawnSync(AGENT, [command, '--root', this.root, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: this.reeve.env(this.reeve.days) });
     return { code: done.status, out: done.stdout, err: done.stderr };
   }
+  makeTree(owner) { execFileSync(path.join(ROOT, 'agent/make-tree.sh'), [this.root, '--owner', owner, '--serial', this.serial, '--name', this.name]); return this; }
+  enroll(token, ...more) { return this.run('enroll', '--url', this.reeve.deviceUrl, '--ca', this.reeve.caFile, '--token', token, ...more); }
+  status() { return JSON.parse(this.run('status', '--json').out); }
+  get pair() { return { key: this.read('var/lib/reeve-agent/key.pem'), cert: this.read('var/lib/reeve-agent/cert.pem') }; }
+  remove() { for (const f of [this.root, `${this.root}.factory`]) fs.rmSync(f, { recursive: true, force: true }); }
   sync() { const s = this.run('sync'); assert.equal(s.code, 0, s.err); return s; }
   has(file) { return fs.existsSync(path.join(this.root, file)); }
   read(file) { return fs.readFileSync(path.join(this.root, file), 'utf8'); }
