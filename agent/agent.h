@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What one run of the agent carries: the device's file system (the real one, or a directory tree given with --root), the state
- * directory, and the scope with its memory and the detail of an error.  Every file of agent/ includes this and its own header.
+ * What one run of the agent carries: the device's file system (the real one, or a directory tree given with --root),
+ * the state directory, and the scope with its memory and the detail of an error.  Every file of agent/ includes this
+ * and its own header.
  *
  * Promise: nothing below root_fd is reached through a symbolic link, and nothing outside it is ever written.
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Applying one item.  The order is the promise: look (nothing changes), keep what will be replaced, write the journal, change the
- * device, write the journal again.  Cut off anywhere, the next check-in begins again with the journal's record, in which what the
- * device had before the organisation came is never overwritten by what the organisation put there.
+ * Applying one item.  The order is the promise: look (nothing changes), keep what will be replaced, write the journal,
+ * change the device, write the journal again.  Cut off anywhere, the next check-in begins again with the journal's
+ * record, in which what the device had before the organisation came is never overwritten by what the organisation put
+ * there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +44,8 @@ static bool as_planned(struct agent *a, const struct plan_file *f)
 	char have[65], want[65];
 	struct stat st;
 	auto_fd fd = fs_open(a->root_fd, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 07777) != f->mode || fs_hash_fd(fd, have) != 0)
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 07777) != f->mode ||
+	    fs_hash_fd(fd, have) != 0)
 		return false;
 	content_hash(f, want);
 	return strcmp(have, want) == 0;
@@ -69,7 +71,8 @@ static bool package_as_planned(struct agent *a, const struct plan *p)
 static bool same_texts(const char **x, const char **y)
 {
 	static const char *const none[] = {NULL};
-	const char *const *p = x != NULL ? (const char *const *)x : none, *const *q = y != NULL ? (const char *const *)y : none;
+	const char *const *p = x != NULL ? (const char *const *)x : none, *const *q = y != NULL ? (const char *const *)y
+												: none;
 	for (; *p != NULL && *q != NULL; p++, q++)
 		if (strcmp(*p, *q) != 0)
 			return false;
@@ -93,10 +96,11 @@ static enum err no_conflict(struct agent *a, const struct desired *d, const stru
 	struct journal **all;
 	TRY(journal_all(a, &all));
 	for (; *all != NULL; all++)
-		for (size_t i = 0; strcmp((*all)->id, d->id) != 0 && (*all)->state != ITEM_REMOVED && i < p->n_files; i++)
+		for (size_t i = 0; strcmp((*all)->id, d->id) != 0 && (*all)->state != ITEM_REMOVED && i < p->n_files;
+		     i++)
 			if (find_file(*all, p->files[i].path) != NULL)
-				return scope_fail(a->scope, ERR_CONFLICT, "/%s is provisioned by another item (%s)", p->files[i].path,
-						  (*all)->id);
+				return scope_fail(a->scope, ERR_CONFLICT, "/%s is provisioned by another item (%s)",
+						  p->files[i].path, (*all)->id);
 	return OK;
 }
 
@@ -108,7 +112,8 @@ static enum err note_dirs(struct agent *a, struct journal *j, const char *path)
 		const char *dir = arena_strndup(a->scope->arena, path, (size_t)(slash - path));
 		if (fs_stat(a->root_fd, dir, &st) == 0) {
 			if (!S_ISDIR(st.st_mode))
-				return scope_fail(a->scope, ERR_CONFLICT, "/%s is not a directory (links are not followed)", dir);
+				return scope_fail(a->scope, ERR_CONFLICT,
+						  "/%s is not a directory (links are not followed)", dir);
 			continue;
 		}
 		if (errno != ENOENT)
@@ -136,7 +141,8 @@ static enum err note_file(struct agent *a, struct journal *j, const struct plan_
 		known->dropped = false;
 		return OK;
 	}
-	struct journal_file *more = arena_alloc(a->scope->arena, (j->n_files + 1) * sizeof *more), *new = &more[j->n_files];
+	struct journal_file *more = arena_alloc(a->scope->arena, (j->n_files + 1) * sizeof *more),
+			    *new = &more[j->n_files];
 	unsigned number = 0;
 	for (size_t i = 0; i < j->n_files; i++) {
 		more[i] = j->files[i];
@@ -147,7 +153,8 @@ static enum err note_file(struct agent *a, struct journal *j, const struct plan_
 	struct stat st;
 	bool there = fs_stat(a->root_fd, f->path, &st) == 0;
 	if (there && !S_ISREG(st.st_mode))
-		return scope_fail(a->scope, ERR_CONFLICT, "/%s is not a regular file (links are not followed)", f->path);
+		return scope_fail(a->scope, ERR_CONFLICT, "/%s is not a regular file (links are not followed)",
+				  f->path);
 	if (there)
 		TRY(journal_keep(a, j->id, new, number));
 	else if (errno != ENOENT)
@@ -169,7 +176,8 @@ static enum err prepare(struct agent *a, struct journal *j, const struct desired
 	if (p->package != NULL && (j->package == NULL || strcmp(j->package, p->package) != 0)) {
 		char *version;
 		if (j->package != NULL)
-			return scope_fail(a->scope, ERR_BAD_REQUEST, "an app cannot become another package (%s)", j->package);
+			return scope_fail(a->scope, ERR_BAD_REQUEST, "an app cannot become another package (%s)",
+					  j->package);
 		j->package = p->package;
 		j->package_was_there = package_installed(a, p->package, &version);
 	}
@@ -220,7 +228,8 @@ static enum err note_failure(struct agent *a, struct journal *j, enum err e, str
 	return journal_save(a, j);
 }
 
-static enum err apply_plan(struct agent *a, struct journal *j, const struct desired *d, const struct kind *kind, struct plan *p)
+static enum err apply_plan(struct agent *a, struct journal *j, const struct desired *d, const struct kind *kind,
+			   struct plan *p)
 {
 	TRY(prepare(a, j, d, p));
 	for (size_t i = 0; i < p->n_files; i++)

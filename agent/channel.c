@@ -24,7 +24,8 @@ enum err channel_url(struct agent *a, const char *given, const char **ret)
 		return scope_fail(a->scope, ERR_USAGE, "--url must be https://HOST[:PORT]");
 	for (; *host != '\0'; host++)
 		if (!isalnum((unsigned char)*host) && strchr(".-_:[]", *host) == NULL)
-			return scope_fail(a->scope, ERR_USAGE, "--url must be https://HOST[:PORT], with nothing after it");
+			return scope_fail(a->scope, ERR_USAGE,
+					  "--url must be https://HOST[:PORT], with nothing after it");
 	*ret = copy;
 	return OK;
 }
@@ -62,10 +63,12 @@ static int stop_early(void *arg, curl_off_t a1, curl_off_t a2, curl_off_t a3, cu
 	const struct agent *a = arg;
 	sigset_t waiting;
 	(void)a1, (void)a2, (void)a3, (void)a4;
-	return a->daemon && sigpending(&waiting) == 0 && (sigismember(&waiting, SIGTERM) == 1 || sigismember(&waiting, SIGINT) == 1);
+	return a->daemon && sigpending(&waiting) == 0 &&
+	       (sigismember(&waiting, SIGTERM) == 1 || sigismember(&waiting, SIGINT) == 1);
 }
 
-static void set_options(CURL *c, struct agent *a, const struct endpoint *to, const struct buf *body, struct buf *answer, char *why)
+static void set_options(CURL *c, struct agent *a, const struct endpoint *to, const struct buf *body, struct buf *answer,
+			char *why)
 {
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
@@ -101,14 +104,17 @@ static enum err transfer_error(struct agent *a, CURLcode code, const char *url, 
 		why = curl_easy_strerror(code);
 	switch (code) {
 	case CURLE_PEER_FAILED_VERIFICATION:
-		return scope_fail(a->scope, ERR_NO_SERVER, "%s is not the server that the CA file names: %s", url, channel_clean(a, why));
+		return scope_fail(a->scope, ERR_NO_SERVER, "%s is not the server that the CA file names: %s", url,
+				  channel_clean(a, why));
 	case CURLE_WRITE_ERROR:
 	case CURLE_FILESIZE_EXCEEDED:
-		return scope_fail(a->scope, ERR_BAD_REQUEST, "the server's answer is larger than %u MiB", CHANNEL_ANSWER_MAX >> 20);
+		return scope_fail(a->scope, ERR_BAD_REQUEST, "the server's answer is larger than %u MiB",
+				  CHANNEL_ANSWER_MAX >> 20);
 	case CURLE_SSL_CACERT_BADFILE:
 		return scope_fail(a->scope, ERR_BAD_REQUEST, "the CA file cannot be used: %s", channel_clean(a, why));
 	case CURLE_SSL_CERTPROBLEM:
-		return scope_fail(a->scope, ERR_BAD_REQUEST, "the device's certificate cannot be used: %s", channel_clean(a, why));
+		return scope_fail(a->scope, ERR_BAD_REQUEST, "the device's certificate cannot be used: %s",
+				  channel_clean(a, why));
 	case CURLE_ABORTED_BY_CALLBACK:
 		return scope_fail(a->scope, ERR_UNAVAILABLE, "stopped while the server was being asked");
 	default:
@@ -121,8 +127,9 @@ static enum err status_error(long status)
 	static const struct {
 		long status;
 		enum err e;
-	} map[] = {{400, ERR_BAD_REQUEST}, {401, ERR_UNAUTHENTICATED}, {403, ERR_FORBIDDEN}, {404, ERR_NOT_FOUND},  {409, ERR_CONFLICT},
-		   {410, ERR_GONE},        {412, ERR_PRECONDITION},    {413, ERR_TOO_LARGE}, {429, ERR_TOO_MANY}};
+	} map[] = {{400, ERR_BAD_REQUEST},  {401, ERR_UNAUTHENTICATED}, {403, ERR_FORBIDDEN},
+		   {404, ERR_NOT_FOUND},    {409, ERR_CONFLICT},        {410, ERR_GONE},
+		   {412, ERR_PRECONDITION}, {413, ERR_TOO_LARGE},       {429, ERR_TOO_MANY}};
 	for (size_t i = 0; i < sizeof map / sizeof *map; i++)
 		if (map[i].status == status)
 			return map[i].e;
@@ -143,7 +150,8 @@ static enum err refused(struct agent *a, long status, const struct buf *answer)
 	return scope_fail(a->scope, e, "the server answered %ld: %s", status, channel_clean(a, message));
 }
 
-static enum err perform(struct agent *a, CURL *c, const struct endpoint *to, struct buf *answer, const char *why, long *ret_status)
+static enum err perform(struct agent *a, CURL *c, const struct endpoint *to, struct buf *answer, const char *why,
+			long *ret_status)
 {
 	curl_off_t wait = 0;
 	CURLcode code = curl_easy_perform(c);
@@ -155,7 +163,8 @@ static enum err perform(struct agent *a, CURL *c, const struct endpoint *to, str
 	return *ret_status >= 200 && *ret_status < 300 ? OK : refused(a, *ret_status, answer);
 }
 
-enum err channel_post(struct agent *a, const struct endpoint *to, const char *path, const struct buf *body, json_t **ret)
+enum err channel_post(struct agent *a, const struct endpoint *to, const char *path, const struct buf *body,
+		      json_t **ret)
 {
 	char why[CURL_ERROR_SIZE] = "";
 	long status = 0;
@@ -163,7 +172,8 @@ enum err channel_post(struct agent *a, const struct endpoint *to, const char *pa
 	buf_init(&answer, CHANNEL_ANSWER_MAX);
 	a->retry_after = 0;
 	if (body->failed)
-		return scope_fail(a->scope, ERR_LIMIT, "what this device has to say is larger than %u MiB", CHANNEL_BODY_MAX >> 20);
+		return scope_fail(a->scope, ERR_LIMIT, "what this device has to say is larger than %u MiB",
+				  CHANNEL_BODY_MAX >> 20);
 	CURL *c = curl_easy_init();
 	check(c != NULL);
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
@@ -178,5 +188,6 @@ enum err channel_post(struct agent *a, const struct endpoint *to, const char *pa
 	if (answer.len > 0 && json_read(a->scope, answer.data, answer.len, ret) == OK)
 		return OK;
 	agent_forgive(a);
-	return scope_fail(a->scope, ERR_BAD_REQUEST, "the server's answer to %s is not what this agent understands", path);
+	return scope_fail(a->scope, ERR_BAD_REQUEST, "the server's answer to %s is not what this agent understands",
+			  path);
 }

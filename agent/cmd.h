@@ -21,7 +21,9 @@ int cmd_inventory(struct agent *a, const struct options *o);
 /* One line on standard error, and the exit code of e. */
 int complain(struct agent *a, enum err e);
 
-/* terms.c: what the person is told before enrolment, and asked.  ERR_FORBIDDEN where they decline, ERR_USAGE where nobody can be asked. */
-MUST_CHECK enum err terms_ask(struct agent *a, const char *url, const char *ca_file, const char *token, bool accept, json_t **ret_terms);
+/* terms.c: what the person is told before enrolment, and asked.  ERR_FORBIDDEN where they decline, ERR_USAGE where
+ * nobody can be asked. */
+MUST_CHECK enum err terms_ask(struct agent *a, const char *url, const char *ca_file, const char *token, bool accept,
+			      json_t **ret_terms);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `enroll`: tells and asks the person, makes a key that never leaves this machine, and exchanges the token for a certificate.
- * The disk is tried before the token is spent; a failed enrolment leaves nothing behind.
+ * `enroll`: tells and asks the person, makes a key that never leaves this machine, and exchanges the token for a
+ * certificate. The disk is tried before the token is spent; a failed enrolment leaves nothing behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,8 +52,12 @@ static void write_device(struct agent *a, struct json_writer *w)
 	collect_facts(a, &f);
 	const struct {
 		const char *key, *value;
-	} rows[] = {{"deviceName", f.device_name}, {"manufacturer", f.manufacturer}, {"model", f.model},
-		    {"serialNumber", f.serial},    {"osName", f.os_name},            {"osVersion", f.os_version}};
+	} rows[] = {{"deviceName", f.device_name},
+		    {"manufacturer", f.manufacturer},
+		    {"model", f.model},
+		    {"serialNumber", f.serial},
+		    {"osName", f.os_name},
+		    {"osVersion", f.os_version}};
 	jw_object(w);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (rows[i].value != NULL)
@@ -89,7 +93,8 @@ static enum err keep_answer(struct agent *a, struct enrolment *n, const json_t *
 	const char *ca = json_string_value(json_object_get(answer, "ca"));
 	const char *device = json_string_value(json_object_get(answer, "deviceId"));
 	const char *ownership = json_string_value(json_object_get(answer, "ownership"));
-	if (!id_parse(device, &id) || ownership == NULL || (strcmp(ownership, "personal") != 0 && strcmp(ownership, "company") != 0))
+	if (!id_parse(device, &id) || ownership == NULL ||
+	    (strcmp(ownership, "personal") != 0 && strcmp(ownership, "company") != 0))
 		return scope_fail(a->scope, ERR_BAD_REQUEST, "the server's answer has no device id or ownership");
 	TRY(renew_check(a, cert, ca, n->key));
 	n->device.id = id_format(id, arena_alloc(a->scope->arena, ID_TEXT));
@@ -159,7 +164,8 @@ static enum err prepare(struct agent *a, const struct options *o, struct enrolme
 	n->device = (struct device){.url = n->url, .device_name = o->device_name, .provisioning = !o->inventory_only};
 	if (state_peek(a) == OK) {
 		state_close(a);
-		return scope_fail(a->scope, ERR_EXISTS, "this device is enrolled already; `reeve-agent leave` ends that");
+		return scope_fail(a->scope, ERR_EXISTS,
+				  "this device is enrolled already; `reeve-agent leave` ends that");
 	}
 	agent_forgive(a);
 	return terms_ask(a, n->url, n->ca_file, n->token, o->accept_terms, &n->terms);
@@ -182,6 +188,7 @@ int cmd_enroll(struct agent *a, const struct options *o)
 		int usual = complain(a, e);
 		return code != 0 ? code : usual;
 	}
-	printf("enrolled: device %s (%s)%s\n", n.device.id, n.device.ownership, o->inventory_only ? ", inventory only" : "");
+	printf("enrolled: device %s (%s)%s\n", n.device.id, n.device.ownership,
+	       o->inventory_only ? ", inventory only" : "");
 	return 0;
 }

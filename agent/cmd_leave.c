@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `leave`: a person takes their own device out of management, without any administrator.  A company device is refused by the
- * server.
+ * `leave`: a person takes their own device out of management, without any administrator.  A company device is refused
+ * by the server.
  */
 #include <stdio.h>
 
@@ -21,8 +21,9 @@ static enum err ask_server(struct agent *a, const struct device *d)
 	enum err e = channel_post(a, &to, "/linux/leave", &body, &answer);
 	if (e == ERR_FORBIDDEN) {
 		agent_forgive(a);
-		return scope_fail(a->scope, e,
-				  "this is a company device: it is returned to the organisation, whose administrator retires it");
+		return scope_fail(
+			a->scope, e,
+			"this is a company device: it is returned to the organisation, whose administrator retires it");
 	}
 	TRY(e);
 	if (!id_parse(json_string_value(json_object_get(answer, "actionId")), &id))
@@ -55,7 +56,8 @@ int cmd_leave(struct agent *a, const struct options *o)
 	enum err e = leave(a, &out, &act, &gone);
 	state_close(a);
 	if (e == OK && !gone)
-		e = scope_fail(a->scope, ERR_CONFLICT, "not left: %s", act.error != NULL ? act.error : "the server has other plans");
+		e = scope_fail(a->scope, ERR_CONFLICT, "not left: %s",
+			       act.error != NULL ? act.error : "the server has other plans");
 	if (e != OK)
 		return complain(a, e);
 	printf("left: %d of the organisation's items taken back; this device is no longer managed\n", out.taken_back);

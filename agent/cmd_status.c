@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `status`: is this device enrolled, where, and what is provisioned.  `inventory`: exactly what a check-in would say about the
- * machine, printed and not sent, so that its owner can look.
+ * `status`: is this device enrolled, where, and what is provisioned.  `inventory`: exactly what a check-in would say
+ * about the machine, printed and not sent, so that its owner can look.
  */
 #include <stdio.h>
 #include <string.h>
@@ -68,8 +68,9 @@ static void print_text(const struct status *st)
 	if (st->not_after != 0)
 		printf("certificate expires: %s\n", time_format(st->not_after, when));
 	for (struct journal **j = st->items; *j != NULL; j++)
-		printf("%-9s %-13s %s%s%s\n", item_state_text((*j)->state), (*j)->kind, (*j)->identifier != NULL ? (*j)->identifier : (*j)->id,
-		       (*j)->error != NULL ? ": " : "", (*j)->error != NULL ? (*j)->error : "");
+		printf("%-9s %-13s %s%s%s\n", item_state_text((*j)->state), (*j)->kind,
+		       (*j)->identifier != NULL ? (*j)->identifier : (*j)->id, (*j)->error != NULL ? ": " : "",
+		       (*j)->error != NULL ? (*j)->error : "");
 }
 
 int cmd_status(struct agent *a, const struct options *o)

@@ -45,8 +45,8 @@ static void print_text(const struct sync_result *r)
 {
 	for (int i = 0; i < r->n_actions; i++)
 		printf("%s: %s\n", r->actions[i].name, r->actions[i].state);
-	printf("synchronised: %d applied, %d taken back, %d failed, %d as they were%s%s\n", r->items.applied, r->items.taken_back,
-	       r->items.failed, r->items.unchanged, r->renewed ? "; certificate renewed" : "",
+	printf("synchronised: %d applied, %d taken back, %d failed, %d as they were%s%s\n", r->items.applied,
+	       r->items.taken_back, r->items.failed, r->items.unchanged, r->renewed ? "; certificate renewed" : "",
 	       r->gone ? "; this device is no longer managed" : "");
 }
 
@@ -85,11 +85,12 @@ static bool one_run(struct agent *a, int64_t *wait, int64_t *backoff)
 	if (e == OK) {
 		*backoff = 0;
 		*wait = jitter(r.sync_seconds);
-		log_event(LOG_INFO, "sync", "applied=%d takenBack=%d failed=%d actions=%d renewed=%d", r.items.applied, r.items.taken_back,
-			  r.items.failed, r.n_actions, r.renewed);
+		log_event(LOG_INFO, "sync", "applied=%d takenBack=%d failed=%d actions=%d renewed=%d", r.items.applied,
+			  r.items.taken_back, r.items.failed, r.n_actions, r.renewed);
 		return !r.gone;
 	}
-	log_event(LOG_WARN, "sync-failed", "error=%s detail=\"%s\"", err_name(e), channel_clean(a, scope_detail(a->scope, e)));
+	log_event(LOG_WARN, "sync-failed", "error=%s detail=\"%s\"", err_name(e),
+		  channel_clean(a, scope_detail(a->scope, e)));
 	if (e == ERR_STATE)
 		return false; /* left or retired by another run */
 	*backoff = *backoff == 0 ? BACKOFF_FIRST : *backoff * 2 > BACKOFF_MOST ? BACKOFF_MOST : *backoff * 2;

@@ -11,7 +11,8 @@
 /* Free space changes all the time; only a change of this size makes the inventory worth sending again. */
 #define FREE_STEP (INT64_C(1) << 30)
 
-static void (*const collectors[])(struct agent *a, struct facts *f) = {collect_os, collect_dmi, collect_cpu, collect_storage};
+static void (*const collectors[])(struct agent *a, struct facts *f) = {collect_os, collect_dmi, collect_cpu,
+								       collect_storage};
 
 void collect_facts(struct agent *a, struct facts *f)
 {

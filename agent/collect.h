@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the machine is.  Each collector fills its part of struct facts or writes one array; none opens anything in a home
- * directory, and what is optional is collected only when it is asked for.  What is unknown is NULL, 0 or left out: nothing is
- * made up.  docs/operating/agent.md lists all of it; tests/agent/ holds what is never collected.
+ * What the machine is.  Each collector fills its part of struct facts or writes one array; none opens anything in a
+ * home directory, and what is optional is collected only when it is asked for.  What is unknown is NULL, 0 or left out:
+ * nothing is made up.  docs/operating/agent.md lists all of it; tests/agent/ holds what is never collected.
  */
 #ifndef REEVE_AGENT_COLLECT_H
 #define REEVE_AGENT_COLLECT_H
@@ -38,9 +38,10 @@ void collect_interfaces(struct agent *a, bool addresses, struct json_writer *w);
 void collect_packages(struct agent *a, struct json_writer *w);
 
 /* pure parts */
-char *osrelease_value(struct arena *arena, const char *text, const char *key); /* unquoted; NULL where absent or empty */
-const char *dmi_known(const char *value);      /* NULL for what firmware writes where it knows nothing */
-const char *dmi_chassis(const char *type);     /* SMBIOS number to Graph's chassisType */
+char *osrelease_value(struct arena *arena, const char *text,
+		      const char *key);    /* unquoted; NULL where absent or empty */
+const char *dmi_known(const char *value);  /* NULL for what firmware writes where it knows nothing */
+const char *dmi_chassis(const char *type); /* SMBIOS number to Graph's chassisType */
 int64_t meminfo_bytes(const char *text, const char *key);
 char *cpuinfo_model(struct arena *arena, const char *text);
 int cpuinfo_count(const char *text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Maker, model, serial number and chassis from the firmware's tables (SMBIOS), or from the device tree where there are none.
- * Asset tags, UUIDs and the serial numbers of parts are not read.
+ * Maker, model, serial number and chassis from the firmware's tables (SMBIOS), or from the device tree where there are
+ * none. Asset tags, UUIDs and the serial numbers of parts are not read.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +12,24 @@
 
 const char *dmi_known(const char *value)
 {
-	static const char *const blanks[] = {
-		"to be filled by o.e.m.", "default string", "none",       "not specified", "not applicable", "n/a",
-		"unknown",                "oem",            "0",          "0123456789",    "123456789",      "system serial number",
-		"system product name",    "system manufacturer", "system version", "chassis serial number", "empty", "invalid"};
+	static const char *const blanks[] = {"to be filled by o.e.m.",
+					     "default string",
+					     "none",
+					     "not specified",
+					     "not applicable",
+					     "n/a",
+					     "unknown",
+					     "oem",
+					     "0",
+					     "0123456789",
+					     "123456789",
+					     "system serial number",
+					     "system product name",
+					     "system manufacturer",
+					     "system version",
+					     "chassis serial number",
+					     "empty",
+					     "invalid"};
 	if (value == NULL || value[0] == '\0' || strspn(value, "0 .-_x") == strlen(value))
 		return NULL;
 	for (size_t i = 0; i < sizeof blanks / sizeof *blanks; i++)
@@ -26,12 +40,30 @@ const char *dmi_known(const char *value)
 
 const char *dmi_chassis(const char *type)
 {
-	static const char *const kinds[] = {
-		[3] = "desktop",  [4] = "desktop",  [5] = "desktop",  [6] = "desktop", [7] = "desktop", [8] = "laptop",
-		[9] = "laptop",   [10] = "laptop",  [11] = "mobileOther", [13] = "desktop", [14] = "laptop", [15] = "desktop",
-		[16] = "desktop", [17] = "enterpriseServer", [23] = "enterpriseServer", [24] = "desktop", [25] = "enterpriseServer",
-		[28] = "enterpriseServer", [29] = "enterpriseServer", [30] = "tablet", [31] = "laptop", [32] = "laptop",
-		[35] = "desktop", [36] = "desktop"};
+	static const char *const kinds[] = {[3] = "desktop",
+					    [4] = "desktop",
+					    [5] = "desktop",
+					    [6] = "desktop",
+					    [7] = "desktop",
+					    [8] = "laptop",
+					    [9] = "laptop",
+					    [10] = "laptop",
+					    [11] = "mobileOther",
+					    [13] = "desktop",
+					    [14] = "laptop",
+					    [15] = "desktop",
+					    [16] = "desktop",
+					    [17] = "enterpriseServer",
+					    [23] = "enterpriseServer",
+					    [24] = "desktop",
+					    [25] = "enterpriseServer",
+					    [28] = "enterpriseServer",
+					    [29] = "enterpriseServer",
+					    [30] = "tablet",
+					    [31] = "laptop",
+					    [32] = "laptop",
+					    [35] = "desktop",
+					    [36] = "desktop"};
 	if (type == NULL)
 		return "unknown";
 	long n = strtol(type, NULL, 10) & 0x7f; /* the top bit says that the chassis has a lock */

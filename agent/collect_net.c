@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Network interfaces: name, hardware address, and whether it is wireless.  Addresses only when the tenant turned them on.  The
- * names of wireless networks, routes, name servers and traffic are never read.
+ * Network interfaces: name, hardware address, and whether it is wireless.  Addresses only when the tenant turned them
+ * on.  The names of wireless networks, routes, name servers and traffic are never read.
  */
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -16,7 +16,7 @@
 
 bool interface_counts(const char *name, const char *mac)
 {
-	static const char *const virtual[] = {"lo",  "docker", "veth", "br-", "virbr", "vnet", "ifb", "dummy",
+	static const char *const virtual[] = {"lo",  "docker", "veth", "br-", "virbr",   "vnet", "ifb",    "dummy",
 					      "tap", "tun",    "wg",   "cni", "flannel", "cali", "podman", "lxc"};
 	if (mac == NULL || strlen(mac) != 17 || strspn(mac, "0:") == 17)
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The operating system's name, version and kernel, and the host name.  In a tree the kernel's release and architecture are read
- * from proc/sys/kernel: those of the machine that holds the tree are not the device's.
+ * The operating system's name, version and kernel, and the host name.  In a tree the kernel's release and architecture
+ * are read from proc/sys/kernel: those of the machine that holds the tree are not the device's.
  */
 #include <ctype.h>
 #include <string.h>

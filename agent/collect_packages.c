@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Installed Debian packages: name and version, from dpkg's status file.  Asked for on company-owned devices only; the caller
- * sees to that.  Provisioning asks for one package by name (whether an app was there before the organisation came).
+ * Installed Debian packages: name and version, from dpkg's status file.  Asked for on company-owned devices only; the
+ * caller sees to that.  Provisioning asks for one package by name (whether an app was there before the organisation
+ * came).
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Storage: how large the local disks' mounted file systems are and what is free on them, whether the root file system is
- * encrypted, and, when asked for, the list of disks.
+ * Storage: how large the local disks' mounted file systems are and what is free on them, whether the root file system
+ * is encrypted, and, when asked for, the list of disks.
  *
- * A file system counts once, however often it is mounted; what is removable (/media, /run/media), an image (loop) or on the
- * network does not count.  No file name is read: only the mount table, statvfs(3) and /sys/block.
+ * A file system counts once, however often it is mounted; what is removable (/media, /run/media), an image (loop) or on
+ * the network does not count.  No file name is read: only the mount table, statvfs(3) and /sys/block.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@ static char *unescape(char *text)
 {
 	char *out = text;
 	for (const char *p = text; *p != '\0';) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' && p[3] <= '7') {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' &&
+		    p[3] <= '7') {
 			*out++ = (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0'));
 			p += 4;
 		} else {
@@ -57,8 +58,9 @@ static bool parse_mount(char *line, struct mount *m)
 static bool counts(const struct mount *m)
 {
 	return strncmp(m->source, "/dev/", 5) == 0 && strncmp(m->source, "/dev/loop", 9) != 0 &&
-	       strncmp(m->source, "/dev/fuse", 9) != 0 && strcmp(m->type, "squashfs") != 0 && strcmp(m->type, "iso9660") != 0 &&
-	       strcmp(m->type, "udf") != 0 && strncmp(m->point, "/media/", 7) != 0 && strncmp(m->point, "/run/media/", 11) != 0;
+	       strncmp(m->source, "/dev/fuse", 9) != 0 && strcmp(m->type, "squashfs") != 0 &&
+	       strcmp(m->type, "iso9660") != 0 && strcmp(m->type, "udf") != 0 && strncmp(m->point, "/media/", 7) != 0 &&
+	       strncmp(m->point, "/run/media/", 11) != 0;
 }
 
 static bool seen(const char **sources, size_t n, const char *source)
@@ -76,7 +78,8 @@ static const char *add_mounts(struct agent *a, struct facts *f)
 	const char *sources[MOST], *root = NULL;
 	size_t n = 0;
 	char *rest, *text = fs_text(a, "proc/self/mountinfo", 4u << 20);
-	for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL; line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL; line != NULL;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		struct mount m;
 		struct statvfs v;
 		if (!parse_mount(line, &m) || !counts(&m))
@@ -92,7 +95,8 @@ static const char *add_mounts(struct agent *a, struct facts *f)
 	return root;
 }
 
-/* A dm-crypt volume, or something that stands on one (LVM or RAID on LUKS): block devices name what they stand on in slaves/. */
+/* A dm-crypt volume, or something that stands on one (LVM or RAID on LUKS): block devices name what they stand on in
+ * slaves/. */
 static bool stands_on_crypt(struct agent *a, const char *dir, int depth)
 {
 	struct arena *arena = a->scope->arena;
@@ -109,7 +113,8 @@ static bool stands_on_crypt(struct agent *a, const char *dir, int depth)
 static int64_t disk_bytes(struct agent *a, const char *name)
 {
 	const char *sectors = fs_line(a, arena_printf(a->scope->arena, "sys/block/%s/size", name));
-	return sectors != NULL ? strtoll(sectors, NULL, 10) * 512 : 0; /* always in units of 512, whatever the disk's sectors are */
+	return sectors != NULL ? strtoll(sectors, NULL, 10) * 512
+			       : 0; /* always in units of 512, whatever the disk's sectors are */
 }
 
 static bool is_disk(struct agent *a, const char *name)
@@ -122,7 +127,8 @@ static bool is_disk(struct agent *a, const char *name)
 	return (removable == NULL || strcmp(removable, "0") == 0) && disk_bytes(a, name) > 0;
 }
 
-/* A tree has no mounts of its own: its disks are those of its sys/block, and what is free is what is free where it lies. */
+/* A tree has no mounts of its own: its disks are those of its sys/block, and what is free is what is free where it
+ * lies. */
 static void storage_of_tree(struct agent *a, struct facts *f)
 {
 	struct statvfs v;

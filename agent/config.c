@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading the configuration: "key = value" lines, "#" comments; what is not known stops the agent rather than being guessed.
+ * Reading the configuration: "key = value" lines, "#" comments; what is not known stops the agent rather than being
+ * guessed.
  */
 #include "config.h"
 
@@ -51,7 +52,9 @@ enum err config_parse(struct scope *s, const char *text, struct config *ret)
 			return scope_fail(s, ERR_CONFIG, "line %d of the configuration is not key = value", n);
 		*value++ = '\0';
 		if (!set(ret, trim(line), trim(value)))
-			return scope_fail(s, ERR_CONFIG, "line %d of the configuration: %.64s cannot be that, or is not known", n, trim(line));
+			return scope_fail(s, ERR_CONFIG,
+					  "line %d of the configuration: %.64s cannot be that, or is not known", n,
+					  trim(line));
 	}
 	return OK;
 }

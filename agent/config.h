@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * /etc/reeve-agent.conf: what the machine's owner decided at installation.  The organisation cannot write it (fs_path.c).
+ * /etc/reeve-agent.conf: what the machine's owner decided at installation.  The organisation cannot write it
+ * (fs_path.c).
  */
 #ifndef REEVE_AGENT_CONFIG_H
 #define REEVE_AGENT_CONFIG_H

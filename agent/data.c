@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The data paths that an organisation's app declares ("/var/lib/acme", "~/.config/acme").  They go with the app, except what was
- * there before the app came: that is the person's (or another program's), whatever the organisation declares.
+ * The data paths that an organisation's app declares ("/var/lib/acme", "~/.config/acme").  They go with the app, except
+ * what was there before the app came: that is the person's (or another program's), whatever the organisation declares.
  *
- * Promise: below a home directory nothing but a declared data path is opened for reading; the directories on the way are only
- * passed (O_PATH).  No link is followed and no mount is crossed.
+ * Promise: below a home directory nothing but a declared data path is opened for reading; the directories on the way
+ * are only passed (O_PATH).  No link is followed and no mount is crossed.
  */
 #include <errno.h>
 #include <string.h>

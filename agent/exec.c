@@ -122,6 +122,7 @@ enum err exec_run(struct agent *a, const char *const *argv, const char *const *e
 		return scope_fail(a->scope, ERR_INTERNAL, "%s did not end within %d seconds", argv[0], seconds);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return OK;
-	return scope_fail(a->scope, ERR_INTERNAL, "%s failed (%s %d): %s", argv[0], WIFEXITED(status) ? "exit" : "signal",
+	return scope_fail(a->scope, ERR_INTERNAL, "%s failed (%s %d): %s", argv[0],
+			  WIFEXITED(status) ? "exit" : "signal",
 			  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), tail_line(a, &t));
 }

@@ -162,7 +162,8 @@ int fs_hash_fd(int fd, char hex[65])
 	return n < 0 ? -1 : 0;
 }
 
-/* The kernel's own directories (/sys, /proc) are made of links, so that a collector follows them; in a tree only inside it. */
+/* The kernel's own directories (/sys, /proc) are made of links, so that a collector follows them; in a tree only inside
+ * it. */
 static int open_collect(struct agent *a, const char *rel, int flags)
 {
 	if (!(flags & O_PATH))

@@ -2,8 +2,9 @@
  *
  * Which paths the organisation may name.  Pure functions: they look at text, never at a file system.
  *
- * Promise: no path that they let through has a ".." or control character in it, lies in a home directory (except data paths of an
- * app), touches the agent itself, or is so broad that taking it back would take what is not the organisation's.
+ * Promise: no path that they let through has a ".." or control character in it, lies in a home directory (except data
+ * paths of an app), touches the agent itself, or is so broad that taking it back would take what is not the
+ * organisation's.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -19,17 +20,55 @@ static const char *const data_roots[] = {"etc",     "opt",     "srv",     "usr/l
 					 "var/lib", "var/log", "var/opt", "var/spool",       NULL};
 
 /* Shared by the whole system: they may hold data of the app, they may not be its data. */
-static const char *const shared_dirs[] = {
-	"etc/apt",     "etc/cron.d",     "etc/default", "etc/init.d",  "etc/pam.d",    "etc/ssh",      "etc/ssl",
-	"etc/systemd", "etc/NetworkManager", "var/lib/apt", "var/lib/dpkg", "var/lib/docker", "var/lib/systemd", "var/log/journal",
-	"var/spool/cron", "var/spool/mail", "var/lib/postgresql", "var/lib/mysql", NULL};
+static const char *const shared_dirs[] = {"etc/apt",
+					  "etc/cron.d",
+					  "etc/default",
+					  "etc/init.d",
+					  "etc/pam.d",
+					  "etc/ssh",
+					  "etc/ssl",
+					  "etc/systemd",
+					  "etc/NetworkManager",
+					  "var/lib/apt",
+					  "var/lib/dpkg",
+					  "var/lib/docker",
+					  "var/lib/systemd",
+					  "var/log/journal",
+					  "var/spool/cron",
+					  "var/spool/mail",
+					  "var/lib/postgresql",
+					  "var/lib/mysql",
+					  NULL};
 
 /* In a home directory: places that hold many programs' data, or only a person's. */
-static const char *const home_shared[] = {".config",   ".local",  ".local/share", ".local/state", ".local/bin", ".cache",
-					  ".var",      ".var/app", ".ssh",        ".gnupg",       ".mozilla",   ".thunderbird",
-					  "Documents", "Desktop", "Downloads",    "Pictures",     "Music",      "Videos",
-					  "Public",    "Templates", ".bash_history", ".bashrc",   ".profile",   ".config/google-chrome",
-					  ".config/chromium", ".local/share/keyrings", ".password-store", NULL};
+static const char *const home_shared[] = {".config",
+					  ".local",
+					  ".local/share",
+					  ".local/state",
+					  ".local/bin",
+					  ".cache",
+					  ".var",
+					  ".var/app",
+					  ".ssh",
+					  ".gnupg",
+					  ".mozilla",
+					  ".thunderbird",
+					  "Documents",
+					  "Desktop",
+					  "Downloads",
+					  "Pictures",
+					  "Music",
+					  "Videos",
+					  "Public",
+					  "Templates",
+					  ".bash_history",
+					  ".bashrc",
+					  ".profile",
+					  ".config/google-chrome",
+					  ".config/chromium",
+					  ".local/share/keyrings",
+					  ".password-store",
+					  NULL};
 
 static bool in_list(const char *const *list, const char *rel)
 {
@@ -89,7 +128,8 @@ static const char *shown(struct scope *s, const char *given)
 enum err path_check(struct scope *s, const char *given, const char **ret_rel)
 {
 	if (given == NULL || given[0] != '/')
-		return scope_fail(s, ERR_BAD_REQUEST, "the path %s is not absolute", given != NULL ? shown(s, given) : "(none)");
+		return scope_fail(s, ERR_BAD_REQUEST, "the path %s is not absolute",
+				  given != NULL ? shown(s, given) : "(none)");
 	const char *why = fault(given + 1);
 	if (why != NULL)
 		return scope_fail(s, ERR_BAD_REQUEST, "the path %s %s", shown(s, given), why);
@@ -127,7 +167,8 @@ static enum err allow_home_data(struct scope *s, const char *rel)
 	return OK;
 }
 
-enum err path_allow_data(struct scope *s, const char *given, const char *state_rel, const char **ret_rel, bool *ret_home)
+enum err path_allow_data(struct scope *s, const char *given, const char *state_rel, const char **ret_rel,
+			 bool *ret_home)
 {
 	*ret_home = given != NULL && given[0] == '~';
 	TRY(path_check(s, *ret_home ? given + 1 : given, ret_rel));

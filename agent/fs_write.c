@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing and removing below a root (see fs.h).  A file is never seen half written; a removal never follows a link and never
- * leaves the file system that it began on.
+ * Writing and removing below a root (see fs.h).  A file is never seen half written; a removal never follows a link and
+ * never leaves the file system that it began on.
  */
 #include <dirent.h>
 #include <errno.h>

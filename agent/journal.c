@@ -101,13 +101,15 @@ enum err journal_keep(struct agent *a, const char *id, struct journal_file *f, u
 	struct stat st;
 	auto_fd from = fs_open(a->root_fd, f->path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (from < 0)
-		return scope_fail(a->scope, ERR_IO, "cannot read /%s, which would be replaced: %s", f->path, strerror(errno));
+		return scope_fail(a->scope, ERR_IO, "cannot read /%s, which would be replaced: %s", f->path,
+				  strerror(errno));
 	if (fstat(from, &st) != 0 || !S_ISREG(st.st_mode))
 		return scope_fail(a->scope, ERR_CONFLICT, "/%s is not a regular file", f->path);
 	auto_buf bytes;
 	buf_init(&bytes, FS_FILE_MAX);
 	if (fs_read_fd(from, &bytes) != 0)
-		return scope_fail(a->scope, ERR_IO, "cannot keep /%s, which would be replaced: %s", f->path, strerror(errno));
+		return scope_fail(a->scope, ERR_IO, "cannot keep /%s, which would be replaced: %s", f->path,
+				  strerror(errno));
 	struct fs_meta meta = {.mode = 0600, .uid = -1, .gid = -1, .xattrs_from = from};
 	const char *name = journal_backup(a, id, number);
 	if (fs_write(a->state_fd, name, bytes.data, bytes.len, &meta, ".tmp") != 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How a record of the journal is spelled in JSON.  Pure: reads and writes text, touches no file.  A record that does not make
- * sense is refused whole: half a record must never decide what is removed.
+ * How a record of the journal is spelled in JSON.  Pure: reads and writes text, touches no file.  A record that does
+ * not make sense is refused whole: half a record must never decide what is removed.
  */
 #include <string.h>
 
@@ -106,14 +106,16 @@ static int64_t number(const json_t *o, const char *key)
 static bool read_file(struct scope *s, const json_t *o, struct journal_file *f)
 {
 	const char *path = json_string_value(json_object_get(o, "path")), *same;
-	if (path == NULL || path_check(s, arena_printf(s->arena, "/%s", path), &same) != OK || !read_sum(o, "written", f->written))
+	if (path == NULL || path_check(s, arena_printf(s->arena, "/%s", path), &same) != OK ||
+	    !read_sum(o, "written", f->written))
 		return false;
 	f->path = same;
 	f->existed = json_is_true(json_object_get(o, "existed"));
 	f->dropped = json_is_true(json_object_get(o, "dropped"));
 	if (!f->existed)
 		return true;
-	if (!read_sum(o, "original", f->original) || f->original[0] == '\0' || !json_is_integer(json_object_get(o, "backup")))
+	if (!read_sum(o, "original", f->original) || f->original[0] == '\0' ||
+	    !json_is_integer(json_object_get(o, "backup")))
 		return false;
 	f->backup = (unsigned)number(o, "backup");
 	f->mode = (unsigned)number(o, "mode") & 07777;
@@ -144,7 +146,8 @@ static bool read_all(struct scope *s, const json_t *o, struct journal *j)
 {
 	struct id id;
 	const json_t *files = json_object_get(o, "files");
-	if (j->id == NULL || !id_parse(j->id, &id) || j->kind == NULL || !read_state(o, &j->state) || !json_is_array(files))
+	if (j->id == NULL || !id_parse(j->id, &id) || j->kind == NULL || !read_state(o, &j->state) ||
+	    !json_is_array(files))
 		return false;
 	if (!read_texts(s, o, "directories", &j->dirs) || !read_texts(s, o, "data", &j->data) ||
 	    !read_texts(s, o, "dataKept", &j->data_kept))
@@ -171,5 +174,6 @@ enum err journal_read(struct scope *s, const json_t *o, struct journal *ret)
 	if (read_all(s, o, ret))
 		return OK;
 	s->detail = NULL;
-	return scope_fail(s, ERR_BAD_REQUEST, "a record of what was provisioned is damaged (%s)", ret->id != NULL ? ret->id : "no id");
+	return scope_fail(s, ERR_BAD_REQUEST, "a record of what was provisioned is damaged (%s)",
+			  ret->id != NULL ? ret->id : "no id");
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes a test device: a directory tree that reeve-agent takes with --root, with hardware, system files and a person's real files,
-# and beside it DIR.factory with the factory manifest and content that a wipe brings back.
+# Makes a test device: a directory tree that reeve-agent takes with --root, with hardware, system files and a person's
+# real files, and beside it DIR.factory with the factory manifest and content that a wipe brings back.
 #
 #   make-tree.sh DIR --owner personal|company [--serial S] [--name N]
 #
-# The factory state is the system without people; personal files, and a settings file that somebody has edited, come on top of it.
-# Nothing outside DIR and DIR.factory is written; both must not exist yet (an empty DIR is fine).
+# The factory state is the system without people; personal files, and a settings file that somebody has edited, come
+# on top of it. Nothing outside DIR and DIR.factory is written; both must not exist yet (an empty DIR is fine).
 set -euo pipefail
 
 usage() {
@@ -97,7 +97,8 @@ system_files() {
 	printf '# factory settings\ntimeout = 30\n' | put 0640 etc/acme/agent.conf
 	printf '# factory settings\nmax = 10\n' | put 0644 etc/limits.conf
 	printf '#!/bin/sh\necho factory\n' | put 0755 usr/local/bin/hello
-	printf 'Package: base-files\nStatus: install ok installed\nVersion: 12.4+deb12u5\n\n' | put 0644 var/lib/dpkg/status
+	printf 'Package: base-files\nStatus: install ok installed\nVersion: 12.4+deb12u5\n\n' |
+		put 0644 var/lib/dpkg/status
 	printf 'Package: bash\nStatus: install ok installed\nVersion: 5.2.15-2+b2\n\n' >>"$dir/var/lib/dpkg/status"
 	printf 'Package: gone\nStatus: deinstall ok config-files\nVersion: 1.0\n\n' >>"$dir/var/lib/dpkg/status"
 	mkdir -p "$dir/home" "$dir/root" "$dir/tmp" "$dir/var/cache"
@@ -116,7 +117,8 @@ manifest() {
 			elif [ -d "$path" ]; then
 				printf 'd %04o - %s\n' "0$(stat -c %a "$path")" "$path"
 			else
-				printf 'f %04o %s %s\n' "0$(stat -c %a "$path")" "$(sha256sum <"$path" | cut -c1-64)" "$path"
+				printf 'f %04o %s %s\n' "0$(stat -c %a "$path")" \
+					"$(sha256sum <"$path" | cut -c1-64)" "$path"
 			fi
 		done
 	)

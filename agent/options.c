@@ -18,17 +18,26 @@ static const struct row {
 	unsigned set;
 	size_t at;
 } table[] = {
-	{"--url", "URL", "the server's device address (https://HOST[:PORT])", TAKES_ENROL, offsetof(struct options, url)},
-	{"--ca", "FILE", "the CA certificate that the organisation gave out", TAKES_ENROL, offsetof(struct options, ca)},
-	{"--token", "T", "the enrolment token (others on this machine may see it; better:)", TAKES_ENROL, offsetof(struct options, token)},
-	{"--token-file", "FILE", "a file with the enrolment token; - is standard input", TAKES_ENROL, offsetof(struct options, token_file)},
-	{"--accept-terms", NULL, "accept the organisation's terms without being asked", TAKES_ENROL, offsetof(struct options, accept_terms)},
-	{"--inventory-only", NULL, "never provision anything and refuse wipe", TAKES_ENROL, offsetof(struct options, inventory_only)},
+	{"--url", "URL", "the server's device address (https://HOST[:PORT])", TAKES_ENROL,
+	 offsetof(struct options, url)},
+	{"--ca", "FILE", "the CA certificate that the organisation gave out", TAKES_ENROL,
+	 offsetof(struct options, ca)},
+	{"--token", "T", "the enrolment token (others on this machine may see it; better:)", TAKES_ENROL,
+	 offsetof(struct options, token)},
+	{"--token-file", "FILE", "a file with the enrolment token; - is standard input", TAKES_ENROL,
+	 offsetof(struct options, token_file)},
+	{"--accept-terms", NULL, "accept the organisation's terms without being asked", TAKES_ENROL,
+	 offsetof(struct options, accept_terms)},
+	{"--inventory-only", NULL, "never provision anything and refuse wipe", TAKES_ENROL,
+	 offsetof(struct options, inventory_only)},
 	{"--device-name", "NAME", "instead of the host name", TAKES_ENROL, offsetof(struct options, device_name)},
 	{"--json", NULL, "print JSON", TAKES_JSON, offsetof(struct options, json)},
-	{"--root", "DIR", "a directory tree that stands for the device's file system", TAKES_PLACE, offsetof(struct options, root)},
-	{"--state", "DIR", "the state directory (ROOT/var/lib/reeve-agent)", TAKES_PLACE, offsetof(struct options, state)},
-	{"--config", "FILE", "the configuration (ROOT/etc/reeve-agent.conf)", TAKES_PLACE, offsetof(struct options, config)},
+	{"--root", "DIR", "a directory tree that stands for the device's file system", TAKES_PLACE,
+	 offsetof(struct options, root)},
+	{"--state", "DIR", "the state directory (ROOT/var/lib/reeve-agent)", TAKES_PLACE,
+	 offsetof(struct options, state)},
+	{"--config", "FILE", "the configuration (ROOT/etc/reeve-agent.conf)", TAKES_PLACE,
+	 offsetof(struct options, config)},
 };
 
 enum { ROWS = sizeof table / sizeof *table };
@@ -37,7 +46,8 @@ void options_help(unsigned takes)
 {
 	for (int i = 0; i < ROWS; i++)
 		if (table[i].set & takes)
-			printf("    %-16s %-5s %s\n", table[i].name, table[i].value != NULL ? table[i].value : "", table[i].help);
+			printf("    %-16s %-5s %s\n", table[i].name, table[i].value != NULL ? table[i].value : "",
+			       table[i].help);
 }
 
 static const struct row *find(const char *arg, size_t n, unsigned takes)
@@ -57,7 +67,8 @@ enum err options_read(struct scope *s, int argc, char **argv, unsigned takes, st
 		const struct row *row = find(argv[i], n, takes);
 		if (row == NULL)
 			return scope_fail(s, ERR_USAGE, "%s does not take %.*s; see reeve-agent help", argv[0],
-					  argv[i][0] == '-' ? (int)(n < 40 ? n : 40) : 17, argv[i][0] == '-' ? argv[i] : "further arguments");
+					  argv[i][0] == '-' ? (int)(n < 40 ? n : 40) : 17,
+					  argv[i][0] == '-' ? argv[i] : "further arguments");
 		char *at = (char *)ret + row->at;
 		if (row->value == NULL && argv[i][n] == '=')
 			return scope_fail(s, ERR_USAGE, "%s takes no value", row->name);
@@ -85,9 +96,13 @@ static const char *canonical(struct agent *a, const char *given)
 		const char *leaf = slash != NULL ? slash + 1 : copy;
 		if (*leaf == '\0' || strcmp(leaf, ".") == 0 || strcmp(leaf, "..") == 0)
 			return NULL;
-		const char *dir = slash == NULL ? "." : slash == copy ? "/" : arena_strndup(a->scope->arena, copy, (size_t)(slash - copy));
+		const char *dir = slash == NULL   ? "."
+				  : slash == copy ? "/"
+						  : arena_strndup(a->scope->arena, copy, (size_t)(slash - copy));
 		char *up = realpath(dir, NULL);
-		const char *path = up != NULL ? arena_printf(a->scope->arena, "%s/%s", strcmp(up, "/") == 0 ? "" : up, leaf) : NULL;
+		const char *path =
+			up != NULL ? arena_printf(a->scope->arena, "%s/%s", strcmp(up, "/") == 0 ? "" : up, leaf)
+				   : NULL;
 		free(up);
 		return path;
 	}

@@ -7,14 +7,24 @@
 enum { APT_SECONDS = 1800 };
 
 /* A question would wait for ever: keep the configuration files that are there. */
-static const char *const apt_env[] = {"DEBIAN_FRONTEND=noninteractive", "APT_LISTCHANGES_FRONTEND=none", "NEEDRESTART_MODE=a", NULL};
+static const char *const apt_env[] = {"DEBIAN_FRONTEND=noninteractive", "APT_LISTCHANGES_FRONTEND=none",
+				      "NEEDRESTART_MODE=a", NULL};
 
 enum err package_install(struct agent *a, const char *name, const char *version)
 {
 	check(!a->tree);
 	const char *what = version != NULL ? arena_printf(a->scope->arena, "%s=%s", name, version) : name;
-	const char *const install[] = {"/usr/bin/apt-get", "install", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef",
-				       "-o", "Dpkg::Options::=--force-confold", "--", what, NULL};
+	const char *const install[] = {"/usr/bin/apt-get",
+				       "install",
+				       "-y",
+				       "--no-install-recommends",
+				       "-o",
+				       "Dpkg::Options::=--force-confdef",
+				       "-o",
+				       "Dpkg::Options::=--force-confold",
+				       "--",
+				       what,
+				       NULL};
 	if (exec_run(a, install, apt_env, APT_SECONDS) == OK)
 		return OK;
 	agent_forgive(a); /* most often the lists are old: once more with new ones */
@@ -25,5 +35,6 @@ enum err package_install(struct agent *a, const char *name, const char *version)
 enum err package_purge(struct agent *a, const char *name)
 {
 	check(!a->tree);
-	return exec_run(a, (const char *const[]){"/usr/bin/apt-get", "purge", "-y", "--", name, NULL}, apt_env, APT_SECONDS);
+	return exec_run(a, (const char *const[]){"/usr/bin/apt-get", "purge", "-y", "--", name, NULL}, apt_env,
+			APT_SECONDS);
 }

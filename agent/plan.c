@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading payloads: small helpers that the kinds share.  Whatever the server sends is checked here as if an enemy had sent it.
+ * Reading payloads: small helpers that the kinds share.  Whatever the server sends is checked here as if an enemy had
+ * sent it.
  */
 #include <string.h>
 
@@ -16,7 +17,8 @@ enum err payload_text(struct agent *a, const json_t *payload, const char *key, b
 		return OK;
 	if (!json_is_string(v))
 		return scope_fail(a->scope, ERR_BAD_REQUEST, "the payload has no text %s", key);
-	if (strlen(json_string_value(v)) != json_string_length(v)) /* a NUL inside would hide the rest from the checks */
+	if (strlen(json_string_value(v)) !=
+	    json_string_length(v)) /* a NUL inside would hide the rest from the checks */
 		return scope_fail(a->scope, ERR_BAD_REQUEST, "the payload's %s has a NUL in it", key);
 	*ret = arena_strdup(a->scope->arena, json_string_value(v));
 	return OK;

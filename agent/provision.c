@@ -48,6 +48,7 @@ enum err provision_take_back_all(struct agent *a, struct outcome *out)
 		if ((*all)->state != ITEM_REMOVED)
 			TRY(item_take_back(a, *all, out));
 	if (out->failed > before)
-		return scope_fail(a->scope, ERR_CONFLICT, "%d of the organisation's items could not be taken back", out->failed - before);
+		return scope_fail(a->scope, ERR_CONFLICT, "%d of the organisation's items could not be taken back",
+				  out->failed - before);
 	return OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kind "app": a Debian package.  On a real system apt installs it; in a tree the package is the files that the payload lists.
- * Its data paths are the organisation's and go with it (data.c).
+ * Kind "app": a Debian package.  On a real system apt installs it; in a tree the package is the files that the payload
+ * lists. Its data paths are the organisation's and go with it (data.c).
  */
 #include <ctype.h>
 #include <string.h>
@@ -16,7 +16,8 @@ static bool good_package(const char *name)
 {
 	if (!islower((unsigned char)name[0]) && !isdigit((unsigned char)name[0]))
 		return false;
-	return strlen(name) >= 2 && strlen(name) < 128 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+.-") == strlen(name) &&
+	return strlen(name) >= 2 && strlen(name) < 128 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+.-") == strlen(name) &&
 	       name[strlen(name) - 1] != '-' && name[strlen(name) - 1] != '+'; /* apt's "remove" and "install" signs */
 }
 
@@ -62,7 +63,8 @@ static enum err plan_files(struct agent *a, const json_t *list, struct plan *ret
 		f->n = strlen(f->content);
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(ret->files[k].path, f->path) == 0)
-				return scope_fail(a->scope, ERR_BAD_REQUEST, "the payload has the file /%s twice", f->path);
+				return scope_fail(a->scope, ERR_BAD_REQUEST, "the payload has the file /%s twice",
+						  f->path);
 	}
 	return OK;
 }

@@ -19,8 +19,8 @@ static enum err plan(struct agent *a, const struct desired *d, struct plan *ret)
 		agent_forgive(a);
 		return scope_fail(a->scope, ERR_BAD_REQUEST, "the payload's certificate is not one PEM certificate");
 	}
-	plan_one_file(a, ret, arena_printf(a->scope->arena, "usr/local/share/ca-certificates/reeve-%s.crt", d->id), pem, strlen(pem),
-		      0644);
+	plan_one_file(a, ret, arena_printf(a->scope->arena, "usr/local/share/ca-certificates/reeve-%s.crt", d->id), pem,
+		      strlen(pem), 0644);
 	return OK;
 }
 
@@ -28,7 +28,8 @@ static enum err changed(struct agent *a, bool removed)
 {
 	const char *program = "/usr/sbin/update-ca-certificates";
 	if (access(program, X_OK) != 0)
-		return removed ? OK : scope_fail(a->scope, ERR_NOT_IMPLEMENTED, "this system has no update-ca-certificates");
+		return removed ? OK
+			       : scope_fail(a->scope, ERR_NOT_IMPLEMENTED, "this system has no update-ca-certificates");
 	return exec_run(a, (const char *const[]){program, removed ? "--fresh" : NULL, NULL}, NULL, 300);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kind "email": an e-mail account as an INI file in etc/reeve/email, which mail programs or an organisation's set-up script read.
- * There is no password in it.
+ * Kind "email": an e-mail account as an INI file in etc/reeve/email, which mail programs or an organisation's set-up
+ * script read. There is no password in it.
  */
 #include <string.h>
 
@@ -23,8 +23,9 @@ static enum err plan(struct agent *a, const struct desired *d, struct plan *ret)
 	static const struct {
 		const char *key;
 		bool required;
-	} lines[] = {{"accountName", true},    {"emailAddress", true},   {"displayName", false},   {"userName", false},
-		     {"incomingServer", true}, {"incomingProtocol", false}, {"outgoingServer", false}};
+	} lines[] = {{"accountName", true},    {"emailAddress", true},   {"displayName", false},
+		     {"userName", false},      {"incomingServer", true}, {"incomingProtocol", false},
+		     {"outgoingServer", false}};
 	auto_buf out;
 	buf_init(&out, 65536);
 	buf_adds(&out, "[account]\n");

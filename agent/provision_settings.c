@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kind "settings": one text file at a path that the organisation chooses.  Where the device had a file there, it is replaced and
- * comes back with its bytes, mode, owner and time.
+ * Kind "settings": one text file at a path that the organisation chooses.  Where the device had a file there, it is
+ * replaced and comes back with its bytes, mode, owner and time.
  */
 #include <string.h>
 

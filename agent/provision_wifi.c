@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Kind "wifi": a NetworkManager connection (nm-settings-keyfile(5)), 0600.  The text is built so that no value can start a line
- * of its own: the network's name goes in as bytes unless it is plain, control characters are refused, backslashes are doubled.
+ * Kind "wifi": a NetworkManager connection (nm-settings-keyfile(5)), 0600.  The text is built so that no value can
+ * start a line of its own: the network's name goes in as bytes unless it is plain, control characters are refused,
+ * backslashes are doubled.
  */
 #include <ctype.h>
 #include <string.h>
@@ -61,10 +62,13 @@ static enum err plan(struct agent *a, const struct desired *d, struct plan *ret)
 	if (strlen(ssid) > 32)
 		return scope_fail(a->scope, ERR_BAD_REQUEST, "the network's name is longer than 32 bytes");
 	if (!open && (secret == NULL || !good_secret(secret)))
-		return scope_fail(a->scope, ERR_BAD_REQUEST, "the Wi-Fi passphrase is not 8 to 63 printable characters");
+		return scope_fail(a->scope, ERR_BAD_REQUEST,
+				  "the Wi-Fi passphrase is not 8 to 63 printable characters");
 	auto_buf out;
 	buf_init(&out, 16384);
-	buf_printf(&out, "[connection]\nid=reeve-%s\nuuid=%s\ntype=wifi\nautoconnect=true\n\n[wifi]\nmode=infrastructure\n", d->id, d->id);
+	buf_printf(&out,
+		   "[connection]\nid=reeve-%s\nuuid=%s\ntype=wifi\nautoconnect=true\n\n[wifi]\nmode=infrastructure\n",
+		   d->id, d->id);
 	add_ssid(&out, ssid);
 	if (json_is_true(json_object_get(d->payload, "hidden")))
 		buf_adds(&out, "hidden=true\n");
@@ -72,7 +76,8 @@ static enum err plan(struct agent *a, const struct desired *d, struct plan *ret)
 		add_secret(&out, secret);
 	buf_adds(&out, "\n[ipv4]\nmethod=auto\n\n[ipv6]\naddr-gen-mode=stable-privacy\nmethod=auto\n");
 	check(!out.failed);
-	const char *path = arena_printf(a->scope->arena, "etc/NetworkManager/system-connections/reeve-%s.nmconnection", d->id);
+	const char *path =
+		arena_printf(a->scope->arena, "etc/NetworkManager/system-connections/reeve-%s.nmconnection", d->id);
 	plan_one_file(a, ret, path, arena_strndup(a->scope->arena, out.data, out.len), out.len, 0600);
 	return OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Renewal: a new key, a certificate for it, and the CA set as it is now.  The old pair works until the new one is in place (see
- * state_credentials() for the order that makes a crash harmless).
+ * Renewal: a new key, a certificate for it, and the CA set as it is now.  The old pair works until the new one is in
+ * place (see state_credentials() for the order that makes a crash harmless).
  */
 #include <string.h>
 
@@ -15,7 +15,8 @@ enum err renew_check(struct agent *a, const char *cert, const char *ca, const ch
 	struct x509_info info;
 	if (cert == NULL || x509_read(a->scope, cert, &info) != OK || !x509_key_matches(cert, key)) {
 		agent_forgive(a);
-		return scope_fail(a->scope, ERR_BAD_REQUEST, "the server's certificate for this device does not fit its key");
+		return scope_fail(a->scope, ERR_BAD_REQUEST,
+				  "the server's certificate for this device does not fit its key");
 	}
 	if (ca == NULL || x509_read(a->scope, ca, &info) != OK) {
 		agent_forgive(a);
@@ -45,7 +46,8 @@ static enum err replace(struct agent *a, const struct device *d, const char *key
 	const char *cert = json_string_value(json_object_get(answer, "certificate"));
 	const char *ca = json_string_value(json_object_get(answer, "ca"));
 	TRY(renew_check(a, cert, ca, key));
-	TRY(state_write(a, "ca.pem", ca, strlen(ca))); /* first: with the old pair the new set still reaches the server */
+	TRY(state_write(a, "ca.pem", ca,
+			strlen(ca))); /* first: with the old pair the new set still reaches the server */
 	TRY(state_write(a, "next-cert.pem", cert, strlen(cert)));
 	return state_credentials(a);
 }

@@ -104,7 +104,8 @@ enum err state_create(struct agent *a, const char ***ret_made)
 		return fail_io(a, "open", "");
 	TRY(lock(a));
 	if (have(a, "device.json"))
-		return scope_fail(a->scope, ERR_EXISTS, "this device is enrolled already; `reeve-agent leave` ends that");
+		return scope_fail(a->scope, ERR_EXISTS,
+				  "this device is enrolled already; `reeve-agent leave` ends that");
 	if (fchmod(a->state_fd, 0700) != 0 || (mkdirat(a->state_fd, "items", 0700) != 0 && errno != EEXIST))
 		return fail_io(a, "create", "items");
 	return OK;
@@ -129,7 +130,8 @@ enum err state_empty(struct agent *a, const char *keep)
 		rewinddir(dir);
 		for (struct dirent *e; failed == 0 && (e = readdir(dir)) != NULL;) {
 			const char *name = e->d_name;
-			if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || (keep != NULL && strcmp(name, keep) == 0))
+			if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+			    (keep != NULL && strcmp(name, keep) == 0))
 				continue;
 			failed = fs_remove_tree(a->state_fd, name);
 			removed++;
@@ -191,8 +193,8 @@ char *state_file(struct agent *a, const char *name)
 	return arena_printf(a->scope->arena, "%s/%s", a->state_path, name);
 }
 
-/* A renewal writes next-key, asks the server, writes next-cert (from here on it counts), and renames both.  So: with a next-cert the
- * renames are finished; without one the old pair is still whole. */
+/* A renewal writes next-key, asks the server, writes next-cert (from here on it counts), and renames both.  So: with a
+ * next-cert the renames are finished; without one the old pair is still whole. */
 enum err state_credentials(struct agent *a)
 {
 	char *cert = state_text(a, "next-cert.pem"), *key = state_text(a, "next-key.pem");

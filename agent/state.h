@@ -21,20 +21,21 @@
 struct device {
 	const char *id, *url, *ownership, *device_name; /* device_name: NULL unless given at enrolment */
 	bool company;
-	bool provisioning;  /* false: --inventory-only */
-	const char **made;  /* directories that enrolment made for the state, relative to the root, outermost first; NULL-terminated */
+	bool provisioning; /* false: --inventory-only */
+	const char **made; /* directories that enrolment made for the state, relative to the root, outermost first;
+			      NULL-terminated */
 };
 
 struct last_sync {
 	int64_t sync_seconds;
-	int64_t at;             /* of the last check-in that was answered; 0: none yet */
-	int64_t inventory_at;   /* when the inventory was last sent */
+	int64_t at;           /* of the last check-in that was answered; 0: none yet */
+	int64_t inventory_at; /* when the inventory was last sent */
 	char inventory_hash[65];
 	struct collect collect;
 };
 
-/* Opens the state directory of an enrolled device and takes its lock (waits up to a minute).  ERR_STATE where it is not enrolled,
- * ERR_BUSY where another run holds the lock. */
+/* Opens the state directory of an enrolled device and takes its lock (waits up to a minute).  ERR_STATE where it is not
+ * enrolled, ERR_BUSY where another run holds the lock. */
 MUST_CHECK enum err state_open(struct agent *a);
 /* For status: no lock, ERR_STATE where there is none. */
 MUST_CHECK enum err state_peek(struct agent *a);
@@ -47,7 +48,7 @@ MUST_CHECK enum err state_empty(struct agent *a, const char *keep);
 MUST_CHECK enum err state_write(struct agent *a, const char *name, const void *bytes, size_t n);
 MUST_CHECK enum err state_write_json(struct agent *a, const char *name, const struct buf *body);
 MUST_CHECK enum err state_read_json(struct agent *a, const char *name, json_t **ret); /* ERR_NOT_FOUND */
-char *state_text(struct agent *a, const char *name); /* NULL where there is none */
+char *state_text(struct agent *a, const char *name);                                  /* NULL where there is none */
 MUST_CHECK enum err state_unlink(struct agent *a, const char *name);
 char *state_file(struct agent *a, const char *name); /* its absolute path, for libraries that want one */
 

@@ -37,7 +37,8 @@ static enum err resume(struct agent *a, struct sync_result *r)
 }
 
 /* *ret_stop: the device is no longer to be brought to the desired state in this round. */
-static enum err do_actions(struct agent *a, const struct device *d, const json_t *actions, struct sync_result *r, bool *ret_stop)
+static enum err do_actions(struct agent *a, const struct device *d, const json_t *actions, struct sync_result *r,
+			   bool *ret_stop)
 {
 	for (size_t i = 0; i < json_array_size(actions) && i < SYNC_ACTIONS && !r->gone; i++) {
 		struct action act;
@@ -45,7 +46,8 @@ static enum err do_actions(struct agent *a, const struct device *d, const json_t
 		const json_t *o = json_array_get(actions, i);
 		const char *name = json_string_value(json_object_get(o, "action"));
 		if (!id_parse(json_string_value(json_object_get(o, "id")), &id) || name == NULL)
-			return scope_fail(a->scope, ERR_BAD_REQUEST, "an action of the server's answer has no id or name");
+			return scope_fail(a->scope, ERR_BAD_REQUEST,
+					  "an action of the server's answer has no id or name");
 		char text[ID_TEXT];
 		TRY(action_begin(a, d, id_format(id, text), name));
 		TRY(action_finish(a, d, &act, &r->items, &r->gone));
@@ -62,10 +64,12 @@ static bool did_something(const struct outcome *before, const struct outcome *no
 
 static bool asks_more(struct collect before, struct collect now)
 {
-	return (now.packages && !before.packages) || (now.addresses && !before.addresses) || (now.disks && !before.disks);
+	return (now.packages && !before.packages) || (now.addresses && !before.addresses) ||
+	       (now.disks && !before.disks);
 }
 
-static enum err obey(struct agent *a, const struct device *d, const struct checkin *c, struct sync_result *r, bool *ret_again)
+static enum err obey(struct agent *a, const struct device *d, const struct checkin *c, struct sync_result *r,
+		     bool *ret_again)
 {
 	bool stop = false, more = false;
 	struct outcome before = r->items;

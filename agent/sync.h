@@ -36,8 +36,10 @@ struct checkin {
 	json_t *owner; /* the payloads live in it */
 };
 /* checkin.c: sends the inventory where it is due. */
-MUST_CHECK enum err checkin_send(struct agent *a, const struct device *d, struct last_sync *last, struct checkin *ret, bool *ret_inventory);
-MUST_CHECK enum err checkin_read(struct agent *a, const char *device_id, json_t *answer, struct checkin *ret); /* pure */
+MUST_CHECK enum err checkin_send(struct agent *a, const struct device *d, struct last_sync *last, struct checkin *ret,
+				 bool *ret_inventory);
+MUST_CHECK enum err checkin_read(struct agent *a, const char *device_id, json_t *answer,
+				 struct checkin *ret); /* pure */
 void checkin_release(struct checkin *c);
 
 MUST_CHECK enum err renew(struct agent *a, const struct device *d); /* renew.c */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Taking back one item: a file that the item made goes, a file that it replaced comes back byte for byte (mode, owner, time and
- * attributes too), a package that it installed is purged, an app's data goes, and so do the directories that it made, where
- * nobody has put anything else in them.
+ * Taking back one item: a file that the item made goes, a file that it replaced comes back byte for byte (mode, owner,
+ * time and attributes too), a package that it installed is purged, an app's data goes, and so do the directories that
+ * it made, where nobody has put anything else in them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,16 +48,16 @@ static enum err restore(struct agent *a, struct journal *j, struct journal_file 
 
 static bool is_original(const struct journal_file *f, const struct stat *st, const char *hex)
 {
-	return f->existed && strcmp(hex, f->original) == 0 && (st->st_mode & 07777) == f->mode && st->st_uid == f->uid &&
-	       st->st_gid == f->gid && st->st_mtim.tv_sec == f->mtime_s && st->st_mtim.tv_nsec == f->mtime_ns;
+	return f->existed && strcmp(hex, f->original) == 0 && (st->st_mode & 07777) == f->mode &&
+	       st->st_uid == f->uid && st->st_gid == f->gid && st->st_mtim.tv_sec == f->mtime_s &&
+	       st->st_mtim.tv_nsec == f->mtime_ns;
 }
 
 /* A temporary file that a crash left has the name of this item and is nobody else's. */
 static enum err remove_temp(struct agent *a, const struct journal *j, const char *path)
 {
 	const char *leaf = path_leaf(path);
-	const char *temp =
-		arena_printf(a->scope->arena, "%.*s%s", (int)(leaf - path), path, item_temp(a, j->id));
+	const char *temp = arena_printf(a->scope->arena, "%.*s%s", (int)(leaf - path), path, item_temp(a, j->id));
 	if (fs_unlink(a->root_fd, temp) != 0 && errno != ENOTDIR && errno != ELOOP && errno != EXDEV)
 		return scope_fail(a->scope, ERR_IO, "cannot remove /%s: %s", temp, strerror(errno));
 	return OK;
@@ -80,7 +80,8 @@ enum err file_take_back(struct agent *a, struct journal *j, struct journal_file 
 		return OK;
 	}
 	if (there && strcmp(hex, f->written) != 0 && strcmp(hex, f->original) != 0)
-		journal_remark(a, j, "/%s was changed on the device; %s all the same", f->path, f->existed ? "restored" : "removed");
+		journal_remark(a, j, "/%s was changed on the device; %s all the same", f->path,
+			       f->existed ? "restored" : "removed");
 	if (f->existed)
 		return restore(a, j, f);
 	if (there && fs_unlink(a->root_fd, f->path) != 0)
@@ -95,7 +96,8 @@ static enum err remove_dirs(struct agent *a, const struct journal *j)
 		n++;
 	while (n-- > 0) /* the innermost first */
 		if (fs_rmdir(a->root_fd, j->dirs[n]) != 0)
-			return scope_fail(a->scope, ERR_IO, "cannot remove the directory /%s: %s", j->dirs[n], strerror(errno));
+			return scope_fail(a->scope, ERR_IO, "cannot remove the directory /%s: %s", j->dirs[n],
+					  strerror(errno));
 	return OK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Before anything is sent about the machine, the person is told whose management this is, what is collected and what never is, and
- * accepts the organisation's terms.  All of it is the server's text, cleaned for the terminal.
+ * Before anything is sent about the machine, the person is told whose management this is, what is collected and what
+ * never is, and accepts the organisation's terms.  All of it is the server's text, cleaned for the terminal.
  */
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +59,8 @@ static enum err ask_person(struct agent *a)
 	return scope_fail(a->scope, ERR_FORBIDDEN, "not accepted; nothing was enrolled");
 }
 
-enum err terms_ask(struct agent *a, const char *url, const char *ca_file, const char *token, bool accept, json_t **ret_terms)
+enum err terms_ask(struct agent *a, const char *url, const char *ca_file, const char *token, bool accept,
+		   json_t **ret_terms)
 {
 	auto_buf body;
 	auto_json *answer = NULL;
@@ -79,7 +80,8 @@ enum err terms_ask(struct agent *a, const char *url, const char *ca_file, const 
 	if (!accept && terminal)
 		TRY(ask_person(a));
 	else if (!accept && json_array_size(terms) > 0)
-		return scope_fail(a->scope, ERR_USAGE, "the organisation's terms must be accepted: on a terminal, or with --accept-terms");
+		return scope_fail(a->scope, ERR_USAGE,
+				  "the organisation's terms must be accepted: on a terminal, or with --accept-terms");
 	*ret_terms = json_incref(terms);
 	return OK;
 }

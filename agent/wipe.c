@@ -2,9 +2,9 @@
  *
  * Wipe: which way, and the refusal where nobody enabled it.
  *
- * A tree is brought back to its factory manifest.  A real machine is wiped only by the hook that its owner chose at installation;
- * the default is to refuse.  A tree never runs a shipped hook (it would destroy the machine that holds the tree): only a command
- * that its configuration names.
+ * A tree is brought back to its factory manifest.  A real machine is wiped only by the hook that its owner chose at
+ * installation; the default is to refuse.  A tree never runs a shipped hook (it would destroy the machine that holds
+ * the tree): only a command that its configuration names.
  */
 #include <string.h>
 
@@ -24,11 +24,13 @@ static const char *command_of(const struct agent *a, const struct config *c)
 	return c->wipe == WIPE_LUKS ? "/usr/lib/reeve-agent/wipe-luks.sh" : "/usr/lib/reeve-agent/wipe-reinstall.sh";
 }
 
-static enum err run_hook(struct agent *a, const struct config *c, const struct action *act, const char *step, int seconds)
+static enum err run_hook(struct agent *a, const struct config *c, const struct action *act, const char *step,
+			 int seconds)
 {
 	const char *method = c->wipe == WIPE_LUKS ? "REEVE_WIPE_METHOD=luks" : "REEVE_WIPE_METHOD=reinstall";
 	const char *id = arena_printf(a->scope->arena, "REEVE_WIPE_ACTION=%s", act->id);
-	return exec_run(a, (const char *const[]){command_of(a, c), step, NULL}, (const char *const[]){CONFIRM, method, id, NULL}, seconds);
+	return exec_run(a, (const char *const[]){command_of(a, c), step, NULL},
+			(const char *const[]){CONFIRM, method, id, NULL}, seconds);
 }
 
 static void settle(struct agent *a, struct action *act, const char *state, const char *error)
@@ -69,7 +71,8 @@ enum err wipe_device(struct agent *a, const struct device *d, struct action *act
 void wipe_goodbye(struct agent *a, const struct action *act)
 {
 	struct config c;
-	if (config_load(a, &c) == OK && command_of(a, &c) != NULL && run_hook(a, &c, act, "finish", GOODBYE_SECONDS) == OK)
+	if (config_load(a, &c) == OK && command_of(a, &c) != NULL &&
+	    run_hook(a, &c, act, "finish", GOODBYE_SECONDS) == OK)
 		return;
 	agent_forgive(a); /* the system will end without it */
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Wiping a tree: back to the factory manifest that lies beside it.  For the tree DIR there is DIR.factory/factory.manifest with one
- * line per entry, "type mode sha256 path" (type d, f or l; sha256 of a file's bytes or a link's target, "-" for a directory), and
- * DIR.factory/content/ with what the manifest names.
+ * Wiping a tree: back to the factory manifest that lies beside it.  For the tree DIR there is
+ * DIR.factory/factory.manifest with one line per entry, "type mode sha256 path" (type d, f or l; sha256 of a file's
+ * bytes or a link's target, "-" for a directory), and DIR.factory/content/ with what the manifest names.
  *
- * Promise: the whole factory content is checked against the manifest before anything is removed.  Cut off anywhere, it is done
- * again from the beginning.
+ * Promise: the whole factory content is checked against the manifest before anything is removed.  Cut off anywhere, it
+ * is done again from the beginning.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -44,9 +44,11 @@ static const struct entry *find(const struct factory *f, const char *path)
 
 static bool parse_line(struct scope *s, char *line, struct entry *e)
 {
-	char *rest, *type = strtok_r(line, " ", &rest), *mode = strtok_r(NULL, " ", &rest), *sum = strtok_r(NULL, " ", &rest);
+	char *rest, *type = strtok_r(line, " ", &rest), *mode = strtok_r(NULL, " ", &rest),
+		    *sum = strtok_r(NULL, " ", &rest);
 	const char *rel;
-	if (type == NULL || strlen(type) != 1 || strchr("dfl", *type) == NULL || mode == NULL || sum == NULL || *rest == '\0')
+	if (type == NULL || strlen(type) != 1 || strchr("dfl", *type) == NULL || mode == NULL || sum == NULL ||
+	    *rest == '\0')
 		return false;
 	if (path_check(s, arena_printf(s->arena, "/%s", rest), &rel) != OK)
 		return false;
@@ -94,7 +96,8 @@ static bool file_is(int root_fd, const struct entry *e, struct stat *st)
 {
 	char hex[65];
 	auto_fd fd = fs_open(root_fd, e->path, O_RDONLY | O_NONBLOCK);
-	return fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && fs_hash_fd(fd, hex) == 0 && strcmp(hex, e->sum) == 0;
+	return fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) && fs_hash_fd(fd, hex) == 0 &&
+	       strcmp(hex, e->sum) == 0;
 }
 
 /* The manifest names directories before their content and nothing that content/ does not have. */
@@ -107,7 +110,8 @@ static enum err verify(const struct factory *f)
 		bool good = e->type == 'd' || (e->type == 'f' && file_is(f->content_fd, e, &st)) ||
 			    (e->type == 'l' && link_is(f->content_fd, e, target));
 		if (!good)
-			return scope_fail(f->a->scope, ERR_CONFIG, "the factory content of /%s is not what the manifest says", e->path);
+			return scope_fail(f->a->scope, ERR_CONFIG,
+					  "the factory content of /%s is not what the manifest says", e->path);
 	}
 	return OK;
 }
@@ -117,7 +121,8 @@ static enum err prune(struct factory *f, int dir_fd, const char *rel);
 static enum err prune_entry(struct factory *f, int dir_fd, const char *rel, const char *name)
 {
 	struct stat st;
-	const char *path = rel[0] == '\0' ? arena_strdup(f->a->scope->arena, name) : arena_printf(f->a->scope->arena, "%s/%s", rel, name);
+	const char *path = rel[0] == '\0' ? arena_strdup(f->a->scope->arena, name)
+					  : arena_printf(f->a->scope->arena, "%s/%s", rel, name);
 	const char *own = f->a->state_rel;
 	if (own != NULL && strcmp(path, own) == 0)
 		return OK; /* needed until the report is sent */
@@ -215,7 +220,8 @@ static void note_dirs(const struct factory *f, struct action *act)
 
 static enum err wipe_with(struct factory *f, struct action *act)
 {
-	auto_fd dir = open(arena_printf(f->a->scope->arena, "%s.factory", f->a->root), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_fd dir =
+		open(arena_printf(f->a->scope->arena, "%s.factory", f->a->root), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return ERR_NOT_FOUND;
 	f->content_fd = openat(dir, "content", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -3,8 +3,8 @@
 #
 # Wipe by destroying the keys of every encrypted volume of this machine (`wipe = luks` in /etc/reeve-agent.conf).
 #
-# What is on the disks stays there as ciphertext that nobody can read any more, and the machine is unusable until it is installed
-# again.  reeve-agent calls this three times, each with REEVE_WIPE_CONFIRM set:
+# What is on the disks stays there as ciphertext that nobody can read any more, and the machine is unusable until it
+# is installed again.  reeve-agent calls this three times, each with REEVE_WIPE_CONFIRM set:
 #
 #   check    everything that is needed is here, and every local file system with data is encrypted; destroys nothing
 #   wipe     erases all key slots and verifies that none is left; may be run again
@@ -47,7 +47,8 @@ encrypted() {
 	lsblk --noheadings --raw --inverse --output TYPE "$1" | grep -qx crypt
 }
 
-# Mounted local file systems whose data would survive.  /boot and the EFI partition hold the system's boot files and no one's data.
+# Mounted local file systems whose data would survive.  /boot and the EFI partition hold the system's boot files and
+# no one's data.
 uncovered() {
 	findmnt --noheadings --raw --output TARGET,SOURCE,FSTYPE |
 		while read -r target source type; do

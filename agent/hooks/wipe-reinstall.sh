@@ -1,20 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Wipe by installing the machine anew (`wipe = reinstall` in /etc/reeve-agent.conf): the next person gets a working machine.
+# Wipe by installing the machine anew (`wipe = reinstall` in /etc/reeve-agent.conf): the next person gets a working
+# machine.
 #
 # The installer is whatever the owner put into /var/lib/reeve-reinstall at installation:
 #
-#   vmlinuz, initrd.gz   an installer that runs from memory (Debian's netboot or hd-media images, with a preseed file inside)
+#   vmlinuz, initrd.gz   an installer that runs from memory (Debian's netboot images, with a preseed file inside)
 #   cmdline              its kernel command line, for instance: auto=true priority=critical preseed/file=/preseed.cfg
 #   SHA256SUMS           of the three files above
 #
-# The preseed has to take the whole disk (partman-auto, wiping the old partition table).  reeve-agent calls this three times, each with
-# REEVE_WIPE_CONFIRM set:
+# The preseed has to take the whole disk (partman-auto, wiping the old partition table).  reeve-agent calls this three
+# times, each with REEVE_WIPE_CONFIRM set:
 #
 #   check    the installer is whole and can be loaded; destroys nothing
-#   wipe     loads the installer into memory, ends everyone's sessions, removes all homes, mail, spools and service data, and
-#            discards the free blocks; may be run again
+#   wipe     loads the installer into memory, ends everyone's sessions, removes all homes, mail, spools and service
+#            data, and discards the free blocks; may be run again
 #   finish   starts the installer without going through the firmware; from here on the old system is gone
 #
 # Exit codes: 0 done, 64 called wrongly or without the confirmation, 1 anything else, with the reason on standard error.
@@ -48,11 +49,13 @@ check() {
 		[ -f "$images/$file" ] && [ ! -L "$images/$file" ] || fail "$images/$file is missing"
 		[ "$(stat -c %u "$images/$file")" = 0 ] || fail "$images/$file does not belong to root"
 	done
-	(cd "$images" && sha256sum --quiet --strict --check SHA256SUMS) >/dev/null 2>&1 || fail "the installer is damaged"
+	(cd "$images" && sha256sum --quiet --strict --check SHA256SUMS) >/dev/null 2>&1 ||
+		fail "the installer is damaged"
 	for file in vmlinuz initrd.gz cmdline; do
 		grep -q " [ *]$file\$" "$images/SHA256SUMS" || fail "SHA256SUMS does not name $file"
 	done
-	[ "$(cat /proc/sys/kernel/kexec_load_disabled 2>/dev/null || echo 0)" = 0 ] || fail "this kernel does not allow kexec"
+	[ "$(cat /proc/sys/kernel/kexec_load_disabled 2>/dev/null || echo 0)" = 0 ] ||
+		fail "this kernel does not allow kexec"
 	load
 	kexec --unload
 }
@@ -62,15 +65,18 @@ load() {
 		fail "the installer cannot be loaded"
 }
 
-# What people and services left.  The programs and the agent's own state stay until the installer has the disk: the report
-# has still to be sent.  One file system at a time, never through a link.
+# What people and services left.  The programs and the agent's own state stay until the installer has the disk: the
+# report has still to be sent.  One file system at a time, never through a link.
 data_dirs() {
-	for dir in /home /root /srv /var/mail /var/spool /var/backups /var/cache /var/log /var/tmp /tmp /opt /usr/local; do
+	for dir in /home /root /srv /opt /usr/local /tmp /var/mail /var/spool /var/backups /var/cache /var/log \
+		/var/tmp; do
 		[ -d "$dir" ] && [ ! -L "$dir" ] && printf '%s\n' "$dir"
 	done
 	for dir in /var/lib/*/; do
 		dir=${dir%/}
-		case ${dir##*/} in reeve-agent | reeve-reinstall | dpkg | systemd | NetworkManager | dhcp | dbus) continue ;; esac
+		case ${dir##*/} in
+		reeve-agent | reeve-reinstall | dpkg | systemd | NetworkManager | dhcp | dbus) continue ;;
+		esac
 		[ ! -L "$dir" ] && printf '%s\n' "$dir"
 	done
 }
@@ -78,7 +84,9 @@ data_dirs() {
 # What is mounted from elsewhere is not this machine's: it must survive.
 is_local() {
 	case $(findmnt --noheadings --raw --output FSTYPE --target "$1" | tail -n 1) in
-	'' | nfs* | cifs | smb* | ceph | gluster* | 9p | virtiofs | afs | coda | ocfs2 | gfs2 | autofs | fuse*) return 1 ;;
+	'' | nfs* | cifs | smb* | ceph | gluster* | 9p | virtiofs | afs | coda | ocfs2 | gfs2 | autofs | fuse*)
+		return 1
+		;;
 	*) return 0 ;;
 	esac
 }
@@ -136,7 +144,7 @@ wipe)
 	discard
 	;;
 finish)
-	kexec --load "$images/vmlinuz" --initrd="$images/initrd.gz" --command-line="$(cat "$images/cmdline")" 2>/dev/null || true
+	(load) || true # loaded already; once more does no harm
 	sync
 	kexec --exec
 	;;

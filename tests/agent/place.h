@@ -33,7 +33,8 @@ static inline int place_setup(void **state)
 	scope_system(&p->scope, arena_new(64u << 20), NULL, NULL);
 	snprintf(p->dir, sizeof p->dir, "/tmp/reeve-agent-unit-XXXXXX");
 	check(mkdtemp(p->dir) != NULL);
-	p->agent = (struct agent){.scope = &p->scope, .root = p->dir, .tree = true, .state_path = p->dir, .state_rel = "state"};
+	p->agent = (struct agent){
+		.scope = &p->scope, .root = p->dir, .tree = true, .state_path = p->dir, .state_rel = "state"};
 	p->agent.root_fd = open(p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	check(fs_mkdirs(p->agent.root_fd, "state/items", 0700) == 0);
 	p->agent.state_fd = fs_open(p->agent.root_fd, "state", O_RDONLY | O_DIRECTORY);
@@ -61,7 +62,8 @@ static inline void put(struct place *p, const char *rel, const char *text)
 	struct fs_meta meta = {.mode = 0644, .uid = -1, .gid = -1, .xattrs_from = -1};
 	const char *slash = strrchr(rel, '/');
 	if (slash != NULL)
-		check(fs_mkdirs(p->agent.root_fd, arena_strndup(p->scope.arena, rel, (size_t)(slash - rel)), 0755) == 0);
+		check(fs_mkdirs(p->agent.root_fd, arena_strndup(p->scope.arena, rel, (size_t)(slash - rel)), 0755) ==
+		      0);
 	check(fs_write(p->agent.root_fd, rel, text, strlen(text), &meta, ".tmp") == 0);
 }
 

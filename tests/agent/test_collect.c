@@ -8,8 +8,9 @@
 static void os_release_is_read_as_a_shell_would(void **state)
 {
 	struct arena *a = ((struct place *)*state)->scope.arena;
-	const char *text = "# NAME=no\nNAME=\"Debian \\\"GNU\\\"/Linux\"\nVERSION_ID='12'\nID=debian \nEMPTY=\nQUOTES=\"\"\n"
-			   "XNAME=other\nBROKEN=\"half\nTWICE=1\nTWICE=2\nLAST=end";
+	const char *text =
+		"# NAME=no\nNAME=\"Debian \\\"GNU\\\"/Linux\"\nVERSION_ID='12'\nID=debian \nEMPTY=\nQUOTES=\"\"\n"
+		"XNAME=other\nBROKEN=\"half\nTWICE=1\nTWICE=2\nLAST=end";
 	assert_string_equal(osrelease_value(a, text, "NAME"), "Debian \"GNU\"/Linux");
 	assert_string_equal(osrelease_value(a, text, "VERSION_ID"), "12");
 	assert_string_equal(osrelease_value(a, text, "ID"), "debian");
@@ -25,8 +26,8 @@ static void os_release_is_read_as_a_shell_would(void **state)
 static void firmware_that_knows_nothing_says_nothing(void **state)
 {
 	(void)state;
-	static const char *const blank[] = {"", "To Be Filled By O.E.M.", "Default string", "NONE", "00000000", "0", "System Serial Number",
-					    "Not Specified", "xxxx", "..."};
+	static const char *const blank[] = {"",  "To Be Filled By O.E.M.", "Default string", "NONE", "00000000",
+					    "0", "System Serial Number",   "Not Specified",  "xxxx", "..."};
 	for (size_t i = 0; i < sizeof blank / sizeof *blank; i++)
 		assert_null(dmi_known(blank[i]));
 	assert_null(dmi_known(NULL));
@@ -42,7 +43,8 @@ static void chassis_types(void **state)
 	assert_string_equal(dmi_chassis("138"), "laptop"); /* with a lock */
 	assert_string_equal(dmi_chassis("30"), "tablet");
 	assert_string_equal(dmi_chassis("23"), "enterpriseServer");
-	static const char *const unknown[] = {"0", "1", "2", "12", "37", "127", "-5", "x", "", "99999999999999999999", NULL};
+	static const char *const unknown[] = {"0", "1", "2", "12", "37", "127", "-5", "x", "", "99999999999999999999",
+					      NULL};
 	for (const char *const *u = unknown; *u != NULL; u++)
 		assert_string_equal(dmi_chassis(*u), "unknown");
 	assert_string_equal(dmi_chassis(NULL), "unknown");
@@ -82,14 +84,16 @@ static void interfaces(void **state)
 	(void)state;
 	const char *mac = "02:00:00:00:00:01";
 	static const char *const real[] = {"eth0", "enp3s0", "wlan0", "wlp2s0", "lowpan0", "bridge-less", "usb0"};
-	static const char *const virtual[] = {"lo", "docker0", "veth12ab", "br-1234", "virbr0", "vnet3", "ifb0", "tap0", "tun0", "wg0"};
+	static const char *const virtual[] = {"lo",    "docker0", "veth12ab", "br-1234", "virbr0",
+					      "vnet3", "ifb0",    "tap0",     "tun0",    "wg0"};
 	for (size_t i = 0; i < sizeof real / sizeof *real; i++)
 		assert_true(interface_counts(real[i], mac));
 	for (size_t i = 0; i < sizeof virtual / sizeof *virtual; i++)
 		assert_false(interface_counts(virtual[i], mac));
 	assert_false(interface_counts("eth0", "00:00:00:00:00:00"));
 	assert_false(interface_counts("eth0", NULL));
-	assert_false(interface_counts("eth0", "80:00:02:08:fe:80:00:00:00:00:00:00:e4:1d:2d:03:00:00:00:01")); /* InfiniBand */
+	assert_false(interface_counts("eth0",
+				      "80:00:02:08:fe:80:00:00:00:00:00:00:e4:1d:2d:03:00:00:00:01")); /* InfiniBand */
 }
 
 static void packages(void **state)
@@ -99,7 +103,8 @@ static void packages(void **state)
 	put(p, "var/lib/dpkg/status",
 	    "\n\nPackage: one\nStatus: install ok installed\nVersion: 1.0-1\nDescription: x\n Package: inside\n\n\n"
 	    "Package: gone\nStatus: deinstall ok config-files\nVersion: 2\n\n"
-	    "Package: half\nStatus: install ok half-installed\nVersion: 2\n\nPackage: noversion\nStatus: install ok installed\n\n"
+	    "Package: half\nStatus: install ok half-installed\nVersion: 2\n\nPackage: noversion\nStatus: install ok "
+	    "installed\n\n"
 	    "Package: held\nStatus: hold ok installed\nVersion: 3:4~5");
 	assert_true(package_installed(&p->agent, "one", &version));
 	assert_string_equal(version, "1.0-1");
@@ -132,8 +137,9 @@ static void the_owners_configuration(void **state)
 	assert_int_equal(config_parse(s, " # comment\n\nwipe=luks\n wipeCommand = /a b \n", &c), OK);
 	assert_int_equal(c.wipe, WIPE_LUKS);
 	assert_string_equal(c.wipe_command, "/a b");
-	static const char *const bad[] = {"wipe", "wipe = Luks", "wipe =", "Wipe = off", "wipeCommand = x", "wipeCommand =", "= off",
-					  "other = 1", "wipe = off # comment"};
+	static const char *const bad[] = {
+		"wipe",          "wipe = Luks", "wipe =",    "Wipe = off",          "wipeCommand = x",
+		"wipeCommand =", "= off",       "other = 1", "wipe = off # comment"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		s->detail = NULL;
 		assert_int_equal(config_parse(s, bad[i], &c), ERR_CONFIG);
@@ -144,9 +150,15 @@ static void the_owners_configuration(void **state)
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, place_setup, place_teardown)
-	const struct CMUnitTest tests[] = {
-		T(os_release_is_read_as_a_shell_would), T(firmware_that_knows_nothing_says_nothing), T(chassis_types), T(memory), T(processors),
-		T(interfaces), T(packages), T(encryption_below_the_root), T(the_owners_configuration)};
+	const struct CMUnitTest tests[] = {T(os_release_is_read_as_a_shell_would),
+					   T(firmware_that_knows_nothing_says_nothing),
+					   T(chassis_types),
+					   T(memory),
+					   T(processors),
+					   T(interfaces),
+					   T(packages),
+					   T(encryption_below_the_root),
+					   T(the_owners_configuration)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The journal's records: written and read back whole, refused when they make no sense, backups exact; and the credentials' recovery. */
+ * The journal's records: written and read back whole, refused when they make no sense, backups exact; and the
+ * credentials' recovery. */
 #include "place.h"
 
 #include "crypto/x509.h"
@@ -12,14 +13,35 @@
 
 static struct journal sample(struct place *p)
 {
-	static const char *dirs[] = {"etc/a", "etc/a/b", NULL}, *data[] = {"~/.config/x", NULL}, *kept[] = {"home/a/.config/x", NULL};
+	static const char *dirs[] = {"etc/a", "etc/a/b", NULL}, *data[] = {"~/.config/x", NULL},
+			  *kept[] = {"home/a/.config/x", NULL};
 	struct journal_file *files = arena_alloc(p->scope.arena, 2 * sizeof *files);
 	files[0] = (struct journal_file){.path = "etc/a/b/c", .written = SUM};
-	files[1] = (struct journal_file){.path = "etc/old", .existed = true, .backup = 7, .original = SUM, .mode = 04751, .uid = 1000,
-					 .gid = 1001, .mtime_s = -5, .mtime_ns = 999999999, .dropped = true};
-	return (struct journal){.id = ID1, .kind = "app", .name = "n \"q\" \u00e9", .identifier = "package/x", .error = NULL,
-				.version = INT64_C(9007199254740993), .state = ITEM_REMOVING, .dirs = dirs, .files = files, .n_files = 2,
-				.data = data, .data_kept = kept, .package = "x", .package_version = "1:2~3", .package_was_there = true};
+	files[1] = (struct journal_file){.path = "etc/old",
+					 .existed = true,
+					 .backup = 7,
+					 .original = SUM,
+					 .mode = 04751,
+					 .uid = 1000,
+					 .gid = 1001,
+					 .mtime_s = -5,
+					 .mtime_ns = 999999999,
+					 .dropped = true};
+	return (struct journal){.id = ID1,
+				.kind = "app",
+				.name = "n \"q\" \u00e9",
+				.identifier = "package/x",
+				.error = NULL,
+				.version = INT64_C(9007199254740993),
+				.state = ITEM_REMOVING,
+				.dirs = dirs,
+				.files = files,
+				.n_files = 2,
+				.data = data,
+				.data_kept = kept,
+				.package = "x",
+				.package_version = "1:2~3",
+				.package_was_there = true};
 }
 
 static void a_record_survives_the_disk(void **state)
@@ -31,7 +53,8 @@ static void a_record_survives_the_disk(void **state)
 	assert_string_equal(got.name, j.name);
 	assert_string_equal(got.identifier, "package/x");
 	assert_null(got.error);
-	assert_true(got.version == j.version && got.state == ITEM_REMOVING && got.n_files == 2 && got.package_was_there);
+	assert_true(got.version == j.version && got.state == ITEM_REMOVING && got.n_files == 2 &&
+		    got.package_was_there);
 	assert_string_equal(got.dirs[1], "etc/a/b");
 	assert_null(got.dirs[2]);
 	assert_string_equal(got.data[0], "~/.config/x");
@@ -41,8 +64,8 @@ static void a_record_survives_the_disk(void **state)
 	assert_string_equal(got.files[0].written, SUM);
 	assert_false(got.files[0].existed || got.files[0].dropped);
 	const struct journal_file *f = &got.files[1];
-	assert_true(f->existed && f->dropped && f->backup == 7 && f->mode == 04751 && f->uid == 1000 && f->gid == 1001 && f->mtime_s == -5 &&
-		    f->mtime_ns == 999999999);
+	assert_true(f->existed && f->dropped && f->backup == 7 && f->mode == 04751 && f->uid == 1000 &&
+		    f->gid == 1001 && f->mtime_s == -5 && f->mtime_ns == 999999999);
 	assert_string_equal(f->original, SUM);
 	assert_int_equal(journal_load(&p->agent, ID2, &got), ERR_NOT_FOUND);
 }
@@ -56,22 +79,30 @@ static enum err read_text(struct place *p, const char *text)
 	return journal_read(&p->scope, o, &j);
 }
 
-#define RECORD(id, state, dirs, files) \
-	"{\"id\":\"" id "\",\"kind\":\"settings\",\"version\":1,\"state\":\"" state "\",\"directories\":" dirs ",\"files\":" files \
-	",\"data\":[],\"dataKept\":[]}"
+#define RECORD(id, state, dirs, files)                                                                                 \
+	"{\"id\":\"" id "\",\"kind\":\"settings\",\"version\":1,\"state\":\"" state "\",\"directories\":" dirs         \
+	",\"files\":" files ",\"data\":[],\"dataKept\":[]}"
 
 static void half_a_record_decides_nothing(void **state)
 {
 	struct place *p = *state;
-	assert_int_equal(read_text(p, RECORD(ID1, "installed", "[]", "[{\"path\":\"etc/x\",\"written\":\"\",\"existed\":false}]")), OK);
+	assert_int_equal(read_text(p, RECORD(ID1, "installed", "[]",
+					     "[{\"path\":\"etc/x\",\"written\":\"\",\"existed\":false}]")),
+			 OK);
 	static const char *const bad[] = {
-		"{}", RECORD("x", "installed", "[]", "[]"), RECORD(ID1, "gone", "[]", "[]"), RECORD(ID1, "installed", "[5]", "[]"),
-		RECORD(ID1, "installed", "{}", "[]"), RECORD(ID1, "installed", "[]", "{}"), RECORD(ID1, "installed", "[]", "[{}]"),
+		"{}",
+		RECORD("x", "installed", "[]", "[]"),
+		RECORD(ID1, "gone", "[]", "[]"),
+		RECORD(ID1, "installed", "[5]", "[]"),
+		RECORD(ID1, "installed", "{}", "[]"),
+		RECORD(ID1, "installed", "[]", "{}"),
+		RECORD(ID1, "installed", "[]", "[{}]"),
 		RECORD(ID1, "installed", "[]", "[{\"path\":\"../x\",\"written\":\"\"}]"),
 		RECORD(ID1, "installed", "[]", "[{\"path\":\"/etc/x\",\"written\":\"\"}]"),
 		RECORD(ID1, "installed", "[]", "[{\"path\":\"etc/x\",\"written\":\"12\"}]"),
 		RECORD(ID1, "installed", "[]", "[{\"path\":\"etc/x\",\"written\":\"\",\"existed\":true}]"),
-		RECORD(ID1, "installed", "[]", "[{\"path\":\"etc/x\",\"written\":\"\",\"existed\":true,\"backup\":0,\"original\":\"\"}]")};
+		RECORD(ID1, "installed", "[]",
+		       "[{\"path\":\"etc/x\",\"written\":\"\",\"existed\":true,\"backup\":0,\"original\":\"\"}]")};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_int_equal(read_text(p, bad[i]), ERR_BAD_REQUEST);
 		assert_non_null(strstr(p->scope.detail, "damaged"));
@@ -138,8 +169,9 @@ static struct pair make_pair(struct place *p, const struct x509_pair *ca)
 	uint8_t fingerprint[32];
 	int64_t not_after;
 	assert_int_equal(x509_make_request(p->scope.arena, "x", &pair.key, &csr), OK);
-	assert_int_equal(x509_sign_request(&p->scope, ca, csr, id_new(p->scope.now), id_new(p->scope.now), 1, &pair.cert, fingerprint,
-					   &not_after), OK);
+	assert_int_equal(x509_sign_request(&p->scope, ca, csr, id_new(p->scope.now), id_new(p->scope.now), 1,
+					   &pair.cert, fingerprint, &not_after),
+			 OK);
 	return pair;
 }
 
@@ -162,11 +194,11 @@ static void a_pair_is_always_whole(void **state)
 		const char *key, *cert, *next_key, *next_cert, *want;
 	} cases[] = {
 		{old.key, old.cert, NULL, NULL, old.cert},
-		{old.key, old.cert, new.key, NULL, old.cert},          /* before the answer */
-		{old.key, old.cert, new.key, new.cert, new.cert},      /* from here on the new one counts */
-		{new.key, old.cert, NULL, new.cert, new.cert},         /* between the two renames */
+		{old.key, old.cert, new.key, NULL, old.cert},     /* before the answer */
+		{old.key, old.cert, new.key, new.cert, new.cert}, /* from here on the new one counts */
+		{new.key, old.cert, NULL, new.cert, new.cert},    /* between the two renames */
 		{new.key, new.cert, NULL, NULL, new.cert},
-		{old.key, old.cert, other.key, new.cert, old.cert},    /* a certificate that fits nothing */
+		{old.key, old.cert, other.key, new.cert, old.cert}, /* a certificate that fits nothing */
 		{old.key, old.cert, NULL, new.cert, old.cert},
 		{old.key, old.cert, "nonsense", "nonsense", old.cert},
 	};
@@ -186,8 +218,9 @@ static void a_pair_is_always_whole(void **state)
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, place_setup, place_teardown)
-	const struct CMUnitTest tests[] = {T(a_record_survives_the_disk), T(half_a_record_decides_nothing), T(only_records_count),
-					   T(what_is_replaced_is_kept), T(a_pair_is_always_whole)};
+	const struct CMUnitTest tests[] = {T(a_record_survives_the_disk), T(half_a_record_decides_nothing),
+					   T(only_records_count), T(what_is_replaced_is_kept),
+					   T(a_pair_is_always_whole)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,9 @@ static void paths_are_checked(void **state)
 {
 	struct scope *s = &((struct place *)*state)->scope;
 	const char *rel;
-	static const char *const bad[] = {"",      "/",      "x",     "etc/x", "/..",    "/etc/..", "/etc/../x", "/./x",     "/etc/.",
-					  "//etc", "/etc//x", "/etc/", "/a\n",  "/a\x7f", "/\x01",   "../x",      "/etc/x/..", NULL};
+	static const char *const bad[] = {"",          "/",      "x",      "etc/x", "/..",       "/etc/..",
+					  "/etc/../x", "/./x",   "/etc/.", "//etc", "/etc//x",   "/etc/",
+					  "/a\n",      "/a\x7f", "/\x01",  "../x",  "/etc/x/..", NULL};
 	for (const char *const *b = bad; *b != NULL; b++) {
 		s->detail = NULL;
 		assert_int_equal(path_check(s, *b, &rel), ERR_BAD_REQUEST);
@@ -30,11 +31,34 @@ static void paths_are_checked(void **state)
 static void files_only_where_they_may_be(void **state)
 {
 	struct scope *s = &((struct place *)*state)->scope;
-	static const char *const good[] = {"etc/x", "etc/a/b", "opt/x", "srv/x", "usr/bin/x", "var/lib/x", "var/opt/x", "etc/reeve-agent.conf.d", NULL};
-	static const char *const bad[] = {"etc", "usr", "var/lib", "home/a/x", "root/x", "homes/x", "etcx/y", "var/x", "var/libx/y", "tmp/x",
-					  "proc/x", "dev/x", "boot/x", "bin/x", "etc/reeve-agent.conf", "etc/reeve-agent.conf/x",
-					  "var/lib/reeve-agent", "var/lib/reeve-agent/key.pem", "usr/lib/reeve-agent/wipe-luks.sh", "usr/bin/reeve-agent",
-					  "etc/systemd/system/reeve-agent.service", "etc/systemd/system/reeve-agent.service.d/x", "opt/state/x", "opt/state", NULL};
+	static const char *const good[] = {"etc/x",     "etc/a/b",   "opt/x",     "srv/x",
+					   "usr/bin/x", "var/lib/x", "var/opt/x", "etc/reeve-agent.conf.d",
+					   NULL};
+	static const char *const bad[] = {"etc",
+					  "usr",
+					  "var/lib",
+					  "home/a/x",
+					  "root/x",
+					  "homes/x",
+					  "etcx/y",
+					  "var/x",
+					  "var/libx/y",
+					  "tmp/x",
+					  "proc/x",
+					  "dev/x",
+					  "boot/x",
+					  "bin/x",
+					  "etc/reeve-agent.conf",
+					  "etc/reeve-agent.conf/x",
+					  "var/lib/reeve-agent",
+					  "var/lib/reeve-agent/key.pem",
+					  "usr/lib/reeve-agent/wipe-luks.sh",
+					  "usr/bin/reeve-agent",
+					  "etc/systemd/system/reeve-agent.service",
+					  "etc/systemd/system/reeve-agent.service.d/x",
+					  "opt/state/x",
+					  "opt/state",
+					  NULL};
 	for (const char *const *p = good; *p != NULL; p++)
 		assert_int_equal(path_allow_file(s, *p, "opt/state"), OK);
 	for (const char *const *p = bad; *p != NULL; p++)
@@ -47,10 +71,36 @@ static void data_paths_must_be_narrow(void **state)
 	struct scope *s = &((struct place *)*state)->scope;
 	const char *rel;
 	bool home;
-	static const char *const good[] = {"/var/lib/acme", "/opt/acme", "/etc/acme", "/var/log/acme/x", "~/.config/acme", "~/.acme", "~/acme", NULL};
-	static const char *const bad[] = {"/", "/var", "/var/lib", "/opt", "/etc", "/usr", "/usr/share/x", "/home/a/.config/acme", "/root/.acme", "~", "~/",
-					  "~/.config", "~/.ssh", "~/.ssh/x", "~/.gnupg/x", "~/Documents", "~/..", "~/../b/x", "~a/x", "~/a/../b",
-					  "/var/lib/dpkg", "/var/lib/reeve-agent", "/etc/ssh", "/etc/reeve-agent.conf", "/tmp/x", "x", "", NULL};
+	static const char *const good[] = {"/var/lib/acme",  "/opt/acme", "/etc/acme", "/var/log/acme/x",
+					   "~/.config/acme", "~/.acme",   "~/acme",    NULL};
+	static const char *const bad[] = {"/",
+					  "/var",
+					  "/var/lib",
+					  "/opt",
+					  "/etc",
+					  "/usr",
+					  "/usr/share/x",
+					  "/home/a/.config/acme",
+					  "/root/.acme",
+					  "~",
+					  "~/",
+					  "~/.config",
+					  "~/.ssh",
+					  "~/.ssh/x",
+					  "~/.gnupg/x",
+					  "~/Documents",
+					  "~/..",
+					  "~/../b/x",
+					  "~a/x",
+					  "~/a/../b",
+					  "/var/lib/dpkg",
+					  "/var/lib/reeve-agent",
+					  "/etc/ssh",
+					  "/etc/reeve-agent.conf",
+					  "/tmp/x",
+					  "x",
+					  "",
+					  NULL};
 	for (const char *const *p = good; *p != NULL; p++) {
 		assert_int_equal(path_allow_data(s, *p, NULL, &rel, &home), OK);
 		assert_int_equal(home, **p == '~');
@@ -85,7 +135,8 @@ static void links_are_refused_everywhere(void **state)
 		assert_true(fd >= 0);
 		assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 		close(fd);
-		static const char *const bad[] = {"link/sub/file", "dir/flink", "link", "abs/etc/passwd", "abs", "..", "../x", "/etc/passwd", NULL};
+		static const char *const bad[] = {"link/sub/file", "dir/flink",   "link", "abs/etc/passwd", "abs", "..",
+						  "../x",          "/etc/passwd", NULL};
 		for (const char *const *b = bad; *b != NULL; b++)
 			assert_true(ways[w](root, *b, O_RDONLY) < 0);
 		assert_true(ways[w](root, "none/x", O_RDONLY) < 0 && errno == ENOENT);
@@ -96,7 +147,12 @@ static void a_write_is_whole_or_not_at_all(void **state)
 {
 	struct place *p = *state;
 	struct stat st;
-	struct fs_meta meta = {.mode = 04751, .uid = -1, .gid = -1, .mtime = {.tv_sec = 5, .tv_nsec = 7}, .set_mtime = true, .xattrs_from = -1};
+	struct fs_meta meta = {.mode = 04751,
+			       .uid = -1,
+			       .gid = -1,
+			       .mtime = {.tv_sec = 5, .tv_nsec = 7},
+			       .set_mtime = true,
+			       .xattrs_from = -1};
 	put(p, "a/file", "old");
 	put(p, "a/.tmp", "left by a crash");
 	assert_int_equal(fs_write(p->agent.root_fd, "a/file", "new!", 4, &meta, ".tmp"), 0);
@@ -135,9 +191,13 @@ static void removal_stays_inside(void **state)
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, place_setup, place_teardown)
-	const struct CMUnitTest tests[] = {
-		T(paths_are_checked), T(files_only_where_they_may_be), T(data_paths_must_be_narrow), T(below), T(links_are_refused_everywhere),
-		T(a_write_is_whole_or_not_at_all), T(removal_stays_inside)};
+	const struct CMUnitTest tests[] = {T(paths_are_checked),
+					   T(files_only_where_they_may_be),
+					   T(data_paths_must_be_narrow),
+					   T(below),
+					   T(links_are_refused_everywhere),
+					   T(a_write_is_whole_or_not_at_all),
+					   T(removal_stays_inside)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
