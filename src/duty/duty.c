@@ -28,6 +28,9 @@ DB_TENANT(duty_set_clock,
 DB_TENANT(duty_set_plan_text, "UPDATE duties SET plan = ?3, updated_at = ?4 WHERE tenant_id = ?1 AND duty_id = ?2");
 DB_TENANT(duty_set_end,
 	  "UPDATE duties SET result = ?3, certificate_id = ?4, subject_id = ?5, updated_at = ?6 WHERE tenant_id = ?1 AND duty_id = ?2");
+DB_TENANT(duty_set_others,
+	  "UPDATE duties SET subject_id = ?3 WHERE tenant_id = ?1 AND duty_id <> ?2 AND subject_id = (SELECT d.subject_id FROM duties d "
+	  "WHERE d.tenant_id = ?1 AND d.duty_id = ?2)");
 DB_GLOBAL(duty_due_page,
 	  "SELECT " DUTY_COLUMNS " FROM duties WHERE state = ?1 AND due_at <= ?2 ORDER BY due_at LIMIT ?3");
 DB_GLOBAL(duty_overdue_count,
@@ -218,8 +221,10 @@ enum err duty_set_plan(struct db_tx *tx, struct id duty, const char *plan_json)
 	return db_exec(tx, &duty_set_plan_text, DB_ARGS(db_v_id(&duty), db_v_text(plan_json), db_v_int(db_tx_scope(tx)->now)), NULL);
 }
 
+/* Earlier duties of the same subject (one that a restore cancelled) would name it still: they get the pseudonym, too. */
 enum err duty_finish(struct db_tx *tx, struct id duty, const char *result_json, struct id certificate, struct id pseudonym)
 {
+	TRY(db_exec(tx, &duty_set_others, DB_ARGS(db_v_id(&duty), db_v_id(&pseudonym)), NULL));
 	return db_exec(tx, &duty_set_end,
 		       DB_ARGS(db_v_id(&duty), db_v_text(result_json), db_v_id(&certificate), db_v_id(&pseudonym),
 			       db_v_int(db_tx_scope(tx)->now)),

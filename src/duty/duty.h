@@ -80,7 +80,8 @@ MUST_CHECK enum err duty_load(struct db_tx *tx, struct id duty, struct duty *ret
 MUST_CHECK enum err duty_of_subject(struct db_tx *tx, struct id subject, struct duty *ret);
 
 MUST_CHECK enum err duty_set_plan(struct db_tx *tx, struct id duty, const char *plan_json);
-/* At the end: result and certificate, and the subject's id becomes a pseudonym (the salted reference), so that the duty names nobody. */
+/* At the end: result and certificate, and the subject's id becomes a pseudonym (the salted reference), in this duty and in every earlier one
+ * of the subject, so that none names it. */
 MUST_CHECK enum err duty_finish(struct db_tx *tx, struct id duty, const char *result_json, struct id certificate, struct id pseudonym);
 
 /* Duties in a state that are due at the scope's time, of all tenants (system scope), oldest first, at most `most`. */
