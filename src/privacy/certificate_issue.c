@@ -79,7 +79,7 @@ static void write_tables(struct json_writer *w, const struct erase_job *j)
 		jw_kint(w, "deleted", count(row, "deleted"));
 		jw_kint(w, "changed", count(row, "changed"));
 		jw_kint(w, "kept", kept);
-		if (kept > 0)
+		if (kept + count(row, "changed") > 0)
 			jw_kstring(w, "ground", json_string_value(json_object_get(row, "ground")));
 		if (kept > 0 && count(row, "until") != 0)
 			jw_ktime(w, "keptUntilDateTime", count(row, "until"));

@@ -215,6 +215,8 @@ static void certify(struct run *r, struct erase_job *j)
 	enum err err = step_certify(j);
 	if (err != OK)
 		step_failed(j, err);
+	else if (j->type == SUBJECT_TENANT)
+		r->more = true; /* its row is next */
 }
 
 static void scrub(struct run *r, struct erase_job *const *wait, size_t n)

@@ -56,7 +56,7 @@ static enum err count_table(struct db_tx *tx, enum subject_type type, struct id 
 			TRY(count_text(tx, steps[i].count, &who, type == SUBJECT_TENANT ? 0 : 1,
 				       steps[i].verb == ERASE_DELETE ? &c->deleted : &c->changed));
 	c->kept = c->found - c->deleted - c->changed;
-	if (c->kept > 0 && type != SUBJECT_TENANT)
+	if (c->kept + c->changed > 0 && type != SUBJECT_TENANT)
 		c->ground = ground_of(c->table, type);
 	if (c->kept > 0 && c->table->link == MAP_LINK_AUDIT && type == SUBJECT_USER)
 		TRY(count_events_until(tx, subject, &c->until));

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A certificate can be checked by anybody, says what happened, names nobody, and does not survive a change of one character. */
+#include "fixture.h"
+
+#include "codec/base64.h"
+#include "codec/json.h"
+
+struct file {
+	struct id id;
+	struct buf out;
+};
+
+static enum err write_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct file *f = arg;
+	char sql[] = "SELECT certificate_id, duty_id, issued_at FROM certificates WHERE tenant_id = ?1 ORDER BY certificate_id LIMIT 1";
+	struct json_writer w;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_text(tx, DB_REACH_TENANT, sql, NULL, 0, &r));
+	if (!db_next(r))
+		return ERR_NOT_FOUND;
+	buf_clear(&f->out);
+	jw_init(&w, &f->out);
+	jw_object(&w);
+	jw_kid(&w, "id", db_id(r, 0));
+	jw_kid(&w, "dutyId", db_id(r, 1));
+	jw_ktime(&w, "issuedDateTime", db_int(r, 2));
+	TRY(certificate_write(tx, &w, db_id(r, 0)));
+	jw_end_object(&w);
+	return OK;
+}
+
+static json_t *certificate(struct buf *out)
+{
+	struct file f;
+	struct scope s = scope_of(F.tenant);
+	erase_forever(&F.ann);
+	run_erasure();
+	buf_init(&f.out, MIB);
+	ok_in(&s, db_read(&s, write_tx, &f));
+	*out = f.out;
+	json_t *j = json_loadb(out->data, out->len, 0, NULL);
+	assert_non_null(j);
+	return j;
+}
+
+static enum err check_json(const json_t *j, const uint8_t *key, struct certificate_summary *ret)
+{
+	struct scope s = scope_of(F.tenant);
+	char *text = json_dumps(j, 0);
+	char *copy = arena_strdup(s.arena, text);
+	free(text);
+	return certificate_check_file(&s, copy, strlen(copy), key, ret);
+}
+
+static void test_it_verifies(void **state)
+{
+	auto_buf out;
+	auto_json *j = certificate(&out);
+	struct certificate_summary c;
+	uint8_t key[ED25519_KEY_BYTES];
+	keeper_public_key(F.keeper, key);
+	refused(check_json(j, NULL, &c), OK);
+	refused(check_json(j, key, &c), OK);
+	assert_string_equal(c.issuer, HOST);
+	assert_string_equal(c.trigger, "permanentDelete");
+	assert_true(c.deadline_met);
+}
+
+static void test_it_names_nobody(void **state)
+{
+	auto_buf out;
+	auto_json *j = certificate(&out);
+	char id[ID_TEXT];
+	char *text = json_dumps(json_object_get(j, "certificate"), 0);
+	for (size_t i = 0; i < F.ann.n; i++)
+		assert_null(strstr(text, F.ann.canary[i].text));
+	assert_null(strstr(text, id_format(F.ann.user, id)));
+	assert_null(strstr(text, id_format(F.ann.personal, id)));
+	free(text);
+}
+
+static void test_it_says_what_happened(void **state)
+{
+	auto_buf out;
+	auto_json *j = certificate(&out);
+	const json_t *body = json_object_get(j, "certificate"), *row = NULL;
+	size_t i;
+	json_t *v;
+	json_array_foreach(json_object_get(body, "tables"), i, v)
+		if (strcmp(json_string_value(json_object_get(v, "table")), "users") == 0)
+			row = v;
+	assert_int_equal(json_integer_value(json_object_get(row, "found")), 1);
+	assert_int_equal(json_integer_value(json_object_get(row, "deleted")), 1);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(body, "ledger"), "sequence")), 1);
+	assert_true(json_array_size(json_object_get(body, "residues")) > 0); /* the personal device */
+	assert_int_equal(json_array_size(json_object_get(body, "stores")), 3);
+	assert_int_equal(strlen(json_string_value(json_object_get(body, "subjectReference"))), 64);
+	assert_int_equal(strlen(json_string_value(json_object_get(body, "mapVersion"))), 64);
+}
+
+static void test_its_hash_is_in_the_log(void **state)
+{
+	auto_buf out;
+	auto_json *j = certificate(&out);
+	void *body;
+	size_t n;
+	uint8_t hash[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1];
+	const char *text = json_string_value(json_object_get(j, "body"));
+	assert_true(base64_decode(F.d.arena, text, strlen(text), &body, &n));
+	sha256(body, n, hash);
+	hex_encode(hash, sizeof hash, hex);
+	struct question q = ask(F.tenant, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND instr(bytes, ?2) > 0",
+				db_v_blob(hex, strlen(hex)));
+	assert_int_equal(q.ret, 1);
+}
+
+/* One character of one member. */
+static void change(json_t *j, const char *member, size_t at)
+{
+	char *text = strdup(json_string_value(json_object_get(j, member)));
+	assert_true(at < strlen(text));
+	text[at] = text[at] == 'A' ? 'B' : 'A';
+	json_object_set_new(j, member, json_string(text));
+	free(text);
+}
+
+static void test_a_changed_one_does_not(void **state)
+{
+	auto_buf out;
+	auto_json *j = certificate(&out);
+	struct certificate_summary c;
+	static const struct {
+		const char *member;
+		size_t at;
+	} changes[] = {{"body", 0}, {"body", 400}, {"signature", 0}, {"signature", 40}, {"publicKey", 7}, {"id", 0}, {"dutyId", 3},
+		       {"issuedDateTime", 3}};
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		auto_json *copy = json_deep_copy(j);
+		change(copy, changes[i].member, changes[i].at);
+		refused(check_json(copy, NULL, &c), ERR_BAD_REQUEST);
+	}
+	auto_json *copy = json_deep_copy(j);
+	json_object_set_new(json_object_get(copy, "certificate"), "deadlineMet", json_false());
+	refused(check_json(copy, NULL, &c), ERR_BAD_REQUEST); /* what is shown is not what is signed */
+	auto_json *half = json_deep_copy(j);
+	json_object_del(half, "signature");
+	refused(check_json(half, NULL, &c), ERR_BAD_REQUEST);
+}
+
+static void test_another_issuers_does_not(void **state)
+{
+	auto_buf out;
+	auto_json *j = certificate(&out);
+	struct certificate_summary c;
+	uint8_t seed[ED25519_KEY_BYTES], key[ED25519_KEY_BYTES], signature[ED25519_SIGNATURE_BYTES];
+	void *body;
+	size_t n;
+	const char *text = json_string_value(json_object_get(j, "body"));
+	ed25519_generate(seed);
+	ed25519_public(seed, key);
+	refused(check_json(j, key, &c), ERR_BAD_REQUEST);
+	/* a forger signs the same body with a key of their own, and puts that key into the file */
+	assert_true(base64_decode(F.d.arena, text, strlen(text), &body, &n));
+	ed25519_sign(seed, body, n, signature);
+	json_object_set_new(j, "signature", json_string(base64_encode(F.d.arena, signature, sizeof signature)));
+	json_object_set_new(j, "publicKey", json_string(base64_encode(F.d.arena, key, sizeof key)));
+	refused(check_json(j, NULL, &c), ERR_BAD_REQUEST);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_up, fixture_down)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_it_verifies), T(test_it_names_nobody), T(test_it_says_what_happened), T(test_its_hash_is_in_the_log),
+		T(test_a_changed_one_does_not), T(test_another_issuers_does_not),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Erasure of a person: nothing of them is left but what must be, and nothing of anybody else is touched (I6, I8). */
+#include "fixture.h"
+
+#include "audit/audit.h"
+#include "privacy/subject.h"
+
+static bool raw_scans(void) { return F.d.engine == DB_SQLITE; }
+
+/* Columns that the audit log carries by the events of the deletion itself. */
+static bool in_events(const struct canary *k)
+{
+	return (strcmp(k->column->table, "users") == 0 && strcmp(k->column->name, "display_name") == 0) ||
+	       (strcmp(k->column->table, "managed_devices") == 0 && strcmp(k->column->name, "device_name") == 0 && !k->company);
+}
+
+/* What a row that stays (a company device's, in a table that is not simply deleted) keeps. */
+static bool stays(const struct canary *k)
+{
+	const struct map_table *t = map_table(k->column->table);
+	if (t->erase == MAP_TABLE_OWED)
+		return true; /* both devices have not confirmed a removal: the personal one owes its retire */
+	return k->company && t->erase != MAP_TABLE_DELETE && k->column->erase == MAP_ERASE_KEEP;
+}
+
+/* And those stand in no page but the log's. */
+static void assert_in_log_only(const struct canary *k)
+{
+	struct db_needle needle = {.p = k->text, .n = strlen(k->text)};
+	struct db_hit *hits;
+	size_t n;
+	struct scope s = system_scope();
+	ok_in(&s, db_scan_tables(F.d.db, F.d.arena, &needle, 1, &hits, &n));
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(hits[i].table, "audit_events");
+}
+
+static void assert_gone(const struct person *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct canary *k = &p->canary[i];
+		if (in_events(k))
+			assert_in_log_only(k);
+		else if (on_disk(k->text) != stays(k))
+			fail_msg("%s: %s", k->text, stays(k) ? "should be there" : "is still on disk");
+	}
+}
+
+static void assert_there(const struct person *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!on_disk(p->canary[i].text))
+			fail_msg("%s is gone", p->canary[i].text);
+}
+
+static void test_the_canaries_are_seen(void **state)
+{
+	/* the scans below mean something only if they find what is there */
+	assert_true(F.ann.n > 40);
+	if (raw_scans())
+		assert_there(&F.ann);
+}
+
+static void test_one_person_goes_and_nobody_else(void **state)
+{
+	char *bob = dump_of(F.tenant, &F.bob), *eve = dump_of(F.other, NULL);
+	erase_forever(&F.ann);
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "scrubbed"), 2); /* the person's and the personal device's */
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user)).ret, 0);
+	assert_int_equal(
+		ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2", db_v_id(&F.ann.personal)).ret, 0);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2 AND user_id IS NULL",
+			     db_v_id(&F.ann.company))
+				 .ret,
+			 1);
+	assert_string_equal(dump_of(F.tenant, &F.bob), bob);
+	assert_string_equal(dump_of(F.other, NULL), eve);
+	if (raw_scans()) {
+		assert_gone(&F.ann);
+		assert_there(&F.bob);
+		assert_there(&F.eve);
+	}
+}
+
+static void test_the_subjects_id_is_in_the_log_only(void **state)
+{
+	if (!raw_scans())
+		skip();
+	erase_forever(&F.ann);
+	run_erasure();
+	struct db_needle needle = {.p = F.ann.user.b, .n = sizeof F.ann.user.b};
+	struct db_hit *hits;
+	size_t n;
+	struct scope s = system_scope();
+	ok_in(&s, db_scan_tables(F.d.db, F.d.arena, &needle, 1, &hits, &n));
+	assert_int_equal(n, 1);
+	assert_string_equal(hits[0].table, "audit_events");
+}
+
+static void test_scan_names_the_table(void **state)
+{
+	if (!raw_scans())
+		skip();
+	const char *text = canary_of(&F.bob, "detected_apps", "name", true);
+	struct db_needle needle = {.p = text, .n = strlen(text)};
+	struct db_hit *hits;
+	size_t n;
+	struct scope s = system_scope();
+	ok_in(&s, db_scan_tables(F.d.db, F.d.arena, &needle, 1, &hits, &n));
+	assert_int_equal(n, 1);
+	assert_string_equal(hits[0].table, "detected_apps");
+	assert_int_equal(hits[0].hits, 2); /* the row and its key's index */
+}
+
+/* ---- stopped anywhere ---- */
+
+static void test_every_step_may_be_the_last(void **state)
+{
+	bool more = true;
+	int steps = 0;
+	erase_forever(&F.ann);
+	while (more && steps < 200) {
+		struct scope s = system_scope();
+		ok_in(&s, erasure_run_steps(&s, F.dir, HOST, 1, &more));
+		fixture_reopen(&F.d, db_migrations); /* as after a kill: only what is on disk is left */
+		steps++;
+	}
+	assert_true(steps > 10 && steps < 200);
+	assert_int_equal(duties_in(F.tenant, "scrubbed"), 2);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM certificates WHERE tenant_id = ?1", db_v_null()).ret, 2);
+	assert_int_equal(keeper_ledger_size(F.keeper), 2);
+	if (raw_scans())
+		assert_gone(&F.ann);
+}
+
+static void test_counts_are_those_of_the_plan(void **state)
+{
+	erase_forever(&F.ann);
+	run_erasure();
+	struct question q =
+		ask(F.tenant, "SELECT result FROM duties WHERE tenant_id = ?1 AND subject_type = ?2", db_v_text("user"));
+	json_t *result = json_loads(q.text, 0, NULL), *users = json_object_get(json_object_get(result, "tables"), "users");
+	json_t *devices = json_object_get(json_object_get(result, "tables"), "managed_devices");
+	assert_int_equal(json_integer_value(json_object_get(users, "found")), 1);
+	assert_int_equal(json_integer_value(json_object_get(users, "deleted")), 1);
+	assert_int_equal(json_integer_value(json_object_get(devices, "found")), 2);
+	assert_int_equal(json_integer_value(json_object_get(devices, "deleted")), 1);
+	assert_int_equal(json_integer_value(json_object_get(devices, "changed")), 1);
+	json_decref(result);
+}
+
+static void test_preview_changes_nothing(void **state)
+{
+	auto_buf out;
+	struct json_writer w;
+	struct scope s = scope_of(F.tenant);
+	char *before = dump_of(F.tenant, NULL);
+	buf_init(&out, MIB);
+	jw_init(&w, &out);
+	jw_object(&w);
+	ok_in(&s, erasure_preview(&s, F.ann.user, &w));
+	jw_end_object(&w);
+	assert_non_null(strstr(out.data, "\"table\":\"users\""));
+	assert_non_null(strstr(out.data, "\"ground\":\"companyDevice\""));
+	assert_string_equal(dump_of(F.tenant, NULL), before);
+	refused(erasure_preview(&s, F.eve.user, &w), ERR_NOT_FOUND); /* of another tenant */
+}
+
+/* ---- what the scan thinks ---- */
+
+static void test_a_shared_name_is_no_residue(void **state)
+{
+	/* bob gets ann's display name: it is not hers alone */
+	run_sql(F.tenant, arena_printf(F.d.arena, "UPDATE users SET display_name = '%s' WHERE tenant_id = ?1 AND user_id = ?2",
+				       canary_of(&F.ann, "users", "display_name", false)),
+		db_v_id(&F.bob.user));
+	erase_forever(&F.ann);
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "failed"), 0);
+	assert_int_equal(duties_in(F.tenant, "scrubbed"), 2);
+}
+
+static void test_a_name_in_somebodys_text_fails_loudly(void **state)
+{
+	if (!raw_scans())
+		skip();
+	const char *upn = canary_of(&F.ann, "users", "upn", false);
+	struct id group = id_new(F.now);
+	run_sql(F.tenant,
+		arena_printf(F.d.arena, "INSERT INTO groups (tenant_id, group_id, display_name, description, created_at) "
+					"VALUES (?1, ?2, 'Help', 'ask %s', 1)", upn),
+		db_v_id(&group));
+	erase_forever(&F.ann);
+	run_erasure();
+	struct question q = ask(F.tenant, "SELECT error FROM duties WHERE tenant_id = ?1 AND state = ?2", db_v_text("failed"));
+	assert_non_null(q.text);
+	assert_non_null(strstr(q.text, "users.upn"));
+	assert_non_null(strstr(q.text, "groups"));
+	assert_null(strstr(q.text, upn)); /* never the value itself */
+	run_sql(F.tenant, "UPDATE groups SET description = NULL WHERE tenant_id = ?1 AND group_id = ?2", db_v_id(&group));
+	struct scope s = scope_of(F.tenant);
+	struct id duty;
+	struct question id = ask(F.tenant, "SELECT lower(hex(duty_id)) FROM duties WHERE tenant_id = ?1 AND state = ?2", db_v_text("failed"));
+	assert_true(hex_decode(id.text, sizeof duty.b, duty.b));
+	ok_in(&s, erasure_retry(&s, duty));
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "failed"), 0);
+	assert_int_equal(duties_in(F.tenant, "scrubbed"), 2);
+	refused(erasure_retry(&s, duty), ERR_CONFLICT);
+}
+
+/* ---- devices and days ---- */
+
+static void test_a_device_that_owes_keeps_its_certificate_only(void **state)
+{
+	erase_forever(&F.ann);
+	run_erasure();
+	const char *owing = "SELECT count(*) FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_name = 'retire'";
+	assert_int_equal(ask(F.tenant, owing, db_v_id(&F.ann.personal)).ret, 1);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2",
+			     db_v_id(&F.ann.personal)).ret, 0);
+	uint8_t reference[SHA256_BYTES];
+	keeper_reference(F.keeper, "object", F.ann.user.b, sizeof F.ann.user.b, reference);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM suppressions WHERE tenant_id = ?1 AND reference = ?2",
+			     db_v_blob(reference, sizeof reference)).ret, 1);
+}
+
+static void test_soft_delete_waits_thirty_days(void **state)
+{
+	struct scope s = scope_of(F.tenant);
+	ok_in(&s, user_delete(&s, F.ann.user));
+	F.now += 29 * DAY_US;
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "scheduled"), 1);
+	F.now += 2 * DAY_US;
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "scheduled"), 0);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user)).ret, 0);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.bob.user)).ret, 1);
+}
+
+static void test_exports_go_with_the_person(void **state)
+{
+	struct scope s = scope_of(F.tenant), system = system_scope();
+	struct id operation;
+	bool more;
+	char text[ID_TEXT];
+	ok_in(&s, export_request(&s, F.ann.user, NULL, &operation));
+	ok_in(&system, export_run_pending(&system, F.dir, HOST, &more));
+	const char *file = arena_printf(F.d.arena, "%s/exports/%s.sealed", F.dir, id_format(operation, text));
+	assert_int_equal(access(file, F_OK), 0);
+	erase_forever(&F.ann);
+	run_erasure();
+	assert_int_not_equal(access(file, F_OK), 0);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_up, fixture_down)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_the_canaries_are_seen), T(test_one_person_goes_and_nobody_else), T(test_the_subjects_id_is_in_the_log_only),
+		T(test_scan_names_the_table), T(test_every_step_may_be_the_last), T(test_counts_are_those_of_the_plan),
+		T(test_preview_changes_nothing), T(test_a_shared_name_is_no_residue), T(test_a_name_in_somebodys_text_fails_loudly),
+		T(test_a_device_that_owes_keeps_its_certificate_only), T(test_soft_delete_waits_thirty_days),
+		T(test_exports_go_with_the_person),
+	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
