@@ -88,7 +88,7 @@ struct sq_db {
 
 	/* readers (sqlite_readers.c) */
 	struct sq_conn *readers;
-	int readers_n, readers_active;
+	int readers_n, readers_active, readers_waiting;
 	bool gate_closed; /* no new reader, so that a checkpoint can truncate the WAL */
 	pthread_mutex_t readers_lock;
 	pthread_cond_t readers_changed;

@@ -44,8 +44,11 @@ static struct sq_conn *enter(struct sq_db *d)
 {
 	struct sq_conn *c;
 	pthread_mutex_lock(&d->readers_lock);
-	while (d->gate_closed || (c = find_free(d)) == NULL)
+	while (d->gate_closed || (c = find_free(d)) == NULL) {
+		d->readers_waiting++;
 		pthread_cond_wait(&d->readers_changed, &d->readers_lock);
+		d->readers_waiting--;
+	}
 	c->in_use = true;
 	c->since = clock_monotonic();
 	d->readers_active++;
@@ -58,11 +61,12 @@ static void leave(struct sq_db *d, struct sq_conn *c)
 	pthread_mutex_lock(&d->readers_lock);
 	c->in_use = false;
 	d->readers_active--;
-	if (d->gate_closed)
-		pthread_cond_broadcast(&d->readers_changed);
-	else
-		pthread_cond_signal(&d->readers_changed);
+	bool gate_closed = d->gate_closed, waited_for = d->readers_waiting > 0;
 	pthread_mutex_unlock(&d->readers_lock);
+	if (gate_closed) /* whoever shut it is among those who wait */
+		pthread_cond_broadcast(&d->readers_changed);
+	else if (waited_for)
+		pthread_cond_signal(&d->readers_changed);
 }
 
 /* Opened under the lock: an interrupt from another thread must not meet half a connection.  Happens once per
