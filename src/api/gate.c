@@ -24,7 +24,7 @@
 
 /* ---- who ---- */
 
-static enum err authenticate_bearer(struct call *c)
+static enum err authenticate_bearer(struct call *c, enum tenant_level *ret_level)
 {
 	const char *h = http_header(c->in, "Authorization");
 	struct token_claims claims;
@@ -33,12 +33,12 @@ static enum err authenticate_bearer(struct call *c)
 	TRY(keeper_token_verify(c->server->keeper, &c->s, h + 7 + strspn(h + 7, " "), &claims));
 	c->s.tenant = claims.tenant;
 	c->s.has_tenant = true;
-	TRY(application_principal(&c->s, &claims, &c->s.actor));
+	TRY(tenant_admit(&c->s, &claims, &c->s.actor, ret_level));
 	c->s.actor.ip = c->in->client_ip;
 	return OK;
 }
 
-static enum err authenticate_device(struct call *c)
+static enum err authenticate_device(struct call *c, enum tenant_level *ret_level)
 {
 	struct x509_info info;
 	struct device_identity identity;
@@ -52,14 +52,12 @@ static enum err authenticate_device(struct call *c)
 	memcpy(c->fingerprint, info.fingerprint, sizeof c->fingerprint);
 	c->device = identity.device;
 	c->s.actor = (struct actor){.type = ACTOR_DEVICE, .id = identity.device, .name = "Reeve agent", .ip = c->in->client_ip};
-	return OK;
+	return tenant_access(&c->s, ret_level);
 }
 
 /* A closed tenant may read and export; later nobody signs in. */
-static enum err check_tenant(struct call *c)
+static enum err check_tenant(struct call *c, enum tenant_level level)
 {
-	enum tenant_level level;
-	TRY(tenant_access(&c->s, &level));
 	if (level == TENANT_FULL)
 		return OK;
 	if (level == TENANT_NONE)
@@ -70,17 +68,18 @@ static enum err check_tenant(struct call *c)
 
 static enum err admit(struct call *c)
 {
+	enum tenant_level level = TENANT_NONE;
 	switch (c->route->access) {
 	case ACCESS_PUBLIC:
 		return OK;
 	case ACCESS_BEARER:
-		TRY(authenticate_bearer(c));
+		TRY(authenticate_bearer(c, &level));
 		break;
 	case ACCESS_DEVICE:
-		TRY(authenticate_device(c));
+		TRY(authenticate_device(c, &level));
 		break;
 	}
-	TRY(check_tenant(c));
+	TRY(check_tenant(c, level));
 	if (c->route->access == ACCESS_BEARER && !permission_granted(c->s.actor.permissions, c->route->permission))
 		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", c->route->permission);
 	return OK;

@@ -83,6 +83,7 @@ enum err application_sign_in(struct scope *s, struct id client, const char *secr
 struct who {
 	const struct token_claims *claims;
 	struct actor *ret;
+	enum tenant_level *level; /* NULL: not asked for */
 };
 
 static enum err principal_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -99,11 +100,17 @@ static enum err principal_tx(struct scope *s, struct db_tx *tx, void *arg)
 	a->ret->name = db_text_dup(r, 0, s->arena);
 	a->ret->upn = NULL;
 	a->ret->permissions = db_text_dup(r, 1, s->arena);
-	return OK;
+	return a->level == NULL ? OK : tenant_access_tx(tx, a->level);
 }
 
 enum err application_principal(struct scope *s, const struct token_claims *c, struct actor *ret)
 {
 	check(s->has_tenant && id_equal(s->tenant, c->tenant));
-	return db_read(s, principal_tx, &(struct who){c, ret});
+	return db_read(s, principal_tx, &(struct who){.claims = c, .ret = ret});
+}
+
+enum err tenant_admit(struct scope *s, const struct token_claims *c, struct actor *ret, enum tenant_level *ret_level)
+{
+	check(s->has_tenant && id_equal(s->tenant, c->tenant));
+	return db_read(s, principal_tx, &(struct who){c, ret, ret_level});
 }

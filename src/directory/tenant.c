@@ -233,9 +233,9 @@ enum err tenant_get(struct scope *s, struct id tenant, struct tenant *ret)
 	return e;
 }
 
-static enum err access_tx(struct scope *s, struct db_tx *tx, void *arg)
+enum err tenant_access_tx(struct db_tx *tx, enum tenant_level *level)
 {
-	enum tenant_level *level = arg;
+	const struct scope *s = db_tx_scope(tx);
 	*level = TENANT_NONE;
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query(tx, &tenant_select, DB_NOARGS, &r));
@@ -247,6 +247,11 @@ static enum err access_tx(struct scope *s, struct db_tx *tx, void *arg)
 	else if (strcmp(state, "closing") == 0 && s->now < db_int(r, 4) + TENANT_READ_ONLY_US)
 		*level = TENANT_READ_ONLY;
 	return OK;
+}
+
+static enum err access_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return tenant_access_tx(tx, arg);
 }
 
 enum err tenant_access(struct scope *s, enum tenant_level *ret)
