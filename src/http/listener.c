@@ -48,14 +48,6 @@ void server_unref(struct http_server *s)
 	free(s);
 }
 
-bool server_is_draining(struct http_server *s)
-{
-	pthread_mutex_lock(&s->lock);
-	bool draining = s->draining;
-	pthread_mutex_unlock(&s->lock);
-	return draining;
-}
-
 static enum err read_proxies(struct http_server *s, const char *const *list, char **detail)
 {
 	size_t n = 0;
@@ -195,7 +187,7 @@ static void wait_for_requests(struct http_server *s, unsigned seconds)
 		if (pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &until) != 0)
 			break;
 	/* From here on nothing is suspended, so that the library can be stopped. */
-	s->stopping = true;
+	atomic_store(&s->stopping, true);
 	request_abandon_all(s);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -204,9 +196,7 @@ void http_stop(struct http_server *s, unsigned seconds)
 {
 	if (s == NULL)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->draining = true;
-	pthread_mutex_unlock(&s->lock);
+	atomic_store(&s->draining, true);
 	if (s->socket_path != NULL)
 		unlink(s->socket_path);
 	acceptor_stop(s);

@@ -332,7 +332,7 @@ static void build_answer(struct job *j)
 	mend(j, &r);
 	bool streamed = r.stream != NULL;
 	atomic_fetch_add(&j->refs, 1);
-	struct response_context ctx = {.arena = j->arena, .secure = s->secure, .close = server_is_draining(s),
+	struct response_context ctx = {.arena = j->arena, .secure = s->secure, .close = atomic_load(&s->draining),
 		.release = job_unref, .held = j};
 	j->status = (unsigned)r.status;
 	j->answer = response_build(&r, &ctx);
@@ -349,10 +349,7 @@ static void run(struct http_task *t)
 {
 	struct job *j = (struct job *)t;
 	struct http_server *s = j->server;
-	pthread_mutex_lock(&s->lock);
-	bool cut = j->phase == JOB_CUT;
-	pthread_mutex_unlock(&s->lock);
-	if (!cut)
+	if (!atomic_load(&s->stopping)) /* else the job is cut, or about to be */
 		build_answer(j);
 	pthread_mutex_lock(&s->lock);
 	if (j->phase == JOB_WAITING) {

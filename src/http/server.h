@@ -77,8 +77,8 @@ struct http_server {
 	struct conn *conns[CONN_BUCKETS]; /* by peer; lock */
 	struct job *waiting; /* suspended, at a worker or in its queue; lock */
 	size_t under_way;    /* requests between their first line and their answer's last byte; lock */
-	bool draining;       /* answers say Connection: close; lock */
-	bool stopping;       /* nothing may be suspended any more; lock */
+	atomic_bool draining; /* answers say Connection: close */
+	atomic_bool stopping; /* nothing may be suspended any more; changes under the lock */
 	struct {
 		atomic_uint_fast64_t open, total, requests, refused;
 		atomic_size_t bodies;
@@ -88,7 +88,6 @@ struct http_server {
 MUST_CHECK enum err http_listen_tuned(const struct http_options *o, const struct http_tuning *t, struct http_workers *w,
 	struct http_server **ret, char **detail);
 void server_unref(struct http_server *s);
-bool server_is_draining(struct http_server *s);
 enum err server_fail(char **detail, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* socket.c */

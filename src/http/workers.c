@@ -6,7 +6,7 @@
 
 #include "base/limits.h"
 
-enum { THREADS_DEFAULT = 32, QUEUE_MAX = 1024, ARENAS_KEPT = 8 };
+enum { THREADS_DEFAULT = 32, QUEUE_MAX = 1024, ARENAS_KEPT = 32 };
 
 /* Sanitizers put red zones into every frame. */
 #if defined(__has_feature)
