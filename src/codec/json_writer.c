@@ -78,6 +78,8 @@ static void add_string(struct buf *out, const char *s, size_t n)
 			buf_add(out, s + from, i - from);
 			add_escape(out, c);
 			from = ++i;
+		} else if (c < 0x80) {
+			i++;
 		} else if ((len = utf8_length(s + i, n - i, &bad)) > 0) {
 			i += len;
 		} else {
