@@ -37,6 +37,7 @@ struct sql {
 	struct db_value *args;
 	size_t arg_count, arg_cap;
 	unsigned first; /* number of the first parameter */
+	bool joined;    /* something of the resource's join is used */
 	bool failed;    /* the arena's limit: checked once, by sql_end() */
 };
 
@@ -52,8 +53,10 @@ void sql_operand(struct sql *q, const struct property *p);
 void sql_operand_param(struct sql *q, const struct property *p, struct db_value v);
 bool property_is_plain(const struct property *p);    /* operand and stored value are the same */
 bool property_is_nullable(const struct property *p); /* of the operand */
-/* "FROM … WHERE …" of the visible rows and extra_where; binds its arguments, which must be the first. */
-void sql_from(struct sql *q, const struct scope *s, const struct resource_query *rq);
+/* "FROM …"; the join only where something uses it, for SQLite counts through it even where it changes nothing. */
+void sql_from(struct sql *q, const struct resource *r, bool joined);
+/* "WHERE …" of the visible rows and extra_where; binds its arguments, which must be the first. */
+void sql_where(struct sql *q, const struct scope *s, const struct resource_query *rq);
 enum db_reach resource_reach(const struct scope *s, const struct resource *r);
 
 /* ---- filter.c ---- */
@@ -87,7 +90,7 @@ struct place {
 };
 /* What binds a token to its query: tenant, resource, condition, its values and the order. */
 uint64_t token_hash(const struct scope *s, const struct resource_query *rq, const struct order *o,
-		    const struct sql *from);
+		    const struct sql *where);
 MUST_CHECK enum err token_read(struct scope *s, const char *token, uint64_t hash, const struct order *o,
 			       struct place *ret);
 MUST_CHECK enum err token_write(struct scope *s, uint64_t hash, const struct order *o, const struct place *p,

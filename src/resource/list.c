@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Collections, counts and single entities, from the query's options to JSON.  Promises: a page is one statement (and a
- * count where one is asked for, on the first page only), read in one transaction and streamed; a failure leaves the
- * output as it was.
+ * count where one is asked for that the page does not tell, on the first page only), read in one transaction and
+ * streamed; a failure leaves the output as it was.
  */
 #include <string.h>
 #include <strings.h>
@@ -15,10 +15,10 @@ struct page {
 	const struct resource_query *rq;
 	struct order order;
 	struct row_plan plan;
-	struct sql from;     /* FROM … WHERE … without the place */
+	struct sql where;    /* without the place */
 	uint64_t hash;
 	struct place place;  /* where it begins; then of its last row */
-	int64_t size;
+	int64_t size, rows;  /* at most, and written */
 	bool more;           /* rows follow this page */
 };
 
@@ -40,10 +40,10 @@ static unsigned first_param(const struct scope *s, const struct resource *r)
 	return resource_reach(s, r) == DB_REACH_TENANT ? 2 : 1;
 }
 
-static enum err from_filter(struct scope *s, const struct resource_query *rq, struct sql *q)
+static enum err where_sql(struct scope *s, const struct resource_query *rq, struct sql *q)
 {
 	sql_begin(q, s->arena, first_param(s, rq->res));
-	sql_from(q, s, rq);
+	sql_where(q, s, rq);
 	if (rq->odata.filter != NULL) {
 		sql_add(q, " AND ");
 		TRY(filter_sql(s, rq->res, rq->version, rq->odata.filter, q));
@@ -59,12 +59,17 @@ static int64_t page_size(const struct resource_query *rq)
 	return size < most ? size : most;
 }
 
-static enum err count_rows(struct db_tx *tx, struct scope *s, const struct resource_query *rq, const struct sql *from,
+static enum err count_rows(struct db_tx *tx, struct scope *s, const struct resource_query *rq, const struct sql *where,
 			   int64_t *ret)
 {
 	auto_rows struct db_rows *r = NULL;
-	char *text = arena_printf(s->arena, "SELECT count(*)%s", from->text);
-	TRY(db_query_text(tx, resource_reach(s, rq->res), text, from->args, from->arg_count, &r));
+	struct sql q;
+	sql_begin(&q, s->arena, where->first);
+	sql_add(&q, "SELECT count(*)");
+	sql_from(&q, rq->res, where->joined);
+	sql_add(&q, where->text);
+	TRY(sql_end(&q, s));
+	TRY(db_query_text(tx, resource_reach(s, rq->res), q.text, where->args, where->arg_count, &r));
 	if (db_next(r))
 		*ret = db_int(r, 0);
 	return db_rows_err(r);
@@ -80,12 +85,10 @@ static enum err prepare(struct db_tx *tx, const struct resource_query *rq, struc
 	TRY(refuse_options(s, &rq->odata));
 	TRY(order_plan(s, rq, &p->order));
 	TRY(row_plan(s, rq, &p->order, &p->plan));
-	TRY(from_filter(s, rq, &p->from));
-	p->hash = token_hash(s, rq, &p->order, &p->from);
+	TRY(where_sql(s, rq, &p->where));
+	p->hash = token_hash(s, rq, &p->order, &p->where);
 	if (rq->odata.skiptoken != NULL)
 		TRY(token_read(s, rq->odata.skiptoken, p->hash, &p->order, &p->place));
-	if ((rq->odata.count || rq->res->always_count) && p->place.count < 0)
-		TRY(count_rows(tx, s, rq, &p->from, &p->place.count));
 	return OK;
 }
 
@@ -156,10 +159,11 @@ static enum err write_next_link(struct page *p, struct json_writer *w)
 
 static enum err page_sql(const struct page *p, struct sql *q)
 {
-	sql_begin(q, p->s->arena, p->from.first);
+	sql_begin(q, p->s->arena, p->where.first);
 	row_plan_sql(&p->plan, q);
-	sql_add(q, p->from.text);
-	sql_args(q, p->from.args, p->from.arg_count);
+	sql_from(q, p->rq->res, q->joined || p->where.joined);
+	sql_add(q, p->where.text);
+	sql_args(q, p->where.args, p->where.arg_count);
 	if (p->place.given) {
 		sql_add(q, " AND ");
 		order_after_sql(&p->order, p->place.v, q);
@@ -203,10 +207,47 @@ static enum err write_rows(struct db_tx *tx, struct page *p, struct json_writer 
 		jw_object(w);
 		TRY(row_write(&p->plan, tx, p->rq, r, w));
 		jw_end_object(w);
+		p->rows++;
 		if (n == p->size - 1)
 			take_place(p, r);
 	}
 	return db_rows_err(r);
+}
+
+/* A page that holds the last row knows the count; else it is asked for, once: the token carries it on. */
+static enum err take_count(struct db_tx *tx, struct page *p)
+{
+	const struct resource_query *rq = p->rq;
+	if (p->place.count >= 0 || !(rq->odata.count || rq->res->always_count))
+		return OK;
+	if (p->more || p->rows == 0 || p->place.given)
+		return count_rows(tx, p->s, rq, &p->where, &p->place.count);
+	p->place.count = p->rows + (rq->odata.skip > 0 ? rq->odata.skip : 0);
+	return OK;
+}
+
+/* Count and link stand before the rows, as in Graph, and are known after them. */
+static enum err insert_annotations(struct page *p, struct buf *out, size_t at)
+{
+	auto_buf head;
+	struct json_writer w;
+	size_t tail = out->len - at;
+	buf_init(&head, 64 * KIB);
+	jw_init(&w, &head);
+	w.depth = 1; /* inside the object, behind its context */
+	w.comma = true;
+	if (p->rq->odata.count || p->rq->res->always_count)
+		jw_kint(&w, "@odata.count", p->place.count);
+	if (p->more)
+		TRY(write_next_link(p, &w));
+	if (head.len == 0)
+		return OK;
+	buf_add(out, head.data, head.len);
+	if (head.failed || out->failed)
+		return OK; /* seen by the caller: the buffer is full */
+	memmove(out->data + at + head.len, out->data + at, tail);
+	memcpy(out->data + at, head.data, head.len);
+	return OK;
 }
 
 static enum err write_list(struct db_tx *tx, struct page *p, struct buf *out)
@@ -215,15 +256,14 @@ static enum err write_list(struct db_tx *tx, struct page *p, struct buf *out)
 	jw_init(&w, out);
 	jw_object(&w);
 	write_context(&w, p->rq, &p->plan, "");
-	if (p->rq->odata.count || p->rq->res->always_count)
-		jw_kint(&w, "@odata.count", p->place.count);
+	size_t at = out->len;
 	jw_key(&w, "value");
 	jw_array(&w);
 	TRY(write_rows(tx, p, &w));
 	jw_end_array(&w);
-	if (p->more)
-		TRY(write_next_link(p, &w));
 	jw_end_object(&w);
+	TRY(take_count(tx, p));
+	TRY(insert_annotations(p, out, at));
 	return out->failed ? scope_fail(p->s, ERR_LIMIT, "the answer is too large; ask for a smaller $top") : OK;
 }
 
@@ -249,12 +289,12 @@ enum err resource_list(struct db_tx *tx, const struct resource_query *q, struct 
 enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct buf *out)
 {
 	struct scope *s = db_tx_scope(tx);
-	struct sql from;
+	struct sql where;
 	int64_t n = 0;
 	if (q->odata.search != NULL)
 		TRY(refuse_options(s, &q->odata));
-	TRY(from_filter(s, q, &from));
-	TRY(count_rows(tx, s, q, &from, &n));
+	TRY(where_sql(s, q, &where));
+	TRY(count_rows(tx, s, q, &where, &n));
 	buf_printf(out, "%lld", (long long)n);
 	return OK;
 }
@@ -269,7 +309,8 @@ static enum err write_one(struct db_tx *tx, const struct resource_query *rq, str
 	struct sql q;
 	sql_begin(&q, s->arena, first_param(s, rq->res));
 	row_plan_sql(pl, &q);
-	sql_from(&q, s, rq);
+	sql_from(&q, rq->res, q.joined);
+	sql_where(&q, s, rq);
 	sql_add(&q, " AND ");
 	check(pl->key_count == 1); /* rows with a longer key are listed only */
 	sql_property(&q, pl->keys[0]);

@@ -80,7 +80,7 @@ struct resource {
 	const char *table;
 	const char *key;        /* the key column (16-byte id), or several, comma-separated: then rows are listed, not
 				   got by id.  Each is the sql of a property */
-	const char *join;       /* LEFT JOIN … over t, for computed properties; never multiplies rows; NULL */
+	const char *join;       /* LEFT JOIN … u ON …, for properties "(u.…)"; never multiplies rows; NULL */
 	const char *where;      /* always true of visible rows, over t; "1=1" for all */
 	const char *order;      /* default order: a property name */
 	bool order_descending;
@@ -167,7 +167,7 @@ struct resource_query {
 	void *more_arg;
 };
 
-/* One page as a Graph collection object ({"@odata.context", "@odata.count"?, "value":[…], "@odata.nextLink"?}).  Keyset
+/* One page as a Graph collection object ({"@odata.context", "@odata.count"?, "@odata.nextLink"?, "value":[…]}).  Keyset
  * paging: $skiptoken is opaque, holds the last row's order values and key and survives inserts and deletes; it also
  * carries the count, which is taken once, on the first page; $skip works too (bounded to 100,000).  ERR_BAD_REQUEST for
  * unknown or unfilterable properties, values of a wrong type, a foreign $skiptoken. */

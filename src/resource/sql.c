@@ -78,6 +78,8 @@ void sql_property(struct sql *q, const struct property *p)
 	check(p->sql != NULL && p->type != PROP_CONST);
 	if (property_is_column(p))
 		sql_add(q, "t.");
+	if (strncmp(p->sql, "(u.", 3) == 0)
+		q->joined = true;
 	sql_add(q, p->sql);
 }
 
@@ -131,14 +133,20 @@ enum db_reach resource_reach(const struct scope *s, const struct resource *r)
 	return r->global && !s->has_tenant ? DB_REACH_GLOBAL : DB_REACH_TENANT;
 }
 
-void sql_from(struct sql *q, const struct scope *s, const struct resource_query *rq)
+void sql_from(struct sql *q, const struct resource *r, bool joined)
 {
-	const struct resource *r = rq->res;
 	sql_add(q, " FROM ");
 	sql_add(q, r->table);
-	sql_add(q, " t ");
-	if (r->join != NULL)
+	sql_add(q, " t");
+	if (joined && r->join != NULL) {
+		sql_add(q, " ");
 		sql_add(q, r->join);
+	}
+}
+
+void sql_where(struct sql *q, const struct scope *s, const struct resource_query *rq)
+{
+	const struct resource *r = rq->res;
 	sql_add(q, " WHERE ");
 	if (resource_reach(s, r) == DB_REACH_TENANT)
 		sql_add(q, "t.tenant_id = ?1 AND ");

@@ -32,14 +32,14 @@ static void mix_value(uint64_t *h, const struct db_value *v)
 }
 
 uint64_t token_hash(const struct scope *s, const struct resource_query *rq, const struct order *o,
-		    const struct sql *from)
+		    const struct sql *where)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 	mix(&h, s->tenant.b, sizeof s->tenant.b);
 	mix(&h, rq->res->name, strlen(rq->res->name));
-	mix(&h, from->text, from->len);
-	for (size_t i = 0; i < from->arg_count; i++)
-		mix_value(&h, &from->args[i]);
+	mix(&h, where->text, where->len);
+	for (size_t i = 0; i < where->arg_count; i++)
+		mix_value(&h, &where->args[i]);
 	for (size_t i = 0; i < o->n; i++) {
 		mix(&h, o->t[i].p->name, strlen(o->t[i].p->name) + 1);
 		mix(&h, o->t[i].descending ? "-" : "+", 1);

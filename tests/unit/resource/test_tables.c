@@ -57,6 +57,8 @@ static void check_names(const struct resource *r)
 				fail_msg("%s.%s is no JSON", r->name, p->name);
 			json_decref(j);
 		}
+		if (p->type != PROP_CONST && p->sql != NULL && strstr(p->sql, "u.") != NULL) /* joined where it is used */
+			assert_int_equal(strncmp(p->sql, "(u.", 3), 0);
 		if (p->type == PROP_ENUM)
 			assert_non_null(p->values);
 		if ((p->flags & (P_CREATE | P_PATCH)) && p->type != PROP_CONST && !(p->flags & P_WRITE_ONLY))
@@ -181,15 +183,15 @@ static void every_filterable_property_filters(void **state)
 static void try_order(const struct resource *r, const struct property *p, bool descending, bool null)
 {
 	struct question a = {.q = {.res = r, .version = API_BETA}};
-	struct sql from;
+	struct sql where;
 	struct order o;
 	struct place at = {.count = 7};
 	char *token;
 	const char *text = query("$orderby", arena_printf(fx.s.arena, "%s %s", p->name, descending ? "desc" : "asc"));
 	ok(odata_parse(&fx.s, text, &a.q.odata));
 	ok(order_plan(&fx.s, &a.q, &o));
-	sql_begin(&from, fx.s.arena, resource_reach(&fx.s, r) == DB_REACH_TENANT ? 2 : 1);
-	sql_from(&from, &fx.s, &a.q);
+	sql_begin(&where, fx.s.arena, resource_reach(&fx.s, r) == DB_REACH_TENANT ? 2 : 1);
+	sql_where(&where, &fx.s, &a.q);
 	for (size_t i = 0; i < o.n; i++) {
 		static const struct id one = {{1}};
 		enum db_type t = property_db_type(o.t[i].p);
@@ -197,7 +199,7 @@ static void try_order(const struct resource *r, const struct property *p, bool d
 		if (null && o.t[i].nullable)
 			at.v[i] = db_v_null();
 	}
-	ok(token_write(&fx.s, token_hash(&fx.s, &a.q, &o, &from), &o, &at, &token));
+	ok(token_write(&fx.s, token_hash(&fx.s, &a.q, &o, &where), &o, &at, &token));
 	if (list_beta(r, text) != OK || list_beta(r, arena_printf(fx.s.arena, "%s&$skiptoken=%s", text, token)) != OK)
 		fail_msg("%s.%s cannot be ordered", r->name, p->name);
 }
