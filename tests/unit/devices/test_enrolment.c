@@ -254,5 +254,6 @@ int main(void)
 		cmocka_unit_test(the_old_certificate_works_until_the_new_one_is_used),
 		cmocka_unit_test(a_device_that_is_gone_gets_what_it_owes_and_nothing_else),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
 }

@@ -204,5 +204,6 @@ int main(void)
 		cmocka_unit_test(refused_items_change_nothing),
 		cmocka_unit_test(assignments_are_to_groups_of_the_tenant),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
 }

@@ -378,5 +378,6 @@ int main(void)
 		cmocka_unit_test(little_of_a_device_may_be_written),
 		cmocka_unit_test(results_show_the_newest_of_each_action),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
 }

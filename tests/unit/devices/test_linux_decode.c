@@ -283,5 +283,6 @@ int main(void)
 		cmocka_unit_test(enrolments),
 		cmocka_unit_test(small_messages),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, up, down);
 }

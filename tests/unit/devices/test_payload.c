@@ -393,5 +393,6 @@ int main(void)
 		cmocka_unit_test(an_item_has_a_size),
 		cmocka_unit_test(types_are_of_their_item),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, up, down);
 }

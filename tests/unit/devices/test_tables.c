@@ -155,5 +155,6 @@ int main(void)
 		cmocka_unit_test(what_the_promises_are),
 		cmocka_unit_test(residues_are_what_somebody_must_act_on),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
