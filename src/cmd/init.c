@@ -109,7 +109,7 @@ static enum err make_keeper(struct init_state *st)
 static enum err make_certificate(struct init_state *st)
 {
 	bool made;
-	return tls_refresh(&st->s, st->o->data, st->host, &made, &st->detail);
+	return tls_refresh(&st->s, st->o->data, st->host, st->settings.device_url, &made, &st->detail);
 }
 
 /* The database, its roles and its schema; connection strings that hold a password stay out of reeve.conf. */

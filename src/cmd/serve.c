@@ -100,19 +100,29 @@ static enum err check_database(struct serve *v)
 	return err;
 }
 
-static enum err read_certificate(struct serve *v, char **ret_cert, char **ret_key)
+struct pair {
+	char *cert, *key;
+};
+
+static enum err read_pair(struct serve *v, const char *cert, const char *key, struct pair *ret)
 {
-	const char *cert = v->settings.certificate_file, *key = v->settings.key_file;
-	if (*cert == '\0' || *key == '\0') {
-		cert = data_path(v->arena, v->dir, "tls/server.pem");
-		key = data_path(v->arena, v->dir, "tls/server.key");
-	}
-	TRY(file_read(v->arena, cert, MIB, ret_cert, &v->detail));
-	TRY(file_read(v->arena, key, MIB, ret_key, &v->detail));
-	if (!x509_key_matches(*ret_cert, *ret_key)) {
+	TRY(file_read(v->arena, cert, MIB, &ret->cert, &v->detail));
+	TRY(file_read(v->arena, key, MIB, &ret->key, &v->detail));
+	if (!x509_key_matches(ret->cert, ret->key)) {
 		v->detail = arena_printf(v->arena, "%s does not belong to %s", key, cert);
 		return ERR_CONFIG;
 	}
+	return OK;
+}
+
+/* Enrolled devices trust our own authority and no other, so the organisation's certificate is the API's only. */
+static enum err read_certificates(struct serve *v, struct pair *api, struct pair *device)
+{
+	const char *cert = v->settings.certificate_file, *key = v->settings.key_file;
+	TRY(read_pair(v, data_path(v->arena, v->dir, "tls/server.pem"), data_path(v->arena, v->dir, "tls/server.key"), device));
+	if (*cert != '\0' && *key != '\0')
+		return read_pair(v, cert, key, api);
+	*api = *device;
 	return OK;
 }
 
@@ -143,12 +153,13 @@ static enum err listen_one(struct serve *v, const char *listen, const char *url,
 
 static enum err listen_all(struct serve *v)
 {
-	char *cert, *key, *detail = NULL;
-	TRY(read_certificate(v, &cert, &key));
+	struct pair for_api, for_device;
+	char *detail = NULL;
+	TRY(read_certificates(v, &for_api, &for_device));
 	v->workers = http_workers_new((int)v->settings.workers);
-	struct http_options api = {.cert_pem = cert, .key_pem = key, .handler = api_handler(&v->srv)};
+	struct http_options api = {.cert_pem = for_api.cert, .key_pem = for_api.key, .handler = api_handler(&v->srv)};
 	TRY(listen_one(v, v->settings.listen, v->settings.url, &api, &v->api));
-	struct http_options device = {.cert_pem = cert, .key_pem = key, .handler = device_handler(&v->srv),
+	struct http_options device = {.cert_pem = for_device.cert, .key_pem = for_device.key, .handler = device_handler(&v->srv),
 				      .client_ca_pem = keeper_ca_pem(v->srv.keeper, v->arena)};
 	TRY(listen_one(v, v->settings.device_listen, v->settings.device_url, &device, &v->device));
 	struct http_options local = {.socket_path = data_path(v->arena, v->dir, "reeve.sock"), .io_threads = 1,
@@ -159,13 +170,14 @@ static enum err listen_all(struct serve *v)
 
 static void reload_certificate(struct serve *v)
 {
-	char *cert, *key, *detail = NULL;
+	struct pair for_api, for_device;
+	char *detail = NULL;
 	v->detail = NULL;
-	enum err err = read_certificate(v, &cert, &key);
+	enum err err = read_certificates(v, &for_api, &for_device);
 	if (err == OK)
-		err = taken(v, http_reload_certificate(v->api, cert, key, &detail), &detail);
+		err = taken(v, http_reload_certificate(v->device, for_device.cert, for_device.key, &detail), &detail);
 	if (err == OK)
-		err = taken(v, http_reload_certificate(v->device, cert, key, &detail), &detail);
+		err = taken(v, http_reload_certificate(v->api, for_api.cert, for_api.key, &detail), &detail);
 	if (err == OK)
 		log_event(LOG_INFO, "certificate_reloaded", "file=\"%s\"", v->settings.certificate_file);
 	else
@@ -180,7 +192,7 @@ static bool refresh_tls(struct serve *v)
 	char *detail = NULL;
 	bool made = false;
 	scope_system(&s, arena, v->srv.db, v->srv.keeper);
-	enum err err = tls_refresh(&s, v->dir, v->srv.host, &made, &detail);
+	enum err err = tls_refresh(&s, v->dir, v->srv.host, v->srv.device_url, &made, &detail);
 	if (err != OK)
 		log_event(LOG_ERROR, "certificate_not_renewed", "detail=\"%s\"", detail != NULL ? detail : err_text(err));
 	arena_free(arena);

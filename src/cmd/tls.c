@@ -38,15 +38,35 @@ static enum err refresh_ca(struct scope *s, const char *dir, char **detail)
 	return replace(s, path, want, 0644, detail);
 }
 
-static enum err issue(struct scope *s, const char *host, struct x509_pair *ret)
+struct hosts {
+	const char *dns[4], *ip[5]; /* NULL-terminated */
+	size_t dns_n, ip_n;
+};
+
+static void add_host(struct hosts *h, const char *host)
 {
 	unsigned char scratch[16];
 	bool numeric = inet_pton(AF_INET, host, scratch) == 1 || inet_pton(AF_INET6, host, scratch) == 1;
-	bool loopback = strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
-	const char *dns[] = {"localhost", numeric ? NULL : host, NULL};
-	const char *ip[] = {"127.0.0.1", "::1", numeric && !loopback ? host : NULL, NULL};
+	const char **list = numeric ? h->ip : h->dns;
+	for (size_t i = 0; list[i] != NULL; i++)
+		if (strcmp(list[i], host) == 0)
+			return;
+	list[numeric ? h->ip_n++ : h->dns_n++] = host;
+}
+
+static enum err issue(struct scope *s, const char *host, const char *device_url, struct x509_pair *ret)
+{
+	struct hosts h = {.dns_n = 0};
+	char *device_host;
+	unsigned port;
+	add_host(&h, "localhost");
+	add_host(&h, "127.0.0.1");
+	add_host(&h, "::1");
+	add_host(&h, host);
+	if (url_split(s->arena, device_url, &device_host, &port))
+		add_host(&h, device_host);
 	const char *name = strlen(host) <= CN_MAX ? host : "Reeve";
-	return keeper_issue_server(s->keeper, s, &(struct x509_name){name, dns, ip}, SERVER_DAYS, ret);
+	return keeper_issue_server(s->keeper, s, &(struct x509_name){name, h.dns, h.ip}, SERVER_DAYS, ret);
 }
 
 static bool good_for_long(struct scope *s, const char *cert)
@@ -56,7 +76,7 @@ static bool good_for_long(struct scope *s, const char *cert)
 	return x509_read(&quiet, cert, &info) == OK && info.not_after_us - s->now > RENEW_BEFORE_US;
 }
 
-enum err tls_refresh(struct scope *s, const char *dir, const char *host, bool *ret_new, char **detail)
+enum err tls_refresh(struct scope *s, const char *dir, const char *host, const char *device_url, bool *ret_new, char **detail)
 {
 	char *cert_path = data_path(s->arena, dir, "tls/server.pem"), *key_path = data_path(s->arena, dir, "tls/server.key");
 	char *cert, *ignored;
@@ -65,7 +85,7 @@ enum err tls_refresh(struct scope *s, const char *dir, const char *host, bool *r
 	TRY(refresh_ca(s, dir, detail));
 	if (file_read(s->arena, cert_path, MIB, &cert, &ignored) == OK && good_for_long(s, cert))
 		return OK;
-	enum err err = issue(s, host, &pair);
+	enum err err = issue(s, host, device_url, &pair);
 	if (err != OK) {
 		*detail = arena_strdup(s->arena, scope_detail(s, err));
 		return err;
