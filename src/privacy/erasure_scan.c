@@ -5,8 +5,8 @@
  *   audit_events       allowed: the event is within its retention
  *   no table's page    a residue
  *   any other table    a residue, unless rows that live there hold the same text: another person of that name, a serial number that a
- *                      vendor gave to many; then it is not the subject's alone.  An identifier that is (an id, a mail address) in text that
- *                      nobody linked to a person (a group's description) is a residue all the same, and somebody must remove it.
+ *                      vendor gave to many; then it is not the subject's alone.  An id or a mail address in text of the same tenant that
+ *                      the map links to nobody (a group's description) is a residue all the same: somebody must remove it.
  *
  * A residue moves the duty to failed, naming table and column, never the value.
  */
@@ -49,6 +49,7 @@ static enum err scrub(const struct erasure *e, bool *ret_rewritten)
 struct lookup {
 	const struct map_table *table;
 	const struct needle *needle;
+	bool of_tenant; /* only rows of the scope's tenant */
 	bool lives;
 };
 
@@ -60,18 +61,18 @@ static enum err lookup_tx(struct scope *s, struct db_tx *tx, void *arg)
 	const struct map_column *c = map_table_columns(l->table, &n);
 	auto_buf sql;
 	buf_init(&sql, 32 * KIB);
-	buf_printf(&sql, "SELECT 1 FROM %s t WHERE ", l->table->name);
+	buf_printf(&sql, "SELECT 1 FROM %s t WHERE %s(", l->table->name, l->of_tenant ? "t.tenant_id = ?1 AND " : "");
 	for (size_t i = 0; i < n; i++)
-		buf_printf(&sql, "%sinstr(CAST(t.%s AS BLOB), ?1) > 0", i > 0 ? " OR " : "", c[i].name);
-	buf_adds(&sql, " LIMIT 1");
+		buf_printf(&sql, "%sinstr(CAST(t.%s AS BLOB), ?%d) > 0", i > 0 ? " OR " : "", c[i].name, l->of_tenant ? 2 : 1);
+	buf_adds(&sql, ") LIMIT 1");
 	struct db_value value = db_v_blob(l->needle->p, l->needle->n);
 	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_text(tx, DB_REACH_GLOBAL, arena_strndup(s->arena, sql.data, sql.len), &value, 1, &r));
+	TRY(db_query_text(tx, l->of_tenant ? DB_REACH_TENANT : DB_REACH_GLOBAL, arena_strndup(s->arena, sql.data, sql.len), &value, 1, &r));
 	l->lives = db_next(r);
 	return db_rows_err(r);
 }
 
-static enum err is_residue(const struct erasure *e, const struct needle *needle, const char *table, bool *ret)
+static enum err is_residue(struct erase_job *j, const struct needle *needle, const char *table, bool *ret)
 {
 	struct lookup l = {.table = map_table(table), .needle = needle};
 	*ret = true;
@@ -81,9 +82,14 @@ static enum err is_residue(const struct erasure *e, const struct needle *needle,
 		*ret = false;
 		return OK;
 	}
-	if (needle->strong && l.table->link == MAP_LINK_NONE)
-		return OK;
-	TRY(db_read(e->system, lookup_tx, &l));
+	if (needle->strong && l.table->link == MAP_LINK_NONE && map_column(table, "tenant_id") != NULL) {
+		l.of_tenant = true;
+		TRY(db_read(&j->s, lookup_tx, &l));
+		if (l.lives)
+			return OK;
+		l.of_tenant = false;
+	}
+	TRY(db_read(j->e->system, lookup_tx, &l));
 	*ret = !l.lives;
 	return OK;
 }
@@ -119,7 +125,7 @@ static enum err fail_with_residue(struct erase_job *j, const struct needle *need
 }
 
 /* first: where the duty's needles begin in the batch's list */
-static enum err judge(const struct erasure *e, struct erase_job *j, const struct needles *mine, size_t first, const struct batch *b)
+static enum err judge(struct erase_job *j, const struct needles *mine, size_t first, const struct batch *b)
 {
 	for (size_t i = 0; i < b->hit_n; i++) {
 		const struct db_hit *h = &b->hits[i];
@@ -127,7 +133,7 @@ static enum err judge(const struct erasure *e, struct erase_job *j, const struct
 		if (h->needle < first || h->needle >= first + mine->n)
 			continue;
 		const struct needle *needle = &mine->v[h->needle - first];
-		TRY(is_residue(e, needle, h->table, &residue));
+		TRY(is_residue(j, needle, h->table, &residue));
 		if (residue)
 			return fail_with_residue(j, needle, h->table);
 	}
@@ -174,7 +180,7 @@ enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, s
 		return err;
 	size_t first = 0;
 	for (size_t i = 0; i < n; i++) {
-		TRY(judge(e, jobs[i], &needles[i], first, &b));
+		TRY(judge(jobs[i], &needles[i], first, &b));
 		first += needles[i].n;
 	}
 	return OK;

@@ -43,10 +43,22 @@ struct spool {
 	int64_t bytes;
 };
 
-static enum err spool_open(struct spool *f, const char *dir)
+/* Some file systems know no O_TMPFILE. */
+static int open_named(const char *dir, struct arena *a)
+{
+	char *path = arena_printf(a, "%s/section.XXXXXX", dir);
+	int fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+static enum err spool_open(struct spool *f, const char *dir, struct arena *a)
 {
 	f->bytes = 0;
 	f->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (f->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
+		f->fd = open_named(dir, a);
 	f->hash = f->fd < 0 ? NULL : sha256_new();
 	return f->fd < 0 ? err_from_errno(errno) : OK;
 }
@@ -345,9 +357,9 @@ enum err section_write(struct bundle *b, const struct map_table *t, struct secti
 	buf_init(&w.json, PAGE_BYTES);
 	buf_init(&w.csv, PAGE_BYTES);
 	pick_columns(&w);
-	enum err e = spool_open(&json, b->dir);
+	enum err e = spool_open(&json, b->dir, b->s->arena);
 	if (e == OK)
-		e = spool_open(&csv, b->dir);
+		e = spool_open(&csv, b->dir, b->s->arena);
 	if (e == OK)
 		e = write_parts(&w, &json, &csv);
 	if (e == OK)

@@ -111,23 +111,42 @@ struct collector {
 	struct db_tx *tx;
 	struct erase_job *j;
 	struct needles *out;
-	bool device_id_too;
 };
 
-static void add_value(struct collector *k, const struct map_column *c, bool strong, const struct db_rows *r, int col)
+/* Whether the device's id may be gone from the store: it does not own a duty of another, and owes nothing. */
+static enum err device_id_goes(struct db_tx *tx, struct erase_job *j, struct id device, bool *ret)
+{
+	struct duty other;
+	auto_rows struct db_rows *r = NULL;
+	*ret = false;
+	enum err e = duty_of_subject(tx, device, &other);
+	if (e == OK && !id_equal(other.duty, j->d.duty))
+		return OK; /* it is that duty's to prove */
+	if (e != OK && e != ERR_NOT_FOUND)
+		return e;
+	e = db_query_one(tx, &device_id_stays, DB_ARGS(db_v_id(&device)), &r);
+	*ret = e == ERR_NOT_FOUND;
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static enum err add_value(struct collector *k, const struct map_column *c, bool strong, const struct db_rows *r, int col)
 {
 	struct arena *a = db_tx_scope(k->tx)->arena;
 	const char *source = arena_printf(a, "%s.%s", c->table, c->name);
+	bool goes = true;
 	if (db_is_null(r, col))
-		return;
+		return OK;
 	if (c->type == MAP_TYPE_ID) {
-		if (strcmp(c->name, "device_id") != 0 || k->device_id_too)
+		if (strcmp(c->name, "device_id") == 0)
+			TRY(device_id_goes(k->tx, k->j, db_id(r, col), &goes));
+		if (goes)
 			add_id(a, k->out, source, db_id(r, col));
 	} else if (c->type == MAP_TYPE_JSON) {
 		add_json(a, k->out, source, strong, db_text(r, col));
 	} else if (c->type == MAP_TYPE_TEXT) {
 		add_text(a, k->out, source, strong, db_text(r, col));
 	}
+	return OK;
 }
 
 static enum err collect_table(struct collector *k, const struct map_table *t, enum subject_type type, struct id subject)
@@ -153,32 +172,17 @@ static enum err collect_table(struct collector *k, const struct map_table *t, en
 	TRY(db_query_text(k->tx, DB_REACH_TENANT, arena_strndup(a, sql.data, sql.len), &who, type == SUBJECT_TENANT ? 0 : 1, &r));
 	while (db_next(r))
 		for (size_t i = 0; i < wanted; i++)
-			add_value(k, pick[i], strong[i], r, (int)i);
+			TRY(add_value(k, pick[i], strong[i], r, (int)i));
 	return db_rows_err(r);
-}
-
-/* Whether the device's id may be gone from the store: it does not own a duty of another, and owes nothing. */
-static enum err device_id_goes(struct db_tx *tx, struct erase_job *j, struct id device, bool *ret)
-{
-	struct duty other;
-	auto_rows struct db_rows *r = NULL;
-	*ret = false;
-	enum err e = duty_of_subject(tx, device, &other);
-	if (e == OK && !id_equal(other.duty, j->d.duty))
-		return OK; /* it is that duty's to prove */
-	if (e != OK && e != ERR_NOT_FOUND)
-		return e;
-	e = db_query_one(tx, &device_id_stays, DB_ARGS(db_v_id(&device)), &r);
-	*ret = e == ERR_NOT_FOUND;
-	return e == ERR_NOT_FOUND ? OK : e;
 }
 
 static enum err collect_device(struct collector *k, struct id device)
 {
 	size_t n;
 	const struct map_table *t = map_tables(&n);
-	TRY(device_id_goes(k->tx, k->j, device, &k->device_id_too));
-	if (k->device_id_too)
+	bool goes;
+	TRY(device_id_goes(k->tx, k->j, device, &goes));
+	if (goes) /* also where the record itself went with its person's */
 		add_id(db_tx_scope(k->tx)->arena, k->out, "managed_devices.device_id", device);
 	for (size_t i = 0; i < n; i++)
 		if (subject_parts(&t[i], SUBJECT_DEVICE) > 0)
@@ -210,7 +214,6 @@ static enum err collect_tenant(struct collector *k)
 {
 	size_t n;
 	const struct map_table *t = map_tables(&n);
-	k->device_id_too = true;
 	for (size_t i = 0; i < n; i++)
 		if ((tenant_domains(k->j) & 1u << t[i].domain) != 0 && t[i].link != MAP_LINK_NONE && subject_parts(&t[i], SUBJECT_TENANT) > 0)
 			TRY(collect_table(k, &t[i], SUBJECT_TENANT, k->j->d.subject));

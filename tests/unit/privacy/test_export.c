@@ -226,6 +226,23 @@ static void test_it_expires(void **state)
 			     db_v_text("expire PersonalDataExport")).ret, 1);
 }
 
+static void test_what_ran_out_goes_by_the_map(void **state)
+{
+	struct scope system = system_scope();
+	bool more;
+	const char *tokens = "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1", *certificates =
+		"SELECT count(*) FROM device_certificates WHERE tenant_id = ?1";
+	F.now += 21 * DAY_US; /* certificates and tokens of the fixture ran out a day ago */
+	system = system_scope();
+	ok_in(&system, export_expire_due(&system, F.dir, &more));
+	assert_int_equal(ask(F.tenant, certificates, db_v_null()).ret, 0);
+	assert_int_equal(ask(F.tenant, tokens, db_v_null()).ret, 2);
+	F.now += 30 * DAY_US;
+	system = system_scope();
+	ok_in(&system, export_expire_due(&system, F.dir, &more));
+	assert_int_equal(ask(F.tenant, tokens, db_v_null()).ret, 0);
+}
+
 static void test_nothing_plain_stays_on_disk(void **state)
 {
 	export_of(&F.ann);
@@ -268,7 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_all_of_one_and_nothing_of_others), T(test_the_manifest_is_right), T(test_the_page_runs_nothing),
 		T(test_others_are_redacted), T(test_a_long_history_is_all_there), T(test_a_crashed_one_starts_again), T(test_it_expires),
-		T(test_nothing_plain_stays_on_disk), T(test_who_may_be_exported), T(test_a_download_is_an_event_about_the_person),
+		T(test_what_ran_out_goes_by_the_map), T(test_nothing_plain_stays_on_disk), T(test_who_may_be_exported), T(test_a_download_is_an_event_about_the_person),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
