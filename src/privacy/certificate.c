@@ -53,7 +53,8 @@ static enum err summarise(struct scope *s, const json_t *body, const char *key, 
 	struct id parsed;
 	TRY(member(s, body, "format", &format));
 	if (strcmp(format, "reeve/erasure-certificate/v1") != 0)
-		return scope_fail(s, ERR_BAD_REQUEST, "this version knows certificates of the format reeve/erasure-certificate/v1 only");
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "this version knows certificates of the format reeve/erasure-certificate/v1 only");
 	TRY(member(s, body, "certificateId", &id));
 	TRY(member(s, body, "dutyId", &duty));
 	TRY(member(s, body, "trigger", &trigger));
@@ -63,16 +64,20 @@ static enum err summarise(struct scope *s, const json_t *body, const char *key, 
 	if (!id_parse(id, &parsed) || !id_parse(duty, &parsed))
 		return scope_fail(s, ERR_BAD_REQUEST, "no certificate: its ids are none");
 	*ret = (struct certificate_summary){
-		.issuer = arena_strdup(s->arena, issuer), .trigger = arena_strdup(s->arena, trigger),
-		.subject_type = arena_strdup(s->arena, type), .issued = arena_strdup(s->arena, issued),
-		.public_key = arena_strdup(s->arena, key), .deadline_met = json_is_true(json_object_get(body, "deadlineMet")),
+		.issuer = arena_strdup(s->arena, issuer),
+		.trigger = arena_strdup(s->arena, trigger),
+		.subject_type = arena_strdup(s->arena, type),
+		.issued = arena_strdup(s->arena, issued),
+		.public_key = arena_strdup(s->arena, key),
+		.deadline_met = json_is_true(json_object_get(body, "deadlineMet")),
 	};
 	memcpy(ret->id, id, ID_TEXT);
 	memcpy(ret->duty, duty, ID_TEXT);
 	return OK;
 }
 
-enum err certificate_check_file(struct scope *s, const char *json, size_t n, const uint8_t *public_key, struct certificate_summary *ret)
+enum err certificate_check_file(struct scope *s, const char *json, size_t n, const uint8_t *public_key,
+				struct certificate_summary *ret)
 {
 	auto_json *file = NULL, *body = NULL;
 	void *text, *signature, *own_key;
@@ -83,7 +88,8 @@ enum err certificate_check_file(struct scope *s, const char *json, size_t n, con
 	TRY(bytes(s, file, "publicKey", ED25519_KEY_BYTES, &own_key, &key_n));
 	const uint8_t *key = public_key != NULL ? public_key : own_key;
 	if (!certificate_verify(text, text_n, signature, key))
-		return scope_fail(s, ERR_BAD_REQUEST, "the signature is not that of %s", public_key != NULL ? "the given key" : "the file's own key");
+		return scope_fail(s, ERR_BAD_REQUEST, "the signature is not that of %s",
+				  public_key != NULL ? "the given key" : "the file's own key");
 	TRY(json_read(s, text, text_n, &body));
 	TRY(check_shown(s, file, body));
 	const char *signer = base64_encode(s->arena, key, ED25519_KEY_BYTES), *named;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The certificate of an erasure: canonical JSON (docs/formats/certificate.md), signed with the keeper's Ed25519 key, its hash in the audit
- * log.  It names no person: the subject is a keyed reference that only this installation can recompute.
+ * The certificate of an erasure: canonical JSON (docs/formats/certificate.md), signed with the keeper's Ed25519 key,
+ * its hash in the audit log.  It names no person: the subject is a keyed reference that only this installation can
+ * recompute.
  *
  * Issuing is erasure's business; checking is pure and needs no server.
  */
@@ -26,14 +27,16 @@ bool certificate_verify(const void *body, size_t n, const uint8_t signature[ED25
 /* What a checked file says, for people; text in the scope's arena. */
 struct certificate_summary {
 	char id[ID_TEXT], duty[ID_TEXT];
-	const char *issuer, *trigger, *subject_type, *issued, *public_key; /* public_key: base64, the one that it was checked against */
+	/* public_key: base64, the one that it was checked against */
+	const char *issuer, *trigger, *subject_type, *issued, *public_key;
 	bool deadline_met;
 };
 
-/* Checks the JSON that the API gives for one certificate: {"id", "dutyId", "issuedDateTime", "certificate": {…}, "body": base64 of the
- * exact bytes, "signature": base64, "publicKey": base64}.  public_key (may be NULL): the issuer's key from a place that the caller trusts; without it the
- * file's own key is used, which shows that the file is whole, not who wrote it.
- * ERR_BAD_REQUEST with a detail: not such a file, or it was changed (signature, or what is shown differs from what is signed). */
+/* Checks the JSON that the API gives for one certificate: {"id", "dutyId", "issuedDateTime", "certificate": {…},
+ * "body": base64 of the exact bytes, "signature": base64, "publicKey": base64}.  public_key (may be NULL): the issuer's
+ * key from a place that the caller trusts; without it the file's own key is used, which shows that the file is whole,
+ * not who wrote it. ERR_BAD_REQUEST with a detail: not such a file, or it was changed (signature, or what is shown
+ * differs from what is signed). */
 MUST_CHECK enum err certificate_check_file(struct scope *s, const char *json, size_t n, const uint8_t *public_key,
 					   struct certificate_summary *ret);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Issuing: the body is written once, in the canonical form of codec/json.h, and what is signed is what is stored.  Everything in it comes
- * from the duty's row and progress; nothing of it can say who the subject was.
+ * Issuing: the body is written once, in the canonical form of codec/json.h, and what is signed is what is stored.
+ * Everything in it comes from the duty's row and progress; nothing of it can say who the subject was.
  */
 #include <string.h>
 
@@ -13,7 +13,8 @@
 #include "privacy/erasure_internal.h"
 
 DB_TENANT(certificate_insert,
-	  "INSERT INTO certificates (tenant_id, certificate_id, duty_id, issued_at, body, signature) VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+	  "INSERT INTO certificates (tenant_id, certificate_id, duty_id, issued_at, body, signature) VALUES (?1, ?2, "
+	  "?3, ?4, ?5, ?6) "
 	  "ON CONFLICT (tenant_id, certificate_id) DO NOTHING");
 DB_TENANT(certificate_select, "SELECT body, signature FROM certificates WHERE tenant_id = ?1 AND certificate_id = ?2");
 
@@ -70,7 +71,8 @@ static void write_tables(struct json_writer *w, const struct erase_job *j)
 	json_t *row;
 	jw_key(w, "tables");
 	jw_array(w);
-	json_object_foreach(json_object_get(j->progress, "tables"), name, row) {
+	json_object_foreach(json_object_get(j->progress, "tables"), name, row)
+	{
 		int64_t kept = count(row, "found") - count(row, "deleted") - count(row, "changed");
 		kept = kept < 0 ? 0 : kept; /* rows that came after the plan went too */
 		jw_object(w);
@@ -92,11 +94,14 @@ static const char *evidence(const struct erase_job *j)
 {
 	const char *method = progress_text(j, "method");
 	if (strcmp(method, "rowDelete+vacuum+byteScan") == 0)
-		return "every page of the database file was read and attributed to its table: the subject's own identifiers stand in no page but those "
+		return "every page of the database file was read and attributed to its table: the subject's own "
+		       "identifiers stand in no page but those "
 		       "of audit events within their retention; identifiers that others have too do not count";
 	if (strcmp(method, "rowDelete+rewrite+walSwitch") == 0)
-		return "every mapped table was asked again; the tables were rewritten and the write-ahead log switched; the files were not scanned";
-	return "every mapped table was asked again; the tables were not rewritten: the server has no connection of the owner";
+		return "every mapped table was asked again; the tables were rewritten and the write-ahead log "
+		       "switched; the files were not scanned";
+	return "every mapped table was asked again; the tables were not rewritten: the server has no connection of "
+	       "the owner";
 }
 
 static void write_store(struct json_writer *w, const char *store, const char *method, const char *text)
@@ -112,9 +117,12 @@ static void write_stores(struct json_writer *w, const struct erase_job *j)
 {
 	jw_key(w, "stores");
 	jw_array(w);
-	write_store(w, db_engine(j->s.db) == DB_SQLITE ? "sqlite" : "postgresql", progress_text(j, "method"), evidence(j));
-	write_store(w, "exportFiles", "unlink", "files of exports are sealed under keys of their own and were removed before their rows");
-	write_store(w, "backups", "none", "this version of the server makes no backups of its own; copies made by others are not covered");
+	write_store(w, db_engine(j->s.db) == DB_SQLITE ? "sqlite" : "postgresql", progress_text(j, "method"),
+		    evidence(j));
+	write_store(w, "exportFiles", "unlink",
+		    "files of exports are sealed under keys of their own and were removed before their rows");
+	write_store(w, "backups", "none",
+		    "this version of the server makes no backups of its own; copies made by others are not covered");
 	jw_end_array(w);
 	jw_key(w, "verification");
 	jw_object(w);
@@ -173,16 +181,18 @@ enum err certificate_issue(struct db_tx *tx, struct erase_job *j, struct id cert
 		return scope_fail(s, ERR_LIMIT, "the certificate is too large");
 	keeper_sign(s->keeper, body.data, body.len, signature);
 	TRY(db_exec(tx, &certificate_insert,
-		    DB_ARGS(db_v_id(&certificate), db_v_id(&j->d.duty), db_v_int(s->now), db_v_textn(body.data, body.len),
-			    db_v_blob(signature, sizeof signature)),
+		    DB_ARGS(db_v_id(&certificate), db_v_id(&j->d.duty), db_v_int(s->now),
+			    db_v_textn(body.data, body.len), db_v_blob(signature, sizeof signature)),
 		    &added));
 	if (added == 0)
 		return OK;
 	sha256(body.data, body.len, hash);
 	hex_encode(hash, sizeof hash, hex);
 	audit_change_add(s->arena, &change, "sha256", NULL, NULL, NULL, hex);
-	return audit_record(tx, &(struct audit_event){.activity = ACT_DUTY_CERTIFICATE, .resource_type = "ErasureCertificate",
-						      .resource = certificate, .changes = change});
+	return audit_record(tx, &(struct audit_event){.activity = ACT_DUTY_CERTIFICATE,
+						      .resource_type = "ErasureCertificate",
+						      .resource = certificate,
+						      .changes = change});
 }
 
 /* ---- reading ---- */

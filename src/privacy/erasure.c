@@ -4,7 +4,8 @@
  *
  *   later         busy store, full disk, broken disk: the duty stays where it is and the next run tries again
  *   moved         another server was faster: nothing
- *   failed        anything else: the duty's state says so, an event and a log line too; retried by hand, and once by a server's start
+ *   failed        anything else: the duty's state says so, an event and a log line too; retried by hand, and once by a
+ *                 server's start
  *
  * One duty never holds up another.
  */
@@ -23,7 +24,8 @@ DB_TENANT(duty_progress, "UPDATE duties SET result = ?3, updated_at = ?4 WHERE t
 DB_TENANT(tenant_is_purging, "SELECT 1 FROM tenants WHERE tenant_id = ?1 AND state = 'purging'");
 DB_TENANT(user_is_known, "SELECT 1 FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 DB_GLOBAL(purged_tenants,
-	  "SELECT d.tenant_id, d.duty_id FROM tenants t JOIN duties d ON d.tenant_id = t.tenant_id AND d.subject_id = t.tenant_id "
+	  "SELECT d.tenant_id, d.duty_id FROM tenants t JOIN duties d ON d.tenant_id = t.tenant_id AND d.subject_id = "
+	  "t.tenant_id "
 	  "AND d.state = 'scrubbed' WHERE t.state = 'purging' LIMIT ?1");
 
 enum {
@@ -37,7 +39,7 @@ static const int64_t scrub_waits_us = 60 * SECOND_US; /* at most so long for oth
 struct run {
 	struct erasure e;
 	unsigned steps; /* left */
-	bool more;      /* some work is left that can go on at once */
+	bool more;	/* some work is left that can go on at once */
 	bool under_way; /* a duty that is due has not come to `deleted` yet, and may soon */
 };
 
@@ -63,10 +65,7 @@ void progress_set_int(struct erase_job *j, const char *name, int64_t v)
 	json_object_set_new(j->progress, name, json_integer(v));
 }
 
-bool progress_has(const struct erase_job *j, const char *name)
-{
-	return json_object_get(j->progress, name) != NULL;
-}
+bool progress_has(const struct erase_job *j, const char *name) { return json_object_get(j->progress, name) != NULL; }
 
 json_t *progress_table(struct erase_job *j, const char *table)
 {
@@ -109,15 +108,17 @@ static void job_free(struct erase_job *j)
 	j->progress = NULL;
 }
 
-static enum err job_load(struct erase_job *j, const struct erasure *e, struct id tenant, struct id duty, bool *ret_overtaken)
+static enum err job_load(struct erase_job *j, const struct erasure *e, struct id tenant, struct id duty,
+			 bool *ret_overtaken)
 {
 	*j = (struct erase_job){.e = e};
 	scope_tenant(&j->s, e->system->arena, e->system->db, e->system->keeper, tenant);
 	j->s.now = e->system->now;
 	struct load l = {.j = j, .duty = duty};
 	TRY(db_read(&j->s, load_tx, &l));
-	j->type = strcmp(j->d.subject_type, "user") == 0 ? SUBJECT_USER
-		  : strcmp(j->d.subject_type, "device") == 0 ? SUBJECT_DEVICE : SUBJECT_TENANT;
+	j->type = strcmp(j->d.subject_type, "user") == 0     ? SUBJECT_USER
+		  : strcmp(j->d.subject_type, "device") == 0 ? SUBJECT_DEVICE
+							     : SUBJECT_TENANT;
 	j->progress = j->d.result == NULL ? NULL : json_loads(j->d.result, 0, NULL);
 	if (j->progress == NULL)
 		j->progress = json_object();
@@ -146,15 +147,16 @@ static enum err fail_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return duty_move(tx, j->d.duty, from, DUTY_failed, json_string_value(json_object_get(j->progress, "failure")));
 }
 
-/* Loud, once: the state, its event, and a line.  received and scheduled have nothing to lose yet and are tried again. */
+/* Loud, once: the state, its event, and a line.  received and scheduled have nothing to lose yet and are tried
+ * again. */
 static void step_failed(struct erase_job *j, enum err err)
 {
 	char duty[ID_TEXT];
 	bool later = err_retryable(err), moved = err == ERR_CONFLICT;
 	if (moved)
 		return;
-	log_event(later ? LOG_WARN : LOG_ERROR, "erasure_step", "duty=%s state=%s error=%s detail=\"%s\"", id_format(j->d.duty, duty),
-		  duty_state_name(j->d.state), err_name(err), scope_detail(&j->s, err));
+	log_event(later ? LOG_WARN : LOG_ERROR, "erasure_step", "duty=%s state=%s error=%s detail=\"%s\"",
+		  id_format(j->d.duty, duty), duty_state_name(j->d.state), err_name(err), scope_detail(&j->s, err));
 	if (later || !duty_may_move(j->d.state, DUTY_failed))
 		return;
 	json_object_set_new(j->progress, "failure", json_string(scope_detail(&j->s, err)));
@@ -225,7 +227,8 @@ static void scrub(struct run *r, struct erase_job *const *wait, size_t n)
 	if (err == OK)
 		r->more = true; /* the certificates are next */
 	else if (err != ERR_BUSY)
-		log_event(LOG_ERROR, "erasure_scrub", "duties=%zu error=%s detail=\"%s\"", n, err_name(err), scope_detail(r->e.system, err));
+		log_event(LOG_ERROR, "erasure_scrub", "duties=%zu error=%s detail=\"%s\"", n, err_name(err),
+			  scope_detail(r->e.system, err));
 }
 
 /* Those whose scan is done get their certificate; the others are scrubbed together. */
@@ -351,7 +354,8 @@ static enum err run_state(struct run *r, enum duty_state state)
 enum err erasure_run_steps(struct scope *s, const char *data_dir, const char *host, unsigned steps, bool *ret_more)
 {
 	/* received twice: a person's erasure makes their devices' duties due */
-	static const enum duty_state order[] = {DUTY_deleting, DUTY_suppressed, DUTY_scheduled, DUTY_received, DUTY_received};
+	static const enum duty_state order[] = {DUTY_deleting, DUTY_suppressed, DUTY_scheduled, DUTY_received,
+						DUTY_received};
 	struct run r = {.e = {.system = s, .data_dir = data_dir, .host = host}, .steps = steps};
 	size_t users = 0;
 	*ret_more = false;
@@ -400,7 +404,8 @@ enum err erasure_retry(struct scope *s, struct id duty)
 	if (j.progress == NULL)
 		j.progress = json_object();
 	const char *from = json_string_value(json_object_get(j.progress, "from"));
-	if (from != NULL && strcmp(from, duty_state_name(DUTY_deleting)) == 0 && needles_get(&j, &needles) == ERR_NOT_FOUND)
+	if (from != NULL && strcmp(from, duty_state_name(DUTY_deleting)) == 0 &&
+	    needles_get(&j, &needles) == ERR_NOT_FOUND)
 		json_object_del(j.progress, "from"); /* planned anew */
 	err = db_write(s, retry_tx, &j);
 	json_decref(j.progress);

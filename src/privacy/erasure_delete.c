@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Deleting: files first, then rows, in short batches, in the order of subject.c; then every mapped table is asked again, in the
- * transaction that says `deleted`.  How far it is stands in progress ("step"), and each batch is idempotent.
+ * Deleting: files first, then rows, in short batches, in the order of subject.c; then every mapped table is asked
+ * again, in the transaction that says `deleted`.  How far it is stands in progress ("step"), and each batch is
+ * idempotent.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 
 struct deleting {
 	struct erase_job *j;
-	const json_t *before;   /* progress as it was: the closure may run again */
+	const json_t *before; /* progress as it was: the closure may run again */
 	const struct needles *needles;
 	struct erase_step *steps;
 	size_t step_n, at;
@@ -30,8 +31,8 @@ static void add_count(struct erase_job *j, const char *table, const char *what, 
 	json_object_set_new(row, what, json_integer(json_integer_value(json_object_get(row, what)) + n));
 }
 
-static enum err run_batch(struct db_tx *tx, struct erase_job *j, const struct erase_step *step, struct id subject, enum subject_type type,
-			  int64_t *ret_n)
+static enum err run_batch(struct db_tx *tx, struct erase_job *j, const struct erase_step *step, struct id subject,
+			  enum subject_type type, int64_t *ret_n)
 {
 	struct db_value args[] = {db_v_id(&subject), db_v_int(ERASE_BATCH)};
 	bool tenant = type == SUBJECT_TENANT;
@@ -59,7 +60,8 @@ static enum err batch_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 /* ---- verification ---- */
 
-static enum err count_left(struct db_tx *tx, const struct erase_step *step, struct id subject, enum subject_type type, int64_t *ret)
+static enum err count_left(struct db_tx *tx, const struct erase_step *step, struct id subject, enum subject_type type,
+			   int64_t *ret)
 {
 	auto_rows struct db_rows *r = NULL;
 	struct db_value who = db_v_id(&subject);
@@ -68,7 +70,8 @@ static enum err count_left(struct db_tx *tx, const struct erase_step *step, stru
 	return db_rows_err(r);
 }
 
-/* A report that came while its device's rows went may have left some that are reached through nobody any more: they go, too. */
+/* A report that came while its device's rows went may have left some that are reached through nobody any more: they go,
+ * too. */
 static enum err sweep_device(struct db_tx *tx, struct erase_job *j, struct id device, bool *ret_clean)
 {
 	struct erase_step *steps;

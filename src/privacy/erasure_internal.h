@@ -20,8 +20,9 @@ struct erasure {
 	const char *data_dir, *host;
 };
 
-/* A duty, loaded for one step.  `progress` is the duty's result column while it runs: what is done already and what the certificate will
- * say; a step changes it and stores it in the transaction of its effect.  docs/operating/erasure.md lists its members. */
+/* A duty, loaded for one step.  `progress` is the duty's result column while it runs: what is done already and what the
+ * certificate will say; a step changes it and stores it in the transaction of its effect.  docs/operating/erasure.md
+ * lists its members. */
 struct erase_job {
 	const struct erasure *e;
 	struct scope s; /* of the duty's tenant */
@@ -31,7 +32,7 @@ struct erase_job {
 };
 
 /* A step: one short effect.  OK: reload the duty and go on.  ERR_BUSY: later.  Any other error: see erasure.c. */
-MUST_CHECK enum err step_scheduled(struct erase_job *j);  /* a tenant's */
+MUST_CHECK enum err step_scheduled(struct erase_job *j); /* a tenant's */
 MUST_CHECK enum err step_received(struct erase_job *j);
 MUST_CHECK enum err step_suppressed(struct erase_job *j);
 MUST_CHECK enum err step_deleting(struct erase_job *j);
@@ -58,11 +59,11 @@ struct table_count {
 	const struct map_table *table;
 	int64_t found, deleted, changed, kept;
 	const char *ground; /* why some stay; NULL */
-	int64_t until;      /* of audit events: when the last one goes; 0 */
+	int64_t until;	    /* of audit events: when the last one goes; 0 */
 };
 /* Counts what erasing the subject would do now. */
-MUST_CHECK enum err plan_count(struct db_tx *tx, enum subject_type type, struct id subject, unsigned domain_mask, struct table_count **ret,
-			       size_t *ret_n);
+MUST_CHECK enum err plan_count(struct db_tx *tx, enum subject_type type, struct id subject, unsigned domain_mask,
+			       struct table_count **ret, size_t *ret_n);
 /* Which tables of a tenant go: all, or only those of device management. */
 unsigned tenant_domains(const struct erase_job *j);
 bool tenant_goes_whole(const struct erase_job *j);
@@ -70,7 +71,7 @@ bool tenant_goes_whole(const struct erase_job *j);
 /* What a scan looks for, and who the subject was: sealed in the keeper until the scan is done. */
 struct needle {
 	const char *source; /* "users.upn" */
-	bool strong;        /* a match in anybody's text is a match; others may be common words */
+	bool strong;	    /* a match in anybody's text is a match; others may be common words */
 	const void *p;
 	size_t n;
 };
@@ -91,8 +92,8 @@ MUST_CHECK enum err needles_get(struct erase_job *j, struct needles *ret); /* ER
 /* The salted reference of the duty's subject: its first half as an id is the pseudonym in the duty's row. */
 void subject_reference(struct keeper *k, struct id tenant, struct id subject, uint8_t ret[SHA256_BYTES]);
 struct id reference_id(const uint8_t reference[SHA256_BYTES]);
-/* Builds and signs the body, stores it (in the installation's own tenant for a tenant that goes) and records DUTY_CERTIFICATE, in a
- * transaction.  An id that is there already: OK, nothing happens. */
+/* Builds and signs the body, stores it (in the installation's own tenant for a tenant that goes) and records
+ * DUTY_CERTIFICATE, in a transaction.  An id that is there already: OK, nothing happens. */
 MUST_CHECK enum err certificate_issue(struct db_tx *tx, struct erase_job *j, struct id certificate);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From suppressed to deleting: the plan is counted and frozen, the needles are sealed, and the ledger entry is on disk, in this order, before
- * the first row goes.
+ * From suppressed to deleting: the plan is counted and frozen, the needles are sealed, and the ledger entry is on disk,
+ * in this order, before the first row goes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 #include "privacy/erasure_internal.h"
 
 DB_TENANT(audit_until,
-	  "SELECT max(x.until) FROM (SELECT max(expires_at) AS until FROM audit_events WHERE tenant_id = ?1 AND actor_id = ?2 "
+	  "SELECT max(x.until) FROM (SELECT max(expires_at) AS until FROM audit_events WHERE tenant_id = ?1 AND "
+	  "actor_id = ?2 "
 	  "UNION ALL SELECT max(expires_at) FROM audit_events WHERE tenant_id = ?1 AND subject_id = ?2) x");
 
 /* ---- counting ---- */
@@ -46,8 +47,8 @@ static enum err count_events_until(struct db_tx *tx, struct id subject, int64_t 
 	return db_rows_err(r);
 }
 
-static enum err count_table(struct db_tx *tx, enum subject_type type, struct id subject, const struct erase_step *steps, size_t n,
-			    struct table_count *c)
+static enum err count_table(struct db_tx *tx, enum subject_type type, struct id subject, const struct erase_step *steps,
+			    size_t n, struct table_count *c)
 {
 	struct db_value who = db_v_id(&subject);
 	TRY(subject_count(tx, c->table, type, subject, &c->found));
@@ -63,8 +64,8 @@ static enum err count_table(struct db_tx *tx, enum subject_type type, struct id 
 	return OK;
 }
 
-enum err plan_count(struct db_tx *tx, enum subject_type type, struct id subject, unsigned domain_mask, struct table_count **ret,
-		    size_t *ret_n)
+enum err plan_count(struct db_tx *tx, enum subject_type type, struct id subject, unsigned domain_mask,
+		    struct table_count **ret, size_t *ret_n)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct erase_step *steps;
@@ -76,7 +77,8 @@ enum err plan_count(struct db_tx *tx, enum subject_type type, struct id subject,
 	for (size_t i = 0; i < n; i++) {
 		if (subject_parts(&t[i], type) == 0)
 			continue;
-		if (type == SUBJECT_TENANT && ((domain_mask & 1u << t[i].domain) == 0 || strcmp(t[i].name, "tenants") == 0))
+		if (type == SUBJECT_TENANT &&
+		    ((domain_mask & 1u << t[i].domain) == 0 || strcmp(t[i].name, "tenants") == 0))
 			continue; /* the tenant's own row goes after its certificate */
 		struct table_count *c = &(*ret)[(*ret_n)++];
 		*c = (struct table_count){.table = &t[i]};
@@ -100,9 +102,7 @@ static void add_residue(json_t *list, const char *what, const char *text)
 {
 	size_t i;
 	json_t *v;
-	json_array_foreach(list, i, v)
-		if (strcmp(json_string_value(json_object_get(v, "what")), what) == 0)
-			return;
+	json_array_foreach(list, i, v) if (strcmp(json_string_value(json_object_get(v, "what")), what) == 0) return;
 	json_array_append_new(list, json_pack("{s:s, s:s}", "what", what, "text", text));
 }
 
@@ -113,7 +113,8 @@ static enum err residues_of_device(struct db_tx *tx, struct id device, const cha
 	size_t at = 0;
 	enum err e = device_load(tx, device, true, &d);
 	if (e == ERR_NOT_FOUND) {
-		db_tx_scope(tx)->detail = NULL; /* no failure: its person's erasure took the record, and says what remains */
+		/* no failure: its person's erasure took the record, and says what remains */
+		db_tx_scope(tx)->detail = NULL;
 		return OK;
 	}
 	TRY(e);
@@ -130,12 +131,17 @@ static enum err residues(struct db_tx *tx, struct erase_job *j, const struct nee
 	for (size_t i = 0; i < n->device_n; i++)
 		TRY(residues_of_device(tx, n->devices[i], action_of(j->d.trigger), list));
 	if (j->type == SUBJECT_DEVICE && progress_int(j, "owed") > 0)
-		add_residue(list, "deviceNotConfirmed",
-			    "the device has not confirmed: what it holds stays until it comes back for the action that it still owes");
+		add_residue(
+			list, "deviceNotConfirmed",
+			"the device has not confirmed: what it holds stays until it comes back for the action that it "
+			"still owes");
 	if (j->type == SUBJECT_USER && n->device_n > 0)
-		add_residue(list, "personalDevices", "what the person's own devices hold: each has been told to retire and has a duty of its own");
+		add_residue(
+			list, "personalDevices",
+			"what the person's own devices hold: each has been told to retire and has a duty of its own");
 	if (j->type == SUBJECT_TENANT)
-		add_residue(list, "devices", "what the tenant's devices hold: they were not reached after the tenant was closed");
+		add_residue(list, "devices",
+			    "what the tenant's devices hold: they were not reached after the tenant was closed");
 	return OK;
 }
 
@@ -241,7 +247,8 @@ static bool is_entry(void *arg, uint64_t sequence, const char *json, size_t n)
 	return want->sequence == 0;
 }
 
-/* What a replay against a restored database needs: whose rows, since when, by which map.  The subject's id itself is not in it. */
+/* What a replay against a restored database needs: whose rows, since when, by which map.  The subject's id itself is
+ * not in it. */
 static const char *entry_text(struct erase_job *j)
 {
 	uint8_t reference[SHA256_BYTES], plan[SHA256_BYTES];
@@ -250,11 +257,12 @@ static const char *entry_text(struct erase_job *j)
 	hex_encode(reference, sizeof reference, hex);
 	sha256(j->d.plan, strlen(j->d.plan), plan);
 	hex_encode(plan, sizeof plan, plan_hex);
-	return arena_printf(j->s.arena,
-			    "{\"type\":\"erasure\",\"tenantId\":\"%s\",\"dutyId\":\"%s\",\"subjectType\":\"%s\",\"subject\":\"%s\","
-			    "\"requestedDateTime\":\"%s\",\"plan\":\"%s\"}",
-			    id_format(j->d.tenant, tenant), id_format(j->d.duty, duty), j->d.subject_type, hex,
-			    time_format(j->d.requested_at, when), plan_hex);
+	return arena_printf(
+		j->s.arena,
+		"{\"type\":\"erasure\",\"tenantId\":\"%s\",\"dutyId\":\"%s\",\"subjectType\":\"%s\",\"subject\":\"%s\","
+		"\"requestedDateTime\":\"%s\",\"plan\":\"%s\"}",
+		id_format(j->d.tenant, tenant), id_format(j->d.duty, duty), j->d.subject_type, hex,
+		time_format(j->d.requested_at, when), plan_hex);
 }
 
 static enum err begin_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -264,7 +272,8 @@ static enum err begin_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return duty_move(tx, j->d.duty, DUTY_suppressed, DUTY_deleting, NULL);
 }
 
-/* A crash after the append leaves the entry without a note of it in the database: it is looked for before another is made. */
+/* A crash after the append leaves the entry without a note of it in the database: it is looked for before another is
+ * made. */
 static enum err enter_ledger(struct erase_job *j)
 {
 	struct keeper *k = j->s.keeper;

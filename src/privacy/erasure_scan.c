@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From deleted to the proof: one scrub and one scan for all duties that wait.  Every needle that is found is attributed to a table:
+ * From deleted to the proof: one scrub and one scan for all duties that wait.  Every needle that is found is attributed
+ * to a table:
  *
  *   audit_events       allowed: the event is within its retention
  *   no table's page    a residue
- *   any other table    a residue, unless rows that live there hold the same text: another person of that name, a serial number that a
- *                      vendor gave to many; then it is not the subject's alone.  An id or a mail address in text of the same tenant that
- *                      the map links to nobody (a group's description) is a residue all the same: somebody must remove it.
+ *   any other table    a residue, unless rows that live there hold the same text: another person of that name, a serial
+ *                      number that a vendor gave to many; then it is not the subject's alone.  An id or a mail address
+ *                      in text of the same tenant that the map links to nobody (a group's description) is a residue all
+ *                      the same: somebody must remove it.
  *
  * A residue moves the duty to failed, naming table and column, never the value.
  */
@@ -32,8 +34,10 @@ static enum err scrub(const struct erasure *e, bool *ret_rewritten)
 	size_t n, used = 0;
 	const struct map_table *t = map_tables(&n);
 	const char **names = arena_alloc(e->system->arena, n * sizeof *names);
-	for (size_t i = 0; i < n; i++) /* expired events are rewritten by the retention job, and leases hold nobody's data */
-		if (t[i].link != MAP_LINK_AUDIT && t[i].domain != MAP_DOMAIN_INSTALLATION && t[i].domain != MAP_DOMAIN_LOG)
+	/* expired events are rewritten by the retention job, and leases hold nobody's data */
+	for (size_t i = 0; i < n; i++)
+		if (t[i].link != MAP_LINK_AUDIT && t[i].domain != MAP_DOMAIN_INSTALLATION &&
+		    t[i].domain != MAP_DOMAIN_LOG)
 			names[used++] = t[i].name;
 	int64_t began = clock_monotonic();
 	enum err err = db_scrub(e->system->db, names, used);
@@ -41,7 +45,8 @@ static enum err scrub(const struct erasure *e, bool *ret_rewritten)
 	if (took > SECOND_US)
 		atomic_store(&rest_until, clock_monotonic() + 20 * took);
 	*ret_rewritten = err == OK;
-	return err == ERR_NOT_IMPLEMENTED ? OK : err; /* without its owner's connection PostgreSQL's own vacuum comes later */
+	/* without its owner's connection PostgreSQL's own vacuum comes later */
+	return err == ERR_NOT_IMPLEMENTED ? OK : err;
 }
 
 /* ---- whose text is it ---- */
@@ -63,11 +68,13 @@ static enum err lookup_tx(struct scope *s, struct db_tx *tx, void *arg)
 	buf_init(&sql, 32 * KIB);
 	buf_printf(&sql, "SELECT 1 FROM %s t WHERE %s(", l->table->name, l->of_tenant ? "t.tenant_id = ?1 AND " : "");
 	for (size_t i = 0; i < n; i++)
-		buf_printf(&sql, "%sinstr(CAST(t.%s AS BLOB), ?%d) > 0", i > 0 ? " OR " : "", c[i].name, l->of_tenant ? 2 : 1);
+		buf_printf(&sql, "%sinstr(CAST(t.%s AS BLOB), ?%d) > 0", i > 0 ? " OR " : "", c[i].name,
+			   l->of_tenant ? 2 : 1);
 	buf_adds(&sql, ") LIMIT 1");
 	struct db_value value = db_v_blob(l->needle->p, l->needle->n);
 	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_text(tx, l->of_tenant ? DB_REACH_TENANT : DB_REACH_GLOBAL, arena_strndup(s->arena, sql.data, sql.len), &value, 1, &r));
+	TRY(db_query_text(tx, l->of_tenant ? DB_REACH_TENANT : DB_REACH_GLOBAL,
+			  arena_strndup(s->arena, sql.data, sql.len), &value, 1, &r));
 	l->lives = db_next(r);
 	return db_rows_err(r);
 }
@@ -109,7 +116,8 @@ static enum err failed_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct erase_job *j = arg;
 	json_object_set_new(j->progress, "from", json_string(duty_state_name(DUTY_deleted)));
 	TRY(progress_save(tx, j));
-	return duty_move(tx, j->d.duty, DUTY_deleted, DUTY_failed, json_string_value(json_object_get(j->progress, "residue")));
+	return duty_move(tx, j->d.duty, DUTY_deleted, DUTY_failed,
+			 json_string_value(json_object_get(j->progress, "residue")));
 }
 
 static enum err scanned_tx(struct scope *s, struct db_tx *tx, void *arg) { return progress_save(tx, arg); }
@@ -118,8 +126,10 @@ static enum err fail_with_residue(struct erase_job *j, const struct needle *need
 {
 	char duty[ID_TEXT];
 	const char *where = *table != '\0' ? table : "a page of no table";
-	const char *text = arena_printf(j->s.arena, "after scrubbing, the bytes of %s still stand in %s", needle->source, where);
-	log_event(LOG_ERROR, "erasure_residue", "duty=%s identifier=%s found=\"%s\"", id_format(j->d.duty, duty), needle->source, where);
+	const char *text = arena_printf(j->s.arena, "after scrubbing, the bytes of %s still stand in %s",
+					needle->source, where);
+	log_event(LOG_ERROR, "erasure_residue", "duty=%s identifier=%s found=\"%s\"", id_format(j->d.duty, duty),
+		  needle->source, where);
 	json_object_set_new(j->progress, "residue", json_string(text));
 	return db_write_low(&j->s, failed_tx, j);
 }
@@ -137,7 +147,9 @@ static enum err judge(struct erase_job *j, const struct needles *mine, size_t fi
 		if (residue)
 			return fail_with_residue(j, needle, h->table);
 	}
-	const char *method = b->scanned ? "rowDelete+vacuum+byteScan" : b->rewritten ? "rowDelete+rewrite+walSwitch" : "rowDelete";
+	const char *method = b->scanned	    ? "rowDelete+vacuum+byteScan"
+			     : b->rewritten ? "rowDelete+rewrite+walSwitch"
+					    : "rowDelete";
 	json_object_set_new(j->progress, "method", json_string(method));
 	progress_set_int(j, "needles", b->scanned ? (int64_t)mine->n : 0);
 	progress_set_int(j, "scrubbedAt", j->s.now);
@@ -210,8 +222,8 @@ static enum err certified_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return e;
 }
 
-/* A tenant that goes whole leaves its certificate with the installation: another tenant, so a transaction of its own, before the state
- * moves (issuing twice is no harm). */
+/* A tenant that goes whole leaves its certificate with the installation: another tenant, so a transaction of its own,
+ * before the state moves (issuing twice is no harm). */
 static enum err issue_at_installation(struct erase_job *j)
 {
 	struct scope installation;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From received to suppressed: what could act for the subject or bring it back ends first.  Enrolment tokens die; a keyed hash of each
- * object and credential is kept, so that a late report cannot bring it back; a device that has not confirmed keeps its certificate for the one
- * action that it owes.
+ * From received to suppressed: what could act for the subject or bring it back ends first.  Enrolment tokens die; a
+ * keyed hash of each object and credential is kept, so that a late report cannot bring it back; a device that has not
+ * confirmed keeps its certificate for the one action that it owes.
  */
 #include "privacy/erasure.h"
 #include "audit/audit.h"
@@ -12,18 +12,24 @@
 #include "keeper/keeper.h"
 #include "privacy/erasure_internal.h"
 
-DB_TENANT(tokens_end, "UPDATE enrollment_tokens SET expires_at = ?3 WHERE tenant_id = ?1 AND user_id = ?2 AND expires_at > ?3");
+DB_TENANT(tokens_end,
+	  "UPDATE enrollment_tokens SET expires_at = ?3 WHERE tenant_id = ?1 AND user_id = ?2 AND expires_at > ?3");
 DB_TENANT(suppression_put,
 	  "INSERT INTO suppressions (tenant_id, reference, created_at, expires_at) VALUES (?1, ?2, ?3, ?4) "
 	  "ON CONFLICT (tenant_id, reference) DO UPDATE SET expires_at = excluded.expires_at");
-DB_TENANT(fingerprints_of_device, "SELECT fingerprint FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2");
+DB_TENANT(fingerprints_of_device,
+	  "SELECT fingerprint FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(devices_to_retire,
-	  "SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 AND d.user_id = ?2 AND d.owner_type = 'personal' AND EXISTS "
-	  "(SELECT 1 FROM device_certificates c WHERE c.tenant_id = ?1 AND c.device_id = d.device_id AND c.revoked_at IS NULL "
+	  "SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 AND d.user_id = ?2 AND d.owner_type = "
+	  "'personal' AND EXISTS "
+	  "(SELECT 1 FROM device_certificates c WHERE c.tenant_id = ?1 AND c.device_id = d.device_id AND c.revoked_at "
+	  "IS NULL "
 	  "AND c.expires_at > ?3 AND c.owed_action IS NULL) LIMIT ?4");
 
-DB_TENANT(certificates_that_owe,
-	  "SELECT count(*) FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_action IS NOT NULL AND revoked_at IS NULL");
+DB_TENANT(
+	certificates_that_owe,
+	"SELECT count(*) FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_action IS NOT NULL "
+	"AND revoked_at IS NULL");
 
 enum { RETIRE_BATCH = 20 };
 
@@ -32,8 +38,10 @@ static enum err suppress(struct db_tx *tx, const void *object, size_t n)
 	struct scope *s = db_tx_scope(tx);
 	uint8_t reference[SHA256_BYTES];
 	keeper_reference(s->keeper, "object", object, n, reference);
-	return db_exec(tx, &suppression_put,
-		       DB_ARGS(db_v_blob(reference, sizeof reference), db_v_int(s->now), db_v_int(s->now + SUPPRESSION_US)), NULL);
+	return db_exec(
+		tx, &suppression_put,
+		DB_ARGS(db_v_blob(reference, sizeof reference), db_v_int(s->now), db_v_int(s->now + SUPPRESSION_US)),
+		NULL);
 }
 
 static enum err suppress_device(struct db_tx *tx, struct id device)
@@ -70,7 +78,7 @@ static enum err device_tx(struct scope *s, struct db_tx *tx, void *arg)
 	auto_rows struct db_rows *r = NULL;
 	TRY(suppress_device(tx, j->d.subject));
 	TRY(owe(tx, j->d.subject, &unused));
-	/* its person's erasure may have been first, and have taken the action's row: the certificate says what is owed */
+	/* its person's erasure may have taken the action's row already: the certificate says what is owed */
 	TRY(db_query_one(tx, &certificates_that_owe, DB_ARGS(db_v_id(&j->d.subject)), &r));
 	progress_set_int(j, "owed", db_int(r, 0));
 	progress_set_int(j, "suppressedAt", s->now);
@@ -84,14 +92,15 @@ static enum err load_devices(struct db_tx *tx, struct id user, struct id ret[RET
 {
 	auto_rows struct db_rows *r = NULL;
 	*ret_n = 0;
-	TRY(db_query(tx, &devices_to_retire, DB_ARGS(db_v_id(&user), db_v_int(db_tx_scope(tx)->now), db_v_int(RETIRE_BATCH)), &r));
+	TRY(db_query(tx, &devices_to_retire,
+		     DB_ARGS(db_v_id(&user), db_v_int(db_tx_scope(tx)->now), db_v_int(RETIRE_BATCH)), &r));
 	while (*ret_n < RETIRE_BATCH && db_next(r))
 		ret[(*ret_n)++] = db_id(r, 0);
 	return db_rows_err(r);
 }
 
-/* A personal device is told to retire and may fetch that with its certificate; its own duty is due at once, for its rows go with
- * the person's. */
+/* A personal device is told to retire and may fetch that with its certificate; its own duty is due at once, for its
+ * rows go with the person's. */
 static enum err retire_device(struct db_tx *tx, struct id device)
 {
 	size_t owed;
@@ -150,7 +159,9 @@ enum err step_scheduled(struct erase_job *j)
 	TRY(db_write_low(&j->s, start_tenant_tx, j));
 	/* The installation's copy, which outlives the tenant's log; it fails nobody. */
 	scope_tenant(&installation, j->s.arena, j->s.db, j->s.keeper, nil);
-	audit_refused(&installation, &(struct audit_event){.activity = ACT_TENANT_PURGE, .resource_type = "Tenant", .resource = j->d.tenant});
+	audit_refused(&installation, &(struct audit_event){.activity = ACT_TENANT_PURGE,
+							   .resource_type = "Tenant",
+							   .resource = j->d.tenant});
 	return OK;
 }
 

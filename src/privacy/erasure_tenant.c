@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The end of a closed tenant.  What goes is decided when the purge starts: with another active product on record the tables of
- * device management; else everything.  Then the tenant's log, its evidence and its own row go last of all, after the certificate is
- * with the installation; where the directory stays the tenant opens again for it, without the product.
+ * The end of a closed tenant.  What goes is decided when the purge starts: with another active product on record the
+ * tables of device management; else everything.  Then the tenant's log, its evidence and its own row go last of all,
+ * after the certificate is with the installation; where the directory stays the tenant opens again for it, without the
+ * product.
  */
 #include <string.h>
 
@@ -18,7 +19,9 @@ DB_TENANT(tenant_reopen_directory,
 	  "WHERE tenant_id = ?1 AND state = 'purging'");
 DB_TENANT(tenant_row_delete, "DELETE FROM tenants WHERE tenant_id = ?1 AND state = 'purging'");
 DB_TENANT(tenant_events_left, "SELECT 1 FROM audit_events WHERE tenant_id = ?1 LIMIT 1");
-DB_TENANT(tenant_duties, "SELECT duty_id FROM duties WHERE tenant_id = ?1 AND state NOT IN ('scheduled', 'scrubbed', 'copies_gone', 'cancelled')");
+DB_TENANT(tenant_duties,
+	  "SELECT duty_id FROM duties WHERE tenant_id = ?1 AND state NOT IN ('scheduled', 'scrubbed', 'copies_gone', "
+	  "'cancelled')");
 
 unsigned tenant_domains(const struct erase_job *j)
 {
@@ -41,7 +44,9 @@ static enum err reopen_tx(struct scope *s, struct db_tx *tx, void *arg)
 	if (n == 0)
 		return OK;
 	audit_change_add(s->arena, &change, "state", "tenants", "state", "purging", "active");
-	return audit_record(tx, &(struct audit_event){.activity = ACT_TENANT_REOPEN, .resource_type = "Tenant", .resource = s->tenant,
+	return audit_record(tx, &(struct audit_event){.activity = ACT_TENANT_REOPEN,
+						      .resource_type = "Tenant",
+						      .resource = s->tenant,
 						      .changes = change});
 }
 
@@ -73,7 +78,8 @@ static enum err drop_needles(struct erase_job *j)
 	size_t i;
 	json_t *v;
 	TRY(db_read(&j->s, list_duties, j));
-	json_array_foreach(json_object_get(j->progress, "duties"), i, v) {
+	json_array_foreach(json_object_get(j->progress, "duties"), i, v)
+	{
 		struct id duty;
 		check(id_parse(json_string_value(v), &duty));
 		TRY(keeper_needles_drop(j->s.keeper, &j->s, duty));
@@ -119,7 +125,8 @@ static enum err last_tx(struct scope *s, struct db_tx *tx, void *arg)
 		return OK; /* one was written since the log went: once more */
 	if (e != ERR_NOT_FOUND)
 		return e;
-	unsigned all = 1u << MAP_DOMAIN_DIRECTORY | 1u << MAP_DOMAIN_MANAGEMENT | 1u << MAP_DOMAIN_EVIDENCE | 1u << MAP_DOMAIN_LOG;
+	unsigned all = 1u << MAP_DOMAIN_DIRECTORY | 1u << MAP_DOMAIN_MANAGEMENT | 1u << MAP_DOMAIN_EVIDENCE |
+		       1u << MAP_DOMAIN_LOG;
 	TRY(delete_domain(tx, all, &more));
 	if (more == ERASE_BATCH)
 		return OK;

@@ -19,14 +19,18 @@
 
 DB_TENANT(export_user_known, "SELECT 1 FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(export_insert,
-	  "INSERT INTO data_policy_operations (tenant_id, operation_id, user_id, status, progress, storage_location, submitted_at, expires_at) "
+	  "INSERT INTO data_policy_operations (tenant_id, operation_id, user_id, status, progress, storage_location, "
+	  "submitted_at, expires_at) "
 	  "VALUES (?1, ?2, ?3, 'notStarted', 0, ?4, ?5, ?6)");
-DB_TENANT(export_select, "SELECT user_id, status, expires_at, size_bytes FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
+DB_TENANT(export_select,
+	  "SELECT user_id, status, expires_at, size_bytes FROM data_policy_operations WHERE tenant_id = ?1 AND "
+	  "operation_id = ?2");
 DB_TENANT(export_delete, "DELETE FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
 DB_TENANT(exports_of_user, "SELECT operation_id FROM data_policy_operations WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(exports_of_tenant, "SELECT operation_id FROM data_policy_operations WHERE tenant_id = ?1");
 DB_GLOBAL(exports_expired,
-	  "SELECT tenant_id, operation_id, user_id FROM data_policy_operations WHERE expires_at <= ?1 AND status IN ('complete', 'failed') "
+	  "SELECT tenant_id, operation_id, user_id FROM data_policy_operations WHERE expires_at <= ?1 AND status IN "
+	  "('complete', 'failed') "
 	  "ORDER BY expires_at LIMIT ?2");
 
 enum { EXPIRE_BATCH = 50, FILES_MAX = 1000 };
@@ -72,11 +76,14 @@ static enum err request_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(tenant_setting_int(tx, "exportDays", &days));
 	q->operation = scope_id(s);
 	TRY(db_exec(tx, &export_insert,
-		    DB_ARGS(db_v_id(&q->operation), db_v_id(&q->user), db_v_text(q->location == NULL ? "" : q->location), db_v_int(s->now),
+		    DB_ARGS(db_v_id(&q->operation), db_v_id(&q->user),
+			    db_v_text(q->location == NULL ? "" : q->location), db_v_int(s->now),
 			    db_v_int(s->now + days * DAY_US)),
 		    NULL));
-	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_REQUEST, .resource_type = "DataPolicyOperation",
-						      .resource = q->operation, .subject = q->user});
+	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_REQUEST,
+						      .resource_type = "DataPolicyOperation",
+						      .resource = q->operation,
+						      .subject = q->user});
 }
 
 static bool is_https_url(const char *url)
@@ -93,7 +100,8 @@ static bool is_https_url(const char *url)
 enum err export_request(struct scope *s, struct id user, const char *storage_location, struct id *ret_operation)
 {
 	if (storage_location != NULL && !is_https_url(storage_location))
-		return scope_fail(s, ERR_BAD_REQUEST, "storageLocation must be an https URL of at most %d bytes", (int)EXPORT_LOCATION_MAX);
+		return scope_fail(s, ERR_BAD_REQUEST, "storageLocation must be an https URL of at most %d bytes",
+				  (int)EXPORT_LOCATION_MAX);
 	struct request q = {.user = user, .location = storage_location};
 	s->subject = user;
 	TRY(db_write(s, request_tx, &q));
@@ -128,8 +136,10 @@ static enum err fetch_tx(struct scope *s, struct db_tx *tx, void *arg)
 static enum err downloaded_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct fetch *f = arg;
-	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_DOWNLOAD, .resource_type = "DataPolicyOperation",
-						      .resource = f->operation, .subject = f->user});
+	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_DOWNLOAD,
+						      .resource_type = "DataPolicyOperation",
+						      .resource = f->operation,
+						      .subject = f->user});
 }
 
 static const char *sealed_path(struct arena *a, const char *data_dir, struct id operation)
@@ -138,7 +148,8 @@ static const char *sealed_path(struct arena *a, const char *data_dir, struct id 
 	return arena_printf(a, "%s/exports/%s.sealed", data_dir, id_format(operation, text));
 }
 
-enum err export_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret, int64_t *ret_bytes)
+enum err export_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret,
+		     int64_t *ret_bytes)
 {
 	struct fetch f = {.operation = operation};
 	TRY(db_read(s, fetch_tx, &f));
@@ -157,7 +168,9 @@ enum err export_open(struct scope *s, const char *data_dir, struct id operation,
 
 static enum err remove_file(struct scope *s, const char *path)
 {
-	return unlink(path) == 0 || errno == ENOENT ? OK : scope_fail(s, ERR_IO, "a file of an export cannot be removed: %s", strerror(errno));
+	return unlink(path) == 0 || errno == ENOENT
+		       ? OK
+		       : scope_fail(s, ERR_IO, "a file of an export cannot be removed: %s", strerror(errno));
 }
 
 static enum err remove_files(struct scope *s, const char *data_dir, struct id operation)
@@ -193,11 +206,11 @@ static enum err expire_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(db_exec(tx, &export_delete, DB_ARGS(db_v_id(&f->operation)), &n));
 	if (n == 0)
 		return OK;
-	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_EXPIRE, .resource_type = "DataPolicyOperation",
-						      .resource = f->operation, .subject = f->user});
+	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_EXPIRE,
+						      .resource_type = "DataPolicyOperation",
+						      .resource = f->operation,
+						      .subject = f->user});
 }
-
-
 
 enum err export_expire_due(struct scope *s, const char *data_dir, bool *ret_more)
 {

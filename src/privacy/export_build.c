@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The job that builds bundles, one at a time: the oldest that waits.  A row that is `running` when the job looks is what a crash left (the
- * job never leaves one so): it starts again from nothing.
+ * The job that builds bundles, one at a time: the oldest that waits.  A row that is `running` when the job looks is
+ * what a crash left (the job never leaves one so): it starts again from nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,16 +20,22 @@
 #include "privacy/export.h"
 #include "privacy/export_internal.h"
 
-DB_GLOBAL(export_next,
-	  "SELECT tenant_id, operation_id, user_id FROM data_policy_operations WHERE status IN ('running', 'notStarted') "
-	  "ORDER BY submitted_at LIMIT 1");
-DB_TENANT(export_start, "UPDATE data_policy_operations SET status = 'running', progress = 0 WHERE tenant_id = ?1 AND operation_id = ?2 "
-			"AND status IN ('running', 'notStarted')");
+DB_GLOBAL(
+	export_next,
+	"SELECT tenant_id, operation_id, user_id FROM data_policy_operations WHERE status IN ('running', 'notStarted') "
+	"ORDER BY submitted_at LIMIT 1");
+DB_TENANT(
+	export_start,
+	"UPDATE data_policy_operations SET status = 'running', progress = 0 WHERE tenant_id = ?1 AND operation_id = ?2 "
+	"AND status IN ('running', 'notStarted')");
 DB_TENANT(export_finish,
-	  "UPDATE data_policy_operations SET status = 'complete', progress = 100, completed_at = ?3, expires_at = ?4, sha256 = ?5, size_bytes = ?6 "
+	  "UPDATE data_policy_operations SET status = 'complete', progress = 100, completed_at = ?3, expires_at = ?4, "
+	  "sha256 = ?5, size_bytes = ?6 "
 	  "WHERE tenant_id = ?1 AND operation_id = ?2 AND status = 'running'");
-DB_TENANT(export_fail, "UPDATE data_policy_operations SET status = 'failed', completed_at = ?3, error = ?4 WHERE tenant_id = ?1 AND operation_id = ?2 "
-		       "AND status IN ('running', 'notStarted')");
+DB_TENANT(export_fail,
+	  "UPDATE data_policy_operations SET status = 'failed', completed_at = ?3, error = ?4 WHERE tenant_id = ?1 AND "
+	  "operation_id = ?2 "
+	  "AND status IN ('running', 'notStarted')");
 DB_TENANT(export_subject,
 	  "SELECT u.upn, u.display_name, t.display_name FROM users u JOIN tenants t ON t.tenant_id = u.tenant_id "
 	  "WHERE u.tenant_id = ?1 AND u.user_id = ?2");
@@ -38,7 +44,7 @@ struct work {
 	struct id tenant;
 	struct bundle b;
 	bool found;
-	int64_t bytes;             /* of the zip */
+	int64_t bytes; /* of the zip */
 	uint8_t sha256[SHA256_BYTES];
 	const char *error;
 };
@@ -182,8 +188,11 @@ static enum err record(struct db_tx *tx, const struct work *w, const char *failu
 	snprintf(bytes, sizeof bytes, "%lld", (long long)w->bytes);
 	if (failure == NULL)
 		audit_change_add(s->arena, &change, "sizeBytes", "data_policy_operations", "size_bytes", NULL, bytes);
-	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_COMPLETE, .resource_type = "DataPolicyOperation",
-						      .resource = w->b.operation, .subject = w->b.user, .changes = change,
+	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_COMPLETE,
+						      .resource_type = "DataPolicyOperation",
+						      .resource = w->b.operation,
+						      .subject = w->b.user,
+						      .changes = change,
 						      .failure = failure});
 }
 
@@ -204,7 +213,8 @@ static enum err fail_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct ending *a = arg;
 	int64_t n;
-	TRY(db_exec(tx, &export_fail, DB_ARGS(db_v_id(&a->w->b.operation), db_v_int(s->now), db_v_text(a->w->error)), &n));
+	TRY(db_exec(tx, &export_fail, DB_ARGS(db_v_id(&a->w->b.operation), db_v_int(s->now), db_v_text(a->w->error)),
+		    &n));
 	a->gone = n == 0;
 	return a->gone ? OK : record(tx, a->w, a->w->error);
 }
@@ -226,7 +236,8 @@ static enum err run_one(struct work *w, const char *data_dir)
 			unlink(sealed);
 		return OK;
 	}
-	log_event(LOG_ERROR, "export_failed", "operation=%s error=%s detail=\"%s\"", id, err_name(e), scope_detail(s, e));
+	log_event(LOG_ERROR, "export_failed", "operation=%s error=%s detail=\"%s\"", id, err_name(e),
+		  scope_detail(s, e));
 	w->error = scope_detail(s, e);
 	unlink(sealed);
 	return db_write(s, fail_tx, &end);

@@ -31,13 +31,13 @@ struct section {
 	const struct map_table *table;
 	int64_t rows, redacted; /* values that belong to others */
 	struct bundle_file json, csv;
-	struct buf html;        /* the first rows, for README.html */
+	struct buf html; /* the first rows, for README.html */
 };
 
 struct bundle {
 	struct scope *s; /* of the tenant */
 	struct id operation, user;
-	const char *host, *dir; /* dir: DIR/exports */
+	const char *host, *dir;					    /* dir: DIR/exports */
 	const char *upn, *display_name, *organisation, *checkpoint; /* checkpoint may be NULL */
 	struct zip_writer *zip;
 	struct section sections[SECTIONS_MAX];
@@ -53,8 +53,8 @@ MUST_CHECK enum err bundle_manifest(const struct bundle *b, struct buf *out);
 void bundle_readme(const struct bundle *b, struct buf *out);
 void html_text(struct buf *out, const char *s, size_t n); /* escaped */
 
-/* One audit event as its subject may see it: bytes as stored in, the event object without what belongs to others out (the caller
- * releases it; NULL: no event).  *redacted grows by what was taken out. */
+/* One audit event as its subject may see it: bytes as stored in, the event object without what belongs to others out
+ * (the caller releases it; NULL: no event).  *redacted grows by what was taken out. */
 json_t *redact_event(const char *bytes, size_t n, struct id user, int64_t *redacted);
 /* The columns of an event in CSV and HTML. */
 extern const char *const event_columns[];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Audit events as their subject may see them.  Whoever else acted stays unnamed, but for the system and the person's own devices; where the
- * person acted on somebody else, that one stays unnamed.
+ * Audit events as their subject may see them.  Whoever else acted stays unnamed, but for the system and the person's
+ * own devices; where the person acted on somebody else, that one stays unnamed.
  */
 #include <string.h>
 
@@ -23,7 +23,8 @@ static bool names(const json_t *v, const char *user)
 
 static void redact_actor(json_t *actor, const char *user, bool about_user, int64_t *redacted)
 {
-	static const char *const personal[] = {"applicationDisplayName", "userPrincipalName", "servicePrincipalName", "ipAddress", "userId"};
+	static const char *const personal[] = {"applicationDisplayName", "userPrincipalName", "servicePrincipalName",
+					       "ipAddress", "userId"};
 	const char *type = json_string_value(json_object_get(actor, "auditActorType"));
 	if (names(json_object_get(actor, "userId"), user) || (type != NULL && strcmp(type, "System") == 0))
 		return;
@@ -37,10 +38,12 @@ static void redact_resources(json_t *resources, int64_t *redacted)
 {
 	size_t i, k;
 	json_t *r, *change;
-	json_array_foreach(resources, i, r) {
+	json_array_foreach(resources, i, r)
+	{
 		hide(r, "displayName", redacted);
 		hide(r, "resourceId", redacted);
-		json_array_foreach(json_object_get(r, "modifiedProperties"), k, change) {
+		json_array_foreach(json_object_get(r, "modifiedProperties"), k, change)
+		{
 			hide(change, "oldValue", redacted);
 			hide(change, "newValue", redacted);
 		}
@@ -66,8 +69,17 @@ json_t *redact_event(const char *bytes, size_t n, struct id user, int64_t *redac
 
 /* ---- as a row ---- */
 
-const char *const event_columns[] = {"activityDateTime", "displayName", "activityType", "activityResult", "category", "actor", "ipAddress",
-				     "resource", "changes", "id", NULL};
+const char *const event_columns[] = {"activityDateTime",
+				     "displayName",
+				     "activityType",
+				     "activityResult",
+				     "category",
+				     "actor",
+				     "ipAddress",
+				     "resource",
+				     "changes",
+				     "id",
+				     NULL};
 
 static const char *first_string(const json_t *object, const char *const *keys)
 {
@@ -85,11 +97,13 @@ static char *changes_text(struct arena *a, const json_t *resource)
 	json_t *c;
 	auto_buf out;
 	buf_init(&out, 64 * 1024);
-	json_array_foreach(json_object_get(resource, "modifiedProperties"), i, c) {
+	json_array_foreach(json_object_get(resource, "modifiedProperties"), i, c)
+	{
 		const char *name = json_string_value(json_object_get(c, "displayName"));
-		const char *from = json_string_value(json_object_get(c, "oldValue")), *to = json_string_value(json_object_get(c, "newValue"));
-		buf_printf(&out, "%s%s: %s -> %s", out.len > 0 ? "; " : "", name != NULL ? name : "", from != NULL ? from : "(none)",
-			   to != NULL ? to : "(none)");
+		const char *from = json_string_value(json_object_get(c, "oldValue")),
+			   *to = json_string_value(json_object_get(c, "newValue"));
+		buf_printf(&out, "%s%s: %s -> %s", out.len > 0 ? "; " : "", name != NULL ? name : "",
+			   from != NULL ? from : "(none)", to != NULL ? to : "(none)");
 	}
 	return out.len > 0 ? arena_strndup(a, out.data, out.len) : arena_strdup(a, "");
 }
@@ -98,7 +112,8 @@ char *event_column(struct arena *a, const json_t *event, size_t column)
 {
 	static const char *const who[] = {"userPrincipalName", "applicationDisplayName", "auditActorType", NULL};
 	static const char *const what[] = {"displayName", "auditResourceType", NULL};
-	const json_t *actor = json_object_get(event, "actor"), *resource = json_array_get(json_object_get(event, "resources"), 0);
+	const json_t *actor = json_object_get(event, "actor"),
+		     *resource = json_array_get(json_object_get(event, "resources"), 0);
 	const char *name = event_columns[column];
 	if (strcmp(name, "actor") == 0)
 		return arena_strdup(a, first_string(actor, who));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One table of the map as a section: JSON, CSV, and its first rows for people.  Rows are read a page at a time, each in a read transaction
- * of its own, and go into files without a name (O_TMPFILE: a crash leaves nothing), which are then mapped into the zip: memory does
- * not grow with what is held.
+ * One table of the map as a section: JSON, CSV, and its first rows for people.  Rows are read a page at a time, each in
+ * a read transaction of its own, and go into files without a name (O_TMPFILE: a crash leaves nothing), which are then
+ * mapped into the zip: memory does not grow with what is held.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +31,9 @@ const char *omission(const struct map_column *c)
 		return "withheld for security: it would let its holder act as the person, the device or the server";
 	if (c->disclosure != MAP_DISCLOSE_INTERNAL)
 		return NULL;
-	return c->kind == MAP_KIND_PERSONAL ? "internal: a copy of a value that is in the bundle, kept to find it"
-					    : "internal: a key or a state of the server, which says nothing about the person";
+	return c->kind == MAP_KIND_PERSONAL
+		       ? "internal: a copy of a value that is in the bundle, kept to find it"
+		       : "internal: a key or a state of the server, which says nothing about the person";
 }
 
 /* ---- files without a name ---- */
@@ -76,7 +77,8 @@ static enum err spool_add(struct spool *f, struct buf *b)
 	return e;
 }
 
-static enum err spool_into_zip(struct spool *f, struct bundle *b, const char *name, int64_t rows, struct bundle_file *ret)
+static enum err spool_into_zip(struct spool *f, struct bundle *b, const char *name, int64_t rows,
+			       struct bundle_file *ret)
 {
 	*ret = (struct bundle_file){.name = name, .rows = rows, .bytes = f->bytes};
 	sha256_final(f->hash, ret->sha256);
@@ -110,16 +112,16 @@ struct writing {
 	const char *name[COLUMNS_MAX]; /* public: userId */
 	size_t n;
 	size_t part;
-	struct db_value after;         /* of the page before */
+	struct db_value after; /* of the page before */
 	bool more;
-	bool any;                      /* a row was written before: JSON needs a comma */
-	struct buf json, csv;          /* of the page; empty between two */
+	bool any;	      /* a row was written before: JSON needs a comma */
+	struct buf json, csv; /* of the page; empty between two */
 	struct {
 		int64_t rows, redacted;
 		size_t html;
 		struct db_value after;
 		bool any;
-	} before;                      /* the page, for another attempt at it */
+	} before; /* the page, for another attempt at it */
 };
 
 /* user_id becomes userId. */
@@ -149,7 +151,8 @@ static void pick_columns(struct writing *w)
 }
 
 /* A value as text; NULL for NULL.  *ret_json: how JSON writes it without quotes. */
-static const char *value_text(struct writing *w, const struct db_rows *r, int col, const struct map_column *c, bool *ret_json)
+static const char *value_text(struct writing *w, const struct db_rows *r, int col, const struct map_column *c,
+			      bool *ret_json)
 {
 	struct arena *a = w->b->s->arena;
 	char id[ID_TEXT], time[TIME_TEXT];
@@ -254,7 +257,8 @@ static const char *page_sql(const struct writing *w)
 	buf_printf(&sql, "SELECT %s", sqlite ? "t.rowid" : "t.ctid::text");
 	for (size_t i = 0; i < w->n; i++)
 		buf_printf(&sql, ", t.%s", w->column[i]->name);
-	buf_printf(&sql, " FROM %s t WHERE %s AND %s LIMIT %d", w->table->name, subject_where(a, w->table, SUBJECT_USER, w->part),
+	buf_printf(&sql, " FROM %s t WHERE %s AND %s LIMIT %d", w->table->name,
+		   subject_where(a, w->table, SUBJECT_USER, w->part),
 		   sqlite ? "t.rowid > ?3 ORDER BY t.rowid" : "t.ctid > ?3::tid ORDER BY t.ctid", PAGE);
 	return arena_strndup(a, sql.data, sql.len);
 }
@@ -363,7 +367,8 @@ enum err section_write(struct bundle *b, const struct map_table *t, struct secti
 	if (e == OK)
 		e = write_parts(&w, &json, &csv);
 	if (e == OK)
-		e = spool_into_zip(&json, b, arena_printf(b->s->arena, "data/%s.json", t->section), ret->rows, &ret->json);
+		e = spool_into_zip(&json, b, arena_printf(b->s->arena, "data/%s.json", t->section), ret->rows,
+				   &ret->json);
 	if (e == OK)
 		e = spool_into_zip(&csv, b, arena_printf(b->s->arena, "data/%s.csv", t->section), ret->rows, &ret->csv);
 	spool_close(&json);

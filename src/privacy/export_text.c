@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What tells about the bundle: manifest.json for programs, README.html for people.  The page has no script and no link out, and prints.
+ * What tells about the bundle: manifest.json for programs, README.html for people.  The page has no script and no link
+ * out, and prints.
  */
 #include <string.h>
 
@@ -121,16 +122,19 @@ static const char head[] =
 	"<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#111}"
 	"table{border-collapse:collapse;margin:0 0 1em;width:100%;page-break-inside:avoid}"
 	"th,td{border:1px solid #bbb;padding:.2em .5em;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
-	"th{width:16em;font-weight:600;background:#f3f3f3}.sum th{width:auto}@media print{body{margin:0}}</style></head><body>\n"
+	"th{width:16em;font-weight:600;background:#f3f3f3}.sum th{width:auto}@media "
+	"print{body{margin:0}}</style></head><body>\n"
 	"<h1>What is held about you</h1>\n";
 
 static const char rights[] =
 	"<h2>Your rights</h2>\n<ul>\n"
 	"<li>You may have what is wrong here corrected, and ask for what is no longer needed to be erased.</li>\n"
 	"<li>You may object to the processing, or ask for it to be restricted while a question is open.</li>\n"
-	"<li>You may receive what you provided in a form that programs read: the files in <code>data/</code> are that.</li>\n"
+	"<li>You may receive what you provided in a form that programs read: the files in <code>data/</code> are "
+	"that.</li>\n"
 	"<li>You may complain to the data protection authority of where you live or work.</li>\n"
-	"</ul>\n<p>Ask your organisation; it decides on the data that it keeps here. Nothing is decided about you by this system on its own.</p>\n";
+	"</ul>\n<p>Ask your organisation; it decides on the data that it keeps here. Nothing is decided about you by "
+	"this system on its own.</p>\n";
 
 static void add_escaped(struct buf *out, const char *s)
 {
@@ -140,11 +144,12 @@ static void add_escaped(struct buf *out, const char *s)
 
 static void readme_summary(const struct bundle *b, struct buf *out)
 {
-	buf_adds(out, "<h2>In short</h2>\n<table class=\"sum\"><tr><th>Section</th><th>Entries</th><th>What for</th><th>Kept</th></tr>\n");
+	buf_adds(out, "<h2>In short</h2>\n<table class=\"sum\"><tr><th>Section</th><th>Entries</th><th>What "
+		      "for</th><th>Kept</th></tr>\n");
 	for (size_t i = 0; i < b->n; i++) {
 		const struct section *s = &b->sections[i];
-		buf_printf(out, "<tr><td><a href=\"#%s\">%s</a></td><td>%lld</td><td>", s->table->section, s->table->section,
-			   (long long)s->rows);
+		buf_printf(out, "<tr><td><a href=\"#%s\">%s</a></td><td>%lld</td><td>", s->table->section,
+			   s->table->section, (long long)s->rows);
 		add_escaped(out, s->table->purpose);
 		buf_adds(out, "</td><td>");
 		add_escaped(out, map_retention_text(s->table->retention));
@@ -155,8 +160,12 @@ static void readme_summary(const struct bundle *b, struct buf *out)
 
 static void readme_omitted(const struct bundle *b, struct buf *out)
 {
-	buf_adds(out, "<h2>What is not in here, and why</h2>\n<p>Names, addresses and ids of other people are replaced by "
-		      "<code>" REDACTED "</code>. These values are left out:</p>\n<table class=\"sum\"><tr><th>Value</th><th>Reason</th></tr>\n");
+	buf_adds(
+		out,
+		"<h2>What is not in here, and why</h2>\n<p>Names, addresses and ids of other people are replaced by "
+		"<code>" REDACTED
+		"</code>. These values are left out:</p>\n<table class=\"sum\"><tr><th>Value</th>"
+		"<th>Reason</th></tr>\n");
 	for (size_t i = 0; i < b->n; i++) {
 		size_t n;
 		const struct map_column *c = map_table_columns(b->sections[i].table, &n);
@@ -169,8 +178,10 @@ static void readme_omitted(const struct bundle *b, struct buf *out)
 			buf_adds(out, "</td></tr>\n");
 		}
 	}
-	buf_adds(out, "</table>\n<p>Outside this file: your own device keeps what the organisation put on it; backups that others make of the "
-		      "server are not covered.</p>\n");
+	buf_adds(out,
+		 "</table>\n<p>Outside this file: your own device keeps what the organisation put on it; backups that "
+		 "others make of the "
+		 "server are not covered.</p>\n");
 }
 
 static void readme_section(const struct section *s, struct buf *out)
@@ -178,7 +189,8 @@ static void readme_section(const struct section *s, struct buf *out)
 	int64_t shown = s->rows < 50 ? s->rows : 50;
 	buf_printf(out, "<h2 id=\"%s\">%s</h2>\n<p>", s->table->section, s->table->section);
 	add_escaped(out, s->table->purpose);
-	buf_printf(out, ". Files: <code>data/%s.json</code>, <code>data/%s.csv</code>.</p>\n", s->table->section, s->table->section);
+	buf_printf(out, ". Files: <code>data/%s.json</code>, <code>data/%s.csv</code>.</p>\n", s->table->section,
+		   s->table->section);
 	if (s->rows == 0)
 		buf_adds(out, "<p>Nothing is held.</p>\n");
 	if (s->html.failed)
@@ -186,7 +198,8 @@ static void readme_section(const struct section *s, struct buf *out)
 	else if (s->html.len > 0)
 		buf_add(out, s->html.data, s->html.len);
 	if (s->rows > shown)
-		buf_printf(out, "<p>The first %lld of %lld; all are in the files.</p>\n", (long long)shown, (long long)s->rows);
+		buf_printf(out, "<p>The first %lld of %lld; all are in the files.</p>\n", (long long)shown,
+			   (long long)s->rows);
 }
 
 void bundle_readme(const struct bundle *b, struct buf *out)
@@ -200,8 +213,11 @@ void bundle_readme(const struct bundle *b, struct buf *out)
 	buf_adds(out, "</b> (");
 	add_escaped(out, b->upn);
 	buf_printf(out, "), as of %s. ", time_format(b->s->now, when));
-	buf_printf(out, "The request has the number %s. Times are in UTC. Two files stand for each section: JSON for programs, CSV for a spreadsheet; "
-			"<code>manifest.json</code> has their SHA-256 sums.</p>\n", id_format(b->operation, id));
+	buf_printf(out,
+		   "The request has the number %s. Times are in UTC. Two files stand for each section: JSON for "
+		   "programs, CSV for a spreadsheet; "
+		   "<code>manifest.json</code> has their SHA-256 sums.</p>\n",
+		   id_format(b->operation, id));
 	buf_adds(out, rights);
 	readme_summary(b, out);
 	readme_omitted(b, out);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a scan looks for after a deletion: the identifiers of the subject, picked by the map's categories, sealed in the keeper from before
- * the first row goes until the scan is done.  An identifier that stays by law or promise (the id of a device that still owes an action, what
- * a company device keeps) is none.  An identifier that others have too is told from a residue at the scan (erasure_scan.c).
+ * What a scan looks for after a deletion: the identifiers of the subject, picked by the map's categories, sealed in the
+ * keeper from before the first row goes until the scan is done.  An identifier that stays by law or promise (the id of
+ * a device that still owes an action, what a company device keeps) is none.  An identifier that others have too is told
+ * from a residue at the scan (erasure_scan.c).
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,26 +15,28 @@
 #include "keeper/keeper.h"
 #include "privacy/erasure_internal.h"
 
-DB_TENANT(device_id_stays,
-	  "SELECT 1 FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_action IS NOT NULL LIMIT 1");
+DB_TENANT(
+	device_id_stays,
+	"SELECT 1 FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_action IS NOT NULL "
+	  "LIMIT 1");
 
 enum {
-	TEXT_MIN = 6,       /* shorter ones stand everywhere */
+	TEXT_MIN = 6, /* shorter ones stand everywhere */
 	TEXT_MAX = 256,
-	ROWS_MAX = 500,     /* of one table */
+	ROWS_MAX = 500,	    /* of one table */
 	NEEDLES_MAX = 3000, /* a tenant's are a sample */
 };
 
 static const struct {
 	const char *category;
 	bool strong;
-} CATEGORIES[] = {
-	{"user.contact.email", true},
-	{"user.contact.phone_number", false},
-	{"user.government_id", false},
-	{"user.name", false},
-	{"user.device.device_id", false}, /* but ids: a serial number may be "Default string" */
-	{"user.device.name", false},
+} CATEGORIES
+	[] =
+		{
+			{"user.contact.email", true},	  {"user.contact.phone_number", false},
+			{"user.government_id", false},	  {"user.name", false},
+			{"user.device.device_id", false}, /* but ids: a serial number may be "Default string" */
+			{"user.device.name", false},
 };
 
 /* ---- a list ---- */
@@ -88,9 +91,7 @@ static void add_json(struct arena *a, struct needles *n, const char *source, boo
 	auto_json *j = json_loads(text, JSON_DECODE_ANY, NULL);
 	size_t i;
 	json_t *v;
-	json_array_foreach(j, i, v)
-		if (json_is_string(v))
-			add_text(a, n, source, strong, json_string_value(v));
+	json_array_foreach(j, i, v) if (json_is_string(v)) add_text(a, n, source, strong, json_string_value(v));
 }
 
 /* ---- from the map ---- */
@@ -129,7 +130,8 @@ static enum err device_id_goes(struct db_tx *tx, struct erase_job *j, struct id 
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err add_value(struct collector *k, const struct map_column *c, bool strong, const struct db_rows *r, int col)
+static enum err add_value(struct collector *k, const struct map_column *c, bool strong, const struct db_rows *r,
+			  int col)
 {
 	struct arena *a = db_tx_scope(k->tx)->arena;
 	const char *source = arena_printf(a, "%s.%s", c->table, c->name);
@@ -169,7 +171,8 @@ static enum err collect_table(struct collector *k, const struct map_table *t, en
 	buf_printf(&sql, " FROM %s t WHERE %s LIMIT %d", t->name, subject_where(a, t, type, 0), ROWS_MAX);
 	struct db_value who = db_v_id(&subject);
 	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_text(k->tx, DB_REACH_TENANT, arena_strndup(a, sql.data, sql.len), &who, type == SUBJECT_TENANT ? 0 : 1, &r));
+	TRY(db_query_text(k->tx, DB_REACH_TENANT, arena_strndup(a, sql.data, sql.len), &who,
+			  type == SUBJECT_TENANT ? 0 : 1, &r));
 	while (db_next(r))
 		for (size_t i = 0; i < wanted; i++)
 			TRY(add_value(k, pick[i], strong[i], r, (int)i));
@@ -215,7 +218,8 @@ static enum err collect_tenant(struct collector *k)
 	size_t n;
 	const struct map_table *t = map_tables(&n);
 	for (size_t i = 0; i < n; i++)
-		if ((tenant_domains(k->j) & 1u << t[i].domain) != 0 && t[i].link != MAP_LINK_NONE && subject_parts(&t[i], SUBJECT_TENANT) > 0)
+		if ((tenant_domains(k->j) & 1u << t[i].domain) != 0 && t[i].link != MAP_LINK_NONE &&
+		    subject_parts(&t[i], SUBJECT_TENANT) > 0)
 			TRY(collect_table(k, &t[i], SUBJECT_TENANT, k->j->d.subject));
 	return OK;
 }
@@ -225,14 +229,12 @@ enum err needles_collect(struct db_tx *tx, struct erase_job *j, struct needles *
 	struct collector k = {.tx = tx, .j = j, .out = ret};
 	*ret = (struct needles){.subject = j->d.subject};
 	switch (j->type) {
-	case SUBJECT_USER:
-		return collect_user(&k, j->d.subject);
+	case SUBJECT_USER: return collect_user(&k, j->d.subject);
 	case SUBJECT_DEVICE:
 		ret->devices = arena_memdup(db_tx_scope(tx)->arena, &j->d.subject, sizeof j->d.subject);
 		ret->device_n = 1;
 		return collect_device(&k, j->d.subject);
-	case SUBJECT_TENANT:
-		return collect_tenant(&k);
+	case SUBJECT_TENANT: return collect_tenant(&k);
 	}
 	return OK;
 }
@@ -283,7 +285,8 @@ static bool read_needle(struct arena *a, const json_t *v, struct needle *ret)
 		return false;
 	size_t n = strlen(hex) / 2;
 	void *p = arena_alloc(a, n + 1);
-	*ret = (struct needle){.source = arena_strdup(a, source), .strong = json_is_true(json_array_get(v, 1)), .p = p, .n = n};
+	*ret = (struct needle){
+		.source = arena_strdup(a, source), .strong = json_is_true(json_array_get(v, 1)), .p = p, .n = n};
 	return hex_decode(hex, n, p);
 }
 
@@ -299,9 +302,7 @@ enum err needles_get(struct erase_job *j, struct needles *ret)
 	bool good = read_id(json_object_get(root, "subject"), &ret->subject);
 	ret->devices = arena_alloc(j->s.arena, (json_array_size(devices) + 1) * sizeof *ret->devices);
 	ret->v = arena_alloc(j->s.arena, (json_array_size(list) + 1) * sizeof *ret->v);
-	json_array_foreach((json_t *)devices, i, v)
-		good = good && read_id(v, &ret->devices[ret->device_n++]);
-	json_array_foreach((json_t *)list, i, v)
-		good = good && read_needle(j->s.arena, v, &ret->v[ret->n++]);
+	json_array_foreach((json_t *)devices, i, v) good = good && read_id(v, &ret->devices[ret->device_n++]);
+	json_array_foreach((json_t *)list, i, v) good = good && read_needle(j->s.arena, v, &ret->v[ret->n++]);
 	return good ? OK : scope_fail(&j->s, ERR_IO, "the sealed identifiers of the duty cannot be read");
 }

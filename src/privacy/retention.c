@@ -47,8 +47,8 @@ static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct sweep *w = arg;
 	const char *row = db_engine(s->db) == DB_SQLITE ? "rowid" : "ctid";
-	const char *sql = arena_printf(s->arena, "DELETE FROM %s WHERE %s IN (SELECT t.%s FROM %s t WHERE %s LIMIT %d)", w->table->name, row,
-				       row, w->table->name, w->where, BATCH);
+	const char *sql = arena_printf(s->arena, "DELETE FROM %s WHERE %s IN (SELECT t.%s FROM %s t WHERE %s LIMIT %d)",
+				       w->table->name, row, row, w->table->name, w->where, BATCH);
 	struct db_value before = db_v_int(w->before);
 	return db_exec_text(tx, DB_REACH_GLOBAL, sql, &before, 1, &w->gone);
 }
@@ -63,7 +63,8 @@ enum err retention_expire(struct scope *s, bool *ret_more)
 			continue;
 		struct sweep w = {.table = &t[i], .where = condition(&t[i])};
 		w.before = t[i].retention == MAP_RETAIN_DAYS_30 ? s->now - 30 * DAY_US : s->now;
-		TRY(db_read(s, look_tx, &w)); /* reading first: a write has to wait its turn and most of the time nothing is due */
+		/* reading first: a write has to wait its turn and most of the time nothing is due */
+		TRY(db_read(s, look_tx, &w));
 		if (w.any)
 			TRY(db_write_low(s, delete_tx, &w));
 		*ret_more = *ret_more || w.gone == BATCH;

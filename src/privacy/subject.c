@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the data map to SQL.  A table is the subject's by its link: USER through its column user_id, DEVICE through its device_id, AUDIT
- * through two columns.  Of a device everything goes that has its device_id; of a tenant everything that has its tenant_id.
+ * From the data map to SQL.  A table is the subject's by its link: USER through its column user_id, DEVICE through its
+ * device_id, AUDIT through two columns.  Of a device everything goes that has its device_id; of a tenant everything
+ * that has its tenant_id.
  */
 #include "privacy/subject.h"
 
@@ -10,26 +11,20 @@
 #include "base/buf.h"
 #include "base/limits.h"
 
-#define OF_USERS_DEVICE(more)                                                                                  \
+#define OF_USERS_DEVICE(more)                                                                                    \
 	"t.tenant_id = ?1 AND t.device_id IN (SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 " \
 	"AND d.user_id = ?2" more ")"
 
 /* ---- whose ---- */
 
-static bool has_column(const struct map_table *t, const char *column)
-{
-	return map_column(t->name, column) != NULL;
-}
+static bool has_column(const struct map_table *t, const char *column) { return map_column(t->name, column) != NULL; }
 
 size_t subject_parts(const struct map_table *t, enum subject_type type)
 {
 	switch (type) {
-	case SUBJECT_USER:
-		return t->link == MAP_LINK_NONE ? 0 : t->link == MAP_LINK_AUDIT ? 2 : 1;
-	case SUBJECT_DEVICE:
-		return t->link != MAP_LINK_NONE && has_column(t, "device_id");
-	case SUBJECT_TENANT:
-		return has_column(t, "tenant_id");
+	case SUBJECT_USER: return t->link == MAP_LINK_NONE ? 0 : t->link == MAP_LINK_AUDIT ? 2 : 1;
+	case SUBJECT_DEVICE: return t->link != MAP_LINK_NONE && has_column(t, "device_id");
+	case SUBJECT_TENANT: return has_column(t, "tenant_id");
 	}
 	return 0;
 }
@@ -50,14 +45,16 @@ const char *subject_where(struct arena *a, const struct map_table *t, enum subje
 			 : "t.tenant_id = ?1 AND t.subject_id = ?2 AND (t.actor_id IS NULL OR t.actor_id <> ?2)";
 }
 
-enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type, struct id subject, int64_t *ret)
+enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type, struct id subject,
+		       int64_t *ret)
 {
 	struct arena *a = db_tx_scope(tx)->arena;
 	size_t parts = subject_parts(t, type);
 	*ret = 0;
 	for (size_t i = 0; i < parts; i++) {
 		auto_rows struct db_rows *r = NULL;
-		const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s", t->name, subject_where(a, t, type, i));
+		const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s", t->name,
+					       subject_where(a, t, type, i));
 		struct db_value who = db_v_id(&subject);
 		TRY(db_query_text(tx, DB_REACH_TENANT, sql, &who, type == SUBJECT_TENANT ? 0 : 1, &r));
 		if (db_next(r))
@@ -81,18 +78,20 @@ struct builder {
 static void add_step(struct builder *b, const struct map_table *t, const char *where, const char *set)
 {
 	int most = b->type == SUBJECT_TENANT ? 2 : 3;
-	const char *rows = arena_printf(b->a, "%s IN (SELECT t.%s FROM %s t WHERE %s LIMIT ?%d)", b->row, b->row, t->name, where, most);
+	const char *rows = arena_printf(b->a, "%s IN (SELECT t.%s FROM %s t WHERE %s LIMIT ?%d)", b->row, b->row,
+					t->name, where, most);
 	b->steps[b->n++] = (struct erase_step){
 		.table = t,
 		.verb = set == NULL ? ERASE_DELETE : ERASE_CHANGE,
-		.sql = set == NULL ? arena_printf(b->a, "DELETE FROM %s WHERE tenant_id = ?1 AND %s", t->name, rows)
-				   : arena_printf(b->a, "UPDATE %s SET %s WHERE tenant_id = ?1 AND %s", t->name, set, rows),
+		.sql = set == NULL
+			       ? arena_printf(b->a, "DELETE FROM %s WHERE tenant_id = ?1 AND %s", t->name, rows)
+			       : arena_printf(b->a, "UPDATE %s SET %s WHERE tenant_id = ?1 AND %s", t->name, set, rows),
 		.count = arena_printf(b->a, "SELECT count(*) FROM %s t WHERE %s", t->name, where),
 	};
 }
 
-/* What rows that stay lose: the SET list, and (for tables that are not found through the person any more once it is done) a condition that
- * something is left to lose.  NULL: they lose nothing. */
+/* What rows that stay lose: the SET list, and (for tables that are not found through the person any more once it is
+ * done) a condition that something is left to lose.  NULL: they lose nothing. */
 static const char *losses(struct builder *b, const struct map_table *t, const char **ret_left)
 {
 	size_t n;
@@ -119,19 +118,16 @@ static void add_device_table_of_user(struct builder *b, const struct map_table *
 {
 	const char *left, *set;
 	switch (t->erase) {
-	case MAP_TABLE_DELETE:
-		add_step(b, t, OF_USERS_DEVICE(""), NULL);
-		return;
+	case MAP_TABLE_DELETE: add_step(b, t, OF_USERS_DEVICE(""), NULL); return;
 	case MAP_TABLE_OWED:
 		add_step(b, t, OF_USERS_DEVICE(" AND d.owner_type = 'personal'") " AND t.owed_action IS NULL", NULL);
 		break;
-	default:
-		add_step(b, t, OF_USERS_DEVICE(" AND d.owner_type = 'personal'"), NULL);
-		break;
+	default: add_step(b, t, OF_USERS_DEVICE(" AND d.owner_type = 'personal'"), NULL); break;
 	}
 	set = losses(b, t, &left);
 	if (set != NULL)
-		add_step(b, t, arena_printf(b->a, OF_USERS_DEVICE(" AND d.owner_type = 'company'") " AND (%s)", left), set);
+		add_step(b, t, arena_printf(b->a, OF_USERS_DEVICE(" AND d.owner_type = 'company'") " AND (%s)", left),
+			 set);
 }
 
 static void add_user_table(struct builder *b, const struct map_table *t)
@@ -149,11 +145,12 @@ static void add_user_table(struct builder *b, const struct map_table *t)
 static void add_table_of_device(struct builder *b, const struct map_table *t)
 {
 	const char *mine = subject_where(b->a, t, SUBJECT_DEVICE, 0);
-	add_step(b, t, t->erase == MAP_TABLE_OWED ? arena_printf(b->a, "%s AND t.owed_action IS NULL", mine) : mine, NULL);
+	add_step(b, t, t->erase == MAP_TABLE_OWED ? arena_printf(b->a, "%s AND t.owed_action IS NULL", mine) : mine,
+		 NULL);
 }
 
-/* Rows that are found through others (a device's, by its user) go first; so the tables with a link of their own come last, and in the
- * reverse order of the map, which begins with the account. */
+/* Rows that are found through others (a device's, by its user) go first; so the tables with a link of their own come
+ * last, and in the reverse order of the map, which begins with the account. */
 static void build_for_person(struct builder *b, const struct map_table *t, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -176,16 +173,20 @@ static void build_for_person(struct builder *b, const struct map_table *t, size_
 static void build_for_tenant(struct builder *b, const struct map_table *t, size_t n, unsigned domain_mask)
 {
 	for (size_t i = 0; i < n; i++)
-		if ((domain_mask & 1u << t[i].domain) != 0 && subject_parts(&t[i], SUBJECT_TENANT) > 0 && strcmp(t[i].name, "tenants") != 0)
+		if ((domain_mask & 1u << t[i].domain) != 0 && subject_parts(&t[i], SUBJECT_TENANT) > 0 &&
+		    strcmp(t[i].name, "tenants") != 0)
 			add_step(b, &t[i], subject_where(b->a, &t[i], SUBJECT_TENANT, 0), NULL);
 }
 
-enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask, struct erase_step **ret, size_t *ret_n)
+enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask, struct erase_step **ret,
+			     size_t *ret_n)
 {
 	size_t n;
 	const struct map_table *t = map_tables(&n);
 	bool sqlite = db_engine(s->db) == DB_SQLITE;
-	struct builder b = {.a = s->arena, .type = type, .row = sqlite ? "rowid" : "ctid",
+	struct builder b = {.a = s->arena,
+			    .type = type,
+			    .row = sqlite ? "rowid" : "ctid",
 			    .pseudonym = sqlite ? "'device-' || lower(hex(substr(device_id, 13, 4)))"
 						: "'device-' || encode(substr(device_id, 13, 4), 'hex')"};
 	b.steps = arena_alloc(s->arena, 2 * n * sizeof *b.steps);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whose rows: from the data map alone, the SQL that finds what is held about a person, of a device or of a tenant.  Export, preview,
- * plan, deletion and verification all read their tables and conditions here; nobody writes a list of tables anywhere else.
+ * Whose rows: from the data map alone, the SQL that finds what is held about a person, of a device or of a tenant.
+ * Export, preview, plan, deletion and verification all read their tables and conditions here; nobody writes a list of
+ * tables anywhere else.
  */
 #ifndef REEVE_PRIVACY_SUBJECT_H
 #define REEVE_PRIVACY_SUBJECT_H
@@ -17,13 +18,16 @@
 
 enum subject_type { SUBJECT_USER, SUBJECT_DEVICE, SUBJECT_TENANT };
 
-/* A condition over `t` (alias of the table) that is true of the subject's rows.  In SQL ?1 is the tenant and ?2 the subject's id
- * (no ?2 for a tenant).  A link through audit events gives two conditions, each served by its own index: part 0 and 1. */
-size_t subject_parts(const struct map_table *t, enum subject_type type); /* 0: the table holds nothing of such a subject */
+/* A condition over `t` (alias of the table) that is true of the subject's rows.  In SQL ?1 is the tenant and ?2 the
+ * subject's id (no ?2 for a tenant).  A link through audit events gives two conditions, each served by its own index:
+ * part 0 and 1. */
+/* 0: the table holds nothing of such a subject */
+size_t subject_parts(const struct map_table *t, enum subject_type type);
 const char *subject_where(struct arena *a, const struct map_table *t, enum subject_type type, size_t part);
 
 /* How many rows of the table are the subject's now. */
-MUST_CHECK enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type, struct id subject, int64_t *ret);
+MUST_CHECK enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type,
+				  struct id subject, int64_t *ret);
 
 /* ---- what a deletion does ---- */
 
@@ -40,8 +44,9 @@ struct erase_step {
 	const char *count; /* the rows that it would still touch: 0 when it is done */
 };
 
-/* The statements in the order in which they run: rows that are reached through others go before those.  domain_mask: of a tenant's
- * deletion, which tables (1 << MAP_DOMAIN_…); ignored for the others. */
-MUST_CHECK enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask, struct erase_step **ret, size_t *ret_n);
+/* The statements in the order in which they run: rows that are reached through others go before those.  domain_mask: of
+ * a tenant's deletion, which tables (1 << MAP_DOMAIN_…); ignored for the others. */
+MUST_CHECK enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask,
+					struct erase_step **ret, size_t *ret_n);
 
 #endif

@@ -58,7 +58,8 @@ enum err duties_retry(struct call *c)
 }
 
 /* An answer is always the whole file that `reeve erase verify` takes, so $select is none of its options. */
-static enum err write_signed(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg)
+static enum err write_signed(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key,
+			     void *arg)
 {
 	return certificate_write(tx, w, key);
 }

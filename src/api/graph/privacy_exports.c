@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * users/{id}/exportPersonalData and dataPolicyOperations.  Graph puts the bundle at the caller's storageLocation; here it is fetched from
- * dataPolicyOperations/{id}/content, and a storageLocation is kept and not used. */
+ * users/{id}/exportPersonalData and dataPolicyOperations.  Graph puts the bundle at the caller's storageLocation; here
+ * it is fetched from dataPolicyOperations/{id}/content, and a storageLocation is kept and not used. */
 #include <string.h>
 
 #include "api/api.h"
@@ -40,8 +40,9 @@ enum err exports_request(struct call *c)
 	TRY(export_request(&c->s, user, location, &operation));
 	TRY(call_query(c, &RES_DATA_POLICY_OPERATION, &q));
 	TRY(call_get(c, &q, operation));
-	http_response_header(c->out, "Location",
-			     arena_printf(c->s.arena, "%s/dataPolicyOperations/%s", call_base_url(c), id_format(operation, text)));
+	http_response_header(
+		c->out, "Location",
+		arena_printf(c->s.arena, "%s/dataPolicyOperations/%s", call_base_url(c), id_format(operation, text)));
 	http_response_header(c->out, "Retry-After", "2");
 	c->out->status = 202;
 	return OK;
@@ -81,8 +82,9 @@ enum err exports_content(struct call *c)
 	c->out->stream_end = end_of_stream;
 	c->out->stream_arg = stream;
 	c->out->stream_length = bytes;
-	http_response_header(c->out, "Content-Disposition",
-			     arena_printf(c->s.arena, "attachment; filename=\"export-%s.zip\"", id_format(operation, text)));
+	http_response_header(
+		c->out, "Content-Disposition",
+		arena_printf(c->s.arena, "attachment; filename=\"export-%s.zip\"", id_format(operation, text)));
 	http_response_header(c->out, "Cache-Control", "no-store");
 	return OK;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An installation with two tenants and three people, and canaries: a row in every table that the data map links to a person, with a marker of
- * its own in every column that can hold one.  The rows are made from the map, so a new table is in these tests the day it is on the map.
+ * An installation with two tenants and three people, and canaries: a row in every table that the data map links to a
+ * person, with a marker of its own in every column that can hold one.  The rows are made from the map, so a new table
+ * is in these tests the day it is on the map.
  *
  * On SQLite (with-postgres.sh and REEVE_TEST_ENGINE: on PostgreSQL, where the raw scans are skipped).
  */
@@ -24,11 +25,11 @@
 
 #define HOST "reeve.example:8443"
 
-#define ok_in(s, call)                                                                                     \
-	do {                                                                                               \
-		enum err ok_err_ = (call);                                                                 \
-		if (ok_err_ != OK)                                                                         \
-			fail_msg("%s: %s: %s", #call, err_name(ok_err_), scope_detail((s), ok_err_));      \
+#define ok_in(s, call)                                                                                \
+	do {                                                                                          \
+		enum err ok_err_ = (call);                                                            \
+		if (ok_err_ != OK)                                                                    \
+			fail_msg("%s: %s: %s", #call, err_name(ok_err_), scope_detail((s), ok_err_)); \
 	} while (0)
 #define refused(call, e) assert_string_equal(err_name(call), err_name(e))
 
@@ -82,15 +83,22 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 	static const struct {
 		const char *table, *column, *value;
 	} fixed[] = {
-		{NULL, "platform", "linux"}, {NULL, "item_type", "mobileApp"}, {"provisioned_items", "state", "installed"},
-		{"device_actions", "state", "done"}, {"device_actions", "action_name", "syncDevice"},
-		{"data_policy_operations", "status", "failed"}, {"managed_devices", "compliance_state", "compliant"},
-		{"managed_devices", "management_state", "managed"}, {NULL, "owed_name", ""}, {"users", "user_type", "Member"},
+		{NULL, "platform", "linux"},
+		{NULL, "item_type", "mobileApp"},
+		{"provisioned_items", "state", "installed"},
+		{"device_actions", "state", "done"},
+		{"device_actions", "action_name", "syncDevice"},
+		{"data_policy_operations", "status", "failed"},
+		{"managed_devices", "compliance_state", "compliant"},
+		{"managed_devices", "management_state", "managed"},
+		{NULL, "owed_name", ""},
+		{"users", "user_type", "Member"},
 	};
 	if (strcmp(c->name, "owner_type") == 0)
 		return company ? "company" : "personal";
 	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-		if (strcmp(fixed[i].column, c->name) == 0 && (fixed[i].table == NULL || strcmp(fixed[i].table, c->table) == 0))
+		if (strcmp(fixed[i].column, c->name) == 0 &&
+		    (fixed[i].table == NULL || strcmp(fixed[i].table, c->table) == 0))
 			return fixed[i].value;
 	return NULL;
 }
@@ -178,7 +186,8 @@ static inline void plant(struct person *p, struct id tenant, const char *tag)
 {
 	size_t n;
 	const struct map_table *t = map_tables(&n);
-	*p = (struct person){.tenant = tenant, .user = id_new(F.now), .personal = id_new(F.now), .company = id_new(F.now)};
+	*p = (struct person){
+		.tenant = tenant, .user = id_new(F.now), .personal = id_new(F.now), .company = id_new(F.now)};
 	strcpy(p->tag, tag);
 	for (size_t i = 0; i < n; i++) {
 		bool per_device = map_column(t[i].name, "device_id") != NULL && t[i].link != MAP_LINK_NONE;
@@ -301,16 +310,21 @@ static inline enum err dump_tx(struct scope *s, struct db_tx *tx, void *arg)
 		const char *where = "t.tenant_id = ?1";
 		struct db_value who = d->person == NULL ? db_v_null() : db_v_id(&d->person->user);
 		auto_rows struct db_rows *r = NULL;
-		if (t[i].domain == MAP_DOMAIN_INSTALLATION || t[i].domain == MAP_DOMAIN_LOG || t[i].domain == MAP_DOMAIN_EVIDENCE)
+		if (t[i].domain == MAP_DOMAIN_INSTALLATION || t[i].domain == MAP_DOMAIN_LOG ||
+		    t[i].domain == MAP_DOMAIN_EVIDENCE)
 			continue;
 		if (d->person != NULL && t[i].link == MAP_LINK_NONE)
 			continue;
 		if (d->person != NULL)
-			where = t[i].link == MAP_LINK_USER ? "t.tenant_id = ?1 AND t.user_id = ?2"
-							   : "t.tenant_id = ?1 AND t.device_id IN (SELECT d.device_id FROM managed_devices d "
-							     "WHERE d.tenant_id = ?1 AND d.user_id = ?2)";
-		TRY(db_query_text(tx, DB_REACH_TENANT, arena_printf(s->arena, "SELECT t.* FROM %s t WHERE %s ORDER BY 1, 2, 3", t[i].name, where),
-				  &who, d->person != NULL, &r));
+			where = t[i].link == MAP_LINK_USER
+					? "t.tenant_id = ?1 AND t.user_id = ?2"
+					: "t.tenant_id = ?1 AND t.device_id IN (SELECT d.device_id FROM "
+					  "managed_devices d "
+					  "WHERE d.tenant_id = ?1 AND d.user_id = ?2)";
+		TRY(db_query_text(
+			tx, DB_REACH_TENANT,
+			arena_printf(s->arena, "SELECT t.* FROM %s t WHERE %s ORDER BY 1, 2, 3", t[i].name, where),
+			&who, d->person != NULL, &r));
 		while (db_next(r))
 			for (int col = 0; col < db_columns(r); col++) {
 				struct db_value v = db_value_dup(r, col, s->arena);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A certificate can be checked by anybody, says what happened, names nobody, and does not survive a change of one character. */
+ * A certificate can be checked by anybody, says what happened, names nobody, and does not survive a change of one
+ * character. */
 #include "fixture.h"
 
 #include "codec/base64.h"
@@ -13,7 +14,8 @@ struct file {
 static enum err write_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct file *f = arg;
-	char sql[] = "SELECT certificate_id, duty_id, issued_at FROM certificates WHERE tenant_id = ?1 ORDER BY certificate_id LIMIT 1";
+	char sql[] = "SELECT certificate_id, duty_id, issued_at FROM certificates WHERE tenant_id = ?1 ORDER BY "
+		     "certificate_id LIMIT 1";
 	struct json_writer w;
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query_text(tx, DB_REACH_TENANT, sql, NULL, 0, &r));
@@ -87,9 +89,8 @@ static void test_it_says_what_happened(void **state)
 	const json_t *body = json_object_get(j, "certificate"), *row = NULL;
 	size_t i;
 	json_t *v;
-	json_array_foreach(json_object_get(body, "tables"), i, v)
-		if (strcmp(json_string_value(json_object_get(v, "table")), "users") == 0)
-			row = v;
+	json_array_foreach(json_object_get(body, "tables"), i,
+			   v) if (strcmp(json_string_value(json_object_get(v, "table")), "users") == 0) row = v;
 	assert_int_equal(json_integer_value(json_object_get(row, "found")), 1);
 	assert_int_equal(json_integer_value(json_object_get(row, "deleted")), 1);
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(body, "ledger"), "sequence")), 1);
@@ -111,8 +112,10 @@ static void test_its_hash_is_in_the_log(void **state)
 	assert_true(base64_decode(F.d.arena, text, strlen(text), &body, &n));
 	sha256(body, n, hash);
 	hex_encode(hash, sizeof hash, hex);
-	const char *sql = F.d.engine == DB_SQLITE ? "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND instr(bytes, ?2) > 0"
-						  : "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND position(?2 IN bytes) > 0";
+	const char *sql =
+		F.d.engine == DB_SQLITE
+			? "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND instr(bytes, ?2) > 0"
+			: "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND position(?2 IN bytes) > 0";
 	struct question q = ask(F.tenant, sql, db_v_blob(hex, strlen(hex)));
 	assert_int_equal(q.ret, 1);
 }
@@ -135,8 +138,8 @@ static void test_a_changed_one_does_not(void **state)
 	static const struct {
 		const char *member;
 		size_t at;
-	} changes[] = {{"body", 0}, {"body", 400}, {"signature", 0}, {"signature", 40}, {"publicKey", 7}, {"id", 0}, {"dutyId", 3},
-		       {"issuedDateTime", 3}};
+	} changes[] = {{"body", 0},	 {"body", 400}, {"signature", 0}, {"signature", 40},
+		       {"publicKey", 7}, {"id", 0},	{"dutyId", 3},	  {"issuedDateTime", 3}};
 	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
 		auto_json *copy = json_deep_copy(j);
 		change(copy, changes[i].member, changes[i].at);
@@ -174,8 +177,12 @@ static void test_another_issuers_does_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_it_verifies), T(test_it_names_nobody), T(test_it_says_what_happened), T(test_its_hash_is_in_the_log),
-		T(test_a_changed_one_does_not), T(test_another_issuers_does_not),
+		T(test_it_verifies),
+		T(test_it_names_nobody),
+		T(test_it_says_what_happened),
+		T(test_its_hash_is_in_the_log),
+		T(test_a_changed_one_does_not),
+		T(test_another_issuers_does_not),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,8 @@ static bool raw_scans(void) { return F.d.engine == DB_SQLITE; }
 static bool in_events(const struct canary *k)
 {
 	return (strcmp(k->column->table, "users") == 0 && strcmp(k->column->name, "display_name") == 0) ||
-	       (strcmp(k->column->table, "managed_devices") == 0 && strcmp(k->column->name, "device_name") == 0 && !k->company);
+	       (strcmp(k->column->table, "managed_devices") == 0 && strcmp(k->column->name, "device_name") == 0 &&
+		!k->company);
 }
 
 /* What a row that stays (a company device's, in a table that is not simply deleted) keeps. */
@@ -66,13 +67,20 @@ static void test_one_person_goes_and_nobody_else(void **state)
 	erase_forever(&F.ann);
 	run_erasure();
 	assert_int_equal(duties_in(F.tenant, "scrubbed"), 2); /* the person's and the personal device's */
-	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user)).ret, 0);
 	assert_int_equal(
-		ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2", db_v_id(&F.ann.personal)).ret, 0);
-	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2 AND user_id IS NULL",
-			     db_v_id(&F.ann.company))
+		ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user))
+			.ret,
+		0);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2",
+			     db_v_id(&F.ann.personal))
 				 .ret,
-			 1);
+			 0);
+	assert_int_equal(
+		ask(F.tenant,
+		    "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2 AND user_id IS NULL",
+		    db_v_id(&F.ann.company))
+			.ret,
+		1);
 	assert_string_equal(dump_of(F.tenant, &F.bob), bob);
 	assert_string_equal(dump_of(F.other, NULL), eve);
 	if (raw_scans()) {
@@ -137,9 +145,10 @@ static void test_counts_are_those_of_the_plan(void **state)
 {
 	erase_forever(&F.ann);
 	run_erasure();
-	struct question q =
-		ask(F.tenant, "SELECT result FROM duties WHERE tenant_id = ?1 AND subject_type = ?2", db_v_text("user"));
-	json_t *result = json_loads(q.text, 0, NULL), *users = json_object_get(json_object_get(result, "tables"), "users");
+	struct question q = ask(F.tenant, "SELECT result FROM duties WHERE tenant_id = ?1 AND subject_type = ?2",
+				db_v_text("user"));
+	json_t *result = json_loads(q.text, 0, NULL),
+	       *users = json_object_get(json_object_get(result, "tables"), "users");
 	json_t *devices = json_object_get(json_object_get(result, "tables"), "managed_devices");
 	assert_int_equal(json_integer_value(json_object_get(users, "found")), 1);
 	assert_int_equal(json_integer_value(json_object_get(users, "deleted")), 1);
@@ -212,8 +221,9 @@ static void test_a_step_may_be_lost_by_the_database(void **state)
 static void test_a_shared_name_is_no_residue(void **state)
 {
 	/* bob gets ann's display name: it is not hers alone */
-	run_sql(F.tenant, arena_printf(F.d.arena, "UPDATE users SET display_name = '%s' WHERE tenant_id = ?1 AND user_id = ?2",
-				       canary_of(&F.ann, "users", "display_name", false)),
+	run_sql(F.tenant,
+		arena_printf(F.d.arena, "UPDATE users SET display_name = '%s' WHERE tenant_id = ?1 AND user_id = ?2",
+			     canary_of(&F.ann, "users", "display_name", false)),
 		db_v_id(&F.bob.user));
 	erase_forever(&F.ann);
 	run_erasure();
@@ -228,20 +238,25 @@ static void test_a_name_in_somebodys_text_fails_loudly(void **state)
 	const char *upn = canary_of(&F.ann, "users", "upn", false);
 	struct id group = id_new(F.now);
 	run_sql(F.tenant,
-		arena_printf(F.d.arena, "INSERT INTO groups (tenant_id, group_id, display_name, description, created_at) "
-					"VALUES (?1, ?2, 'Help', 'ask %s', 1)", upn),
+		arena_printf(F.d.arena,
+			     "INSERT INTO groups (tenant_id, group_id, display_name, description, created_at) "
+			     "VALUES (?1, ?2, 'Help', 'ask %s', 1)",
+			     upn),
 		db_v_id(&group));
 	erase_forever(&F.ann);
 	run_erasure();
-	struct question q = ask(F.tenant, "SELECT error FROM duties WHERE tenant_id = ?1 AND state = ?2", db_v_text("failed"));
+	struct question q = ask(F.tenant, "SELECT error FROM duties WHERE tenant_id = ?1 AND state = ?2",
+				db_v_text("failed"));
 	assert_non_null(q.text);
 	assert_non_null(strstr(q.text, "users.upn"));
 	assert_non_null(strstr(q.text, "groups"));
 	assert_null(strstr(q.text, upn)); /* never the value itself */
-	run_sql(F.tenant, "UPDATE groups SET description = NULL WHERE tenant_id = ?1 AND group_id = ?2", db_v_id(&group));
+	run_sql(F.tenant, "UPDATE groups SET description = NULL WHERE tenant_id = ?1 AND group_id = ?2",
+		db_v_id(&group));
 	struct scope s = scope_of(F.tenant);
 	struct id duty;
-	struct question id = ask(F.tenant, "SELECT lower(hex(duty_id)) FROM duties WHERE tenant_id = ?1 AND state = ?2", db_v_text("failed"));
+	struct question id = ask(F.tenant, "SELECT lower(hex(duty_id)) FROM duties WHERE tenant_id = ?1 AND state = ?2",
+				 db_v_text("failed"));
 	assert_true(hex_decode(id.text, sizeof duty.b, duty.b));
 	ok_in(&s, erasure_retry(&s, duty));
 	run_erasure();
@@ -254,8 +269,10 @@ static void test_another_tenants_text_is_its_own(void **state)
 {
 	struct id group = id_new(F.now);
 	run_sql(F.other,
-		arena_printf(F.d.arena, "INSERT INTO groups (tenant_id, group_id, display_name, description, created_at) "
-					"VALUES (?1, ?2, 'Help', 'ask %s', 1)", canary_of(&F.ann, "users", "upn", false)),
+		arena_printf(F.d.arena,
+			     "INSERT INTO groups (tenant_id, group_id, display_name, description, created_at) "
+			     "VALUES (?1, ?2, 'Help', 'ask %s', 1)",
+			     canary_of(&F.ann, "users", "upn", false)),
 		db_v_id(&group));
 	erase_forever(&F.ann);
 	run_erasure();
@@ -276,10 +293,17 @@ static void test_a_device_goes_after_its_grace(void **state)
 	run_erasure();
 	assert_int_equal(duties_in(F.tenant, "scrubbed"), 1);
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2",
-			     db_v_id(&F.ann.company)).ret, 0);
+			     db_v_id(&F.ann.company))
+				 .ret,
+			 0);
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2",
-			     db_v_id(&F.ann.personal)).ret, 1);
-	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user)).ret, 1);
+			     db_v_id(&F.ann.personal))
+				 .ret,
+			 1);
+	assert_int_equal(
+		ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user))
+			.ret,
+		1);
 	const char *body = ask(F.tenant, "SELECT body FROM certificates WHERE tenant_id = ?1", db_v_null()).text;
 	assert_non_null(strstr(body, "\"deviceNotConfirmed\"")); /* it never came back */
 	assert_non_null(strstr(body, "\"biosPassword\""));
@@ -298,14 +322,20 @@ static void test_a_device_that_owes_keeps_its_certificate_only(void **state)
 {
 	erase_forever(&F.ann);
 	run_erasure();
-	const char *owing = "SELECT count(*) FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_name = 'retire'";
+	const char *owing =
+		"SELECT count(*) FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_name = "
+		"'retire'";
 	assert_int_equal(ask(F.tenant, owing, db_v_id(&F.ann.personal)).ret, 1);
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2",
-			     db_v_id(&F.ann.personal)).ret, 0);
+			     db_v_id(&F.ann.personal))
+				 .ret,
+			 0);
 	uint8_t reference[SHA256_BYTES];
 	keeper_reference(F.keeper, "object", F.ann.user.b, sizeof F.ann.user.b, reference);
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM suppressions WHERE tenant_id = ?1 AND reference = ?2",
-			     db_v_blob(reference, sizeof reference)).ret, 1);
+			     db_v_blob(reference, sizeof reference))
+				 .ret,
+			 1);
 }
 
 static void test_soft_delete_waits_thirty_days(void **state)
@@ -318,8 +348,14 @@ static void test_soft_delete_waits_thirty_days(void **state)
 	F.now += 2 * DAY_US;
 	run_erasure();
 	assert_int_equal(duties_in(F.tenant, "scheduled"), 0);
-	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user)).ret, 0);
-	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.bob.user)).ret, 1);
+	assert_int_equal(
+		ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user))
+			.ret,
+		0);
+	assert_int_equal(
+		ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.bob.user))
+			.ret,
+		1);
 }
 
 static void test_exports_go_with_the_person(void **state)
@@ -341,11 +377,20 @@ static void test_exports_go_with_the_person(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_the_canaries_are_seen), T(test_one_person_goes_and_nobody_else), T(test_the_subjects_id_is_in_the_log_only),
-		T(test_scan_names_the_table), T(test_every_step_may_be_the_last), T(test_counts_are_those_of_the_plan),
-		T(test_preview_changes_nothing), T(test_a_shared_name_is_no_residue), T(test_a_name_in_somebodys_text_fails_loudly),
-		T(test_a_device_that_owes_keeps_its_certificate_only), T(test_soft_delete_waits_thirty_days),
-		T(test_exports_go_with_the_person), T(test_a_step_may_be_lost_by_the_database), T(test_another_tenants_text_is_its_own),
+		T(test_the_canaries_are_seen),
+		T(test_one_person_goes_and_nobody_else),
+		T(test_the_subjects_id_is_in_the_log_only),
+		T(test_scan_names_the_table),
+		T(test_every_step_may_be_the_last),
+		T(test_counts_are_those_of_the_plan),
+		T(test_preview_changes_nothing),
+		T(test_a_shared_name_is_no_residue),
+		T(test_a_name_in_somebodys_text_fails_loudly),
+		T(test_a_device_that_owes_keeps_its_certificate_only),
+		T(test_soft_delete_waits_thirty_days),
+		T(test_exports_go_with_the_person),
+		T(test_a_step_may_be_lost_by_the_database),
+		T(test_another_tenants_text_is_its_own),
 		T(test_a_device_goes_after_its_grace),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);

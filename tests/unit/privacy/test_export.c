@@ -69,10 +69,10 @@ static bool omitted(const json_t *manifest, const struct map_column *c)
 {
 	size_t i;
 	json_t *v;
-	json_array_foreach(json_object_get(manifest, "omitted"), i, v)
-		if (strcmp(json_string_value(json_object_get(v, "table")), c->table) == 0 &&
-		    strcmp(json_string_value(json_object_get(v, "column")), c->name) == 0)
-			return json_string_length(json_object_get(v, "reason")) > 0;
+	json_array_foreach(json_object_get(manifest, "omitted"), i,
+			   v) if (strcmp(json_string_value(json_object_get(v, "table")), c->table) == 0 &&
+				  strcmp(json_string_value(json_object_get(v, "column")), c->name) ==
+					  0) return json_string_length(json_object_get(v, "reason")) > 0;
 	return false;
 }
 
@@ -91,7 +91,8 @@ static void test_all_of_one_and_nothing_of_others(void **state)
 		}
 		bool there = strstr(all, want) != NULL;
 		if (there == omitted(manifest, k->column))
-			fail_msg("%s is %s", k->text, there ? "there and said to be left out" : "neither there nor explained");
+			fail_msg("%s is %s", k->text,
+				 there ? "there and said to be left out" : "neither there nor explained");
 	}
 	for (size_t i = 0; i < F.bob.n; i++)
 		assert_null(strstr(all, F.bob.canary[i].text));
@@ -108,7 +109,8 @@ static void test_the_manifest_is_right(void **state)
 	size_t i;
 	json_t *f;
 	assert_string_equal(json_string_value(json_object_get(m, "requestId")), id_format(operation, id));
-	json_array_foreach(json_object_get(m, "files"), i, f) {
+	json_array_foreach(json_object_get(m, "files"), i, f)
+	{
 		uint8_t hash[SHA256_BYTES];
 		char *text = entry(json_string_value(json_object_get(f, "name")));
 		sha256(text, strlen(text), hash);
@@ -130,7 +132,9 @@ static void test_the_manifest_is_right(void **state)
 
 static void test_the_page_runs_nothing(void **state)
 {
-	run_sql(F.tenant, "UPDATE users SET job_title = '<script>alert(1)</script>' WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user));
+	run_sql(F.tenant,
+		"UPDATE users SET job_title = '<script>alert(1)</script>' WHERE tenant_id = ?1 AND user_id = ?2",
+		db_v_id(&F.ann.user));
 	fetch(&F.ann, export_of(&F.ann));
 	char *page = entry("README.html");
 	assert_null(strstr(page, "<script"));
@@ -140,16 +144,16 @@ static void test_the_page_runs_nothing(void **state)
 
 /* ---- other people ---- */
 
-static enum err record_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	return audit_record(tx, arg);
-}
+static enum err record_tx(struct scope *s, struct db_tx *tx, void *arg) { return audit_record(tx, arg); }
 
 static void acted(const struct person *about, enum actor_type type, struct id actor, const char *name, const char *upn)
 {
 	struct scope s = scope_of(F.tenant);
 	s.actor = (struct actor){.type = type, .id = actor, .name = name, .upn = upn, .ip = "192.0.2.77"};
-	struct audit_event e = {.activity = ACT_USER_UPDATE, .resource_type = "User", .resource = about->user, .resource_name = about->tag,
+	struct audit_event e = {.activity = ACT_USER_UPDATE,
+				.resource_type = "User",
+				.resource = about->user,
+				.resource_name = about->tag,
 				.subject = about->user};
 	ok_in(&s, db_write(&s, record_tx, &e));
 }
@@ -189,7 +193,9 @@ static void test_a_long_history_is_all_there(void **state)
 static int64_t operations(const char *status)
 {
 	return ask(F.tenant,
-		   arena_printf(F.d.arena, "SELECT count(*) FROM data_policy_operations WHERE tenant_id = ?1 AND user_id = ?2 AND status = '%s'",
+		   arena_printf(F.d.arena,
+				"SELECT count(*) FROM data_policy_operations WHERE tenant_id = ?1 AND user_id = ?2 AND "
+				"status = '%s'",
 				status),
 		   db_v_id(&F.ann.user))
 		.ret;
@@ -201,7 +207,9 @@ static void test_a_crashed_one_starts_again(void **state)
 	struct id operation;
 	bool more;
 	ok_in(&s, export_request(&s, F.ann.user, NULL, &operation));
-	run_sql(F.tenant, "UPDATE data_policy_operations SET status = 'running' WHERE tenant_id = ?1 AND operation_id = ?2", db_v_id(&operation));
+	run_sql(F.tenant,
+		"UPDATE data_policy_operations SET status = 'running' WHERE tenant_id = ?1 AND operation_id = ?2",
+		db_v_id(&operation));
 	ok_in(&system, export_run_pending(&system, F.dir, HOST, &more));
 	assert_int_equal(operations("complete"), 1);
 	fetch(&F.ann, operation);
@@ -223,15 +231,17 @@ static void test_it_expires(void **state)
 	assert_int_not_equal(access(file, F_OK), 0);
 	assert_int_equal(operations("complete"), 0);
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2",
-			     db_v_text("expire PersonalDataExport")).ret, 1);
+			     db_v_text("expire PersonalDataExport"))
+				 .ret,
+			 1);
 }
 
 static void test_what_ran_out_goes_by_the_map(void **state)
 {
 	struct scope system = system_scope();
 	bool more;
-	const char *tokens = "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1", *certificates =
-		"SELECT count(*) FROM device_certificates WHERE tenant_id = ?1";
+	const char *tokens = "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1",
+		   *certificates = "SELECT count(*) FROM device_certificates WHERE tenant_id = ?1";
 	F.now += 21 * DAY_US; /* certificates and tokens of the fixture ran out a day ago */
 	system = system_scope();
 	ok_in(&system, export_expire_due(&system, F.dir, &more));
@@ -246,7 +256,8 @@ static void test_what_ran_out_goes_by_the_map(void **state)
 static void test_nothing_plain_stays_on_disk(void **state)
 {
 	export_of(&F.ann);
-	char *grep = arena_printf(F.d.arena, "grep -rqa '%s' %s/exports", canary_of(&F.ann, "users", "mobile_phone", false), F.dir);
+	char *grep = arena_printf(F.d.arena, "grep -rqa '%s' %s/exports",
+				  canary_of(&F.ann, "users", "mobile_phone", false), F.dir);
 	assert_int_not_equal(system(grep), 0);
 	grep = arena_printf(F.d.arena, "test $(ls %s/exports | wc -l) -eq 1", F.dir);
 	assert_int_equal(system(grep), 0); /* the sealed file and nothing beside it */
@@ -272,8 +283,10 @@ static void test_who_may_be_exported(void **state)
 static void test_a_download_is_an_event_about_the_person(void **state)
 {
 	struct id operation = export_of(&F.ann);
-	const char *sql = arena_printf(F.d.arena, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND subject_id = ?2 AND activity_type = '%s'",
-				       activity_info(ACT_EXPORT_DOWNLOAD)->type);
+	const char *sql = arena_printf(
+		F.d.arena,
+		"SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND subject_id = ?2 AND activity_type = '%s'",
+		activity_info(ACT_EXPORT_DOWNLOAD)->type);
 	assert_int_equal(ask(F.tenant, sql, db_v_id(&F.ann.user)).ret, 0);
 	fetch(&F.ann, operation);
 	assert_int_equal(ask(F.tenant, sql, db_v_id(&F.ann.user)).ret, 1);
@@ -283,9 +296,17 @@ static void test_a_download_is_an_event_about_the_person(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_all_of_one_and_nothing_of_others), T(test_the_manifest_is_right), T(test_the_page_runs_nothing),
-		T(test_others_are_redacted), T(test_a_long_history_is_all_there), T(test_a_crashed_one_starts_again), T(test_it_expires),
-		T(test_what_ran_out_goes_by_the_map), T(test_nothing_plain_stays_on_disk), T(test_who_may_be_exported), T(test_a_download_is_an_event_about_the_person),
+		T(test_all_of_one_and_nothing_of_others),
+		T(test_the_manifest_is_right),
+		T(test_the_page_runs_nothing),
+		T(test_others_are_redacted),
+		T(test_a_long_history_is_all_there),
+		T(test_a_crashed_one_starts_again),
+		T(test_it_expires),
+		T(test_what_ran_out_goes_by_the_map),
+		T(test_nothing_plain_stays_on_disk),
+		T(test_who_may_be_exported),
+		T(test_a_download_is_an_event_about_the_person),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,9 @@ static int64_t rows_of_first(void)
 	const struct map_table *t = map_tables(&n);
 	for (size_t i = 0; i < n; i++)
 		if (map_column(t[i].name, "tenant_id") != NULL)
-			sum += ask_all(arena_printf(F.d.arena, "SELECT count(*) FROM %s WHERE tenant_id = ?1", t[i].name),
-				       db_v_id(&F.tenant));
+			sum += ask_all(
+				arena_printf(F.d.arena, "SELECT count(*) FROM %s WHERE tenant_id = ?1", t[i].name),
+				db_v_id(&F.tenant));
 	return sum;
 }
 
@@ -43,9 +44,13 @@ static void test_it_goes_whole(void **state)
 	run_erasure();
 	assert_int_equal(rows_of_first(), 0);
 	assert_string_equal(dump_of(F.other, NULL), eve);
-	assert_int_equal(ask(installation, "SELECT count(*) FROM certificates WHERE tenant_id = ?1", db_v_null()).ret, 1);
-	assert_int_equal(ask(installation, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2",
-			     db_v_text("certify ErasureDuty")).ret, 1);
+	assert_int_equal(ask(installation, "SELECT count(*) FROM certificates WHERE tenant_id = ?1", db_v_null()).ret,
+			 1);
+	assert_int_equal(ask(installation,
+			     "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2",
+			     db_v_text("certify ErasureDuty"))
+				 .ret,
+			 1);
 	if (F.d.engine != DB_SQLITE)
 		return;
 	for (size_t i = 0; i < F.ann.n; i++)
@@ -68,7 +73,8 @@ static void test_every_step_may_be_the_last(void **state)
 	}
 	assert_true(steps > 8 && steps < 300);
 	assert_int_equal(rows_of_first(), 0);
-	assert_int_equal(ask(installation, "SELECT count(*) FROM certificates WHERE tenant_id = ?1", db_v_null()).ret, 1);
+	assert_int_equal(ask(installation, "SELECT count(*) FROM certificates WHERE tenant_id = ?1", db_v_null()).ret,
+			 1);
 }
 
 static void test_a_duty_under_way_goes_with_it(void **state)
@@ -97,11 +103,16 @@ static void test_its_directory_stays_for_another_product(void **state)
 	F.now += 121 * DAY_US;
 	run_erasure();
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1", db_v_null()).ret, 2);
-	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1", db_v_null()).ret, 0);
-	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1", db_v_null()).ret, 0);
-	assert_string_equal(ask(F.tenant, "SELECT state FROM tenants WHERE tenant_id = ?1", db_v_null()).text, "active");
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1", db_v_null()).ret,
+			 0);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM enrollment_tokens WHERE tenant_id = ?1", db_v_null()).ret,
+			 0);
+	assert_string_equal(ask(F.tenant, "SELECT state FROM tenants WHERE tenant_id = ?1", db_v_null()).text,
+			    "active");
 	assert_string_equal(ask(F.tenant, "SELECT status FROM subscriptions WHERE tenant_id = ?1 AND product = ?2",
-				db_v_text(PRODUCT_DEVICE_MANAGEMENT)).text, "Deleted");
+				db_v_text(PRODUCT_DEVICE_MANAGEMENT))
+				    .text,
+			    "Deleted");
 	assert_true(ask(F.tenant, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1", db_v_null()).ret > 0);
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM certificates WHERE tenant_id = ?1", db_v_null()).ret, 1);
 	assert_string_equal(dump_of(F.other, NULL), eve);
@@ -111,7 +122,10 @@ static void test_the_same_person_elsewhere_stays(void **state)
 {
 	/* eve has ann's very UPN, in her own tenant */
 	const char *upn = canary_of(&F.ann, "users", "upn", false);
-	run_sql(F.other, arena_printf(F.d.arena, "UPDATE users SET upn = '%s', upn_key = '%s' WHERE tenant_id = ?1 AND user_id = ?2", upn, upn),
+	run_sql(F.other,
+		arena_printf(F.d.arena,
+			     "UPDATE users SET upn = '%s', upn_key = '%s' WHERE tenant_id = ?1 AND user_id = ?2", upn,
+			     upn),
 		db_v_id(&F.eve.user));
 	char *eve = dump_of(F.other, NULL);
 	erase_forever(&F.ann);
@@ -124,8 +138,11 @@ static void test_the_same_person_elsewhere_stays(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_nothing_before_its_day), T(test_it_goes_whole), T(test_every_step_may_be_the_last),
-		T(test_a_duty_under_way_goes_with_it), T(test_its_directory_stays_for_another_product),
+		T(test_nothing_before_its_day),
+		T(test_it_goes_whole),
+		T(test_every_step_may_be_the_last),
+		T(test_a_duty_under_way_goes_with_it),
+		T(test_its_directory_stays_for_another_product),
 		T(test_the_same_person_elsewhere_stays),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
