@@ -124,14 +124,8 @@ static enum err assign_line(struct arena *a, struct settings *s, char *line, con
 	return OK;
 }
 
-enum err settings_load(struct arena *a, const char *dir, struct settings *ret, char **detail)
+enum err settings_parse(struct arena *a, char *text, const char *path, struct settings *ret, char **detail)
 {
-	char *text, *path = data_path(a, dir, "reeve.conf");
-	enum err err = file_read(a, path, 64 * KIB, &text, detail);
-	if (err == ERR_NOT_FOUND)
-		*detail = arena_printf(a, "%s is no data directory of reeve (it has no reeve.conf); make one with 'reeve init'", dir);
-	if (err != OK)
-		return err == ERR_NOT_FOUND ? ERR_CONFIG : err;
 	for (size_t i = 0; i < SETTING_COUNT; i++)
 		check(assign(ret, &SETTINGS[i], SETTINGS[i].fallback));
 	int number = 0;
@@ -145,6 +139,17 @@ enum err settings_load(struct arena *a, const char *dir, struct settings *ret, c
 			TRY(assign_line(a, ret, line, path, number, detail));
 	}
 	return OK;
+}
+
+enum err settings_load(struct arena *a, const char *dir, struct settings *ret, char **detail)
+{
+	char *text, *path = data_path(a, dir, "reeve.conf");
+	enum err err = file_read(a, path, 64 * KIB, &text, detail);
+	if (err == ERR_NOT_FOUND)
+		*detail = arena_printf(a, "%s is no data directory of reeve (it has no reeve.conf); make one with 'reeve init'", dir);
+	if (err != OK)
+		return err == ERR_NOT_FOUND ? ERR_CONFIG : err;
+	return settings_parse(a, text, path, ret, detail);
 }
 
 enum err settings_write(struct arena *a, const char *dir, const struct settings *s, char **detail)

@@ -19,6 +19,8 @@ char *data_path(struct arena *a, const char *dir, const char *name);
 
 /* Reads DIR/reeve.conf.  *detail (in the arena) names file, line and reason. */
 MUST_CHECK enum err settings_load(struct arena *a, const char *dir, struct settings *ret, char **detail);
+/* The same of a text, which it changes and *ret points into; path is for *detail. */
+MUST_CHECK enum err settings_parse(struct arena *a, char *text, const char *path, struct settings *ret, char **detail);
 /* Writes DIR/reeve.conf (0600) with the given text settings and every other one as a comment with its default and help. */
 MUST_CHECK enum err settings_write(struct arena *a, const char *dir, const struct settings *s, char **detail);
 
