@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "crypto/digest.h"
 #include "crypto/x509_inner.h"
 
 /* The one value of a kind in the subject, as an id; nil where there is none, more than one, or no id. */
@@ -94,7 +95,25 @@ static const char *refusal(int code, int depth)
 	}
 }
 
-static enum err verify_chain(struct scope *s, X509_STORE *store, X509 *cert, int64_t now_us)
+struct window {
+	int64_t from_us, until_us;
+};
+
+/* When all certificates of a good chain are valid. */
+static struct window chain_window(X509_STORE_CTX *ctx)
+{
+	struct window w = {INT64_MIN, INT64_MAX};
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(ctx);
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		int64_t from = x509_time_us(X509_get0_notBefore(sk_X509_value(chain, i)));
+		int64_t until = x509_time_us(X509_get0_notAfter(sk_X509_value(chain, i)));
+		w.from_us = from == INT64_MIN ? INT64_MAX : from > w.from_us ? from : w.from_us;
+		w.until_us = until < w.until_us ? until : w.until_us;
+	}
+	return w;
+}
+
+static enum err verify_chain(struct scope *s, X509_STORE *store, X509 *cert, int64_t now_us, struct window *ret)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	if (ctx == NULL || X509_STORE_CTX_init(ctx, store, cert, NULL) != 1) {
@@ -107,6 +126,8 @@ static enum err verify_chain(struct scope *s, X509_STORE *store, X509 *cert, int
 	X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT);
 	bool good = X509_verify_cert(ctx) == 1;
 	int code = X509_STORE_CTX_get_error(ctx), depth = X509_STORE_CTX_get_error_depth(ctx);
+	if (good)
+		*ret = chain_window(ctx);
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
 	if (good)
@@ -118,8 +139,8 @@ static enum err verify_chain(struct scope *s, X509_STORE *store, X509 *cert, int
 			  X509_verify_cert_error_string(code));
 }
 
-enum err x509_check_client(struct scope *s, const char *ca_pem, const void *der, size_t n, int64_t now_us,
-			   struct x509_info *ret)
+static enum err check_client(struct scope *s, const char *ca_pem, const void *der, size_t n, int64_t now_us,
+			     struct x509_info *ret, struct window *ret_window)
 {
 	const unsigned char *at = der;
 	auto_cert *cert = n > 0 && n <= PEM_MAX ? d2i_X509(NULL, &at, (long)n) : NULL;
@@ -129,7 +150,7 @@ enum err x509_check_client(struct scope *s, const char *ca_pem, const void *der,
 	X509_STORE *store = make_store(ca_pem);
 	if (store == NULL)
 		return scope_fail(s, ERR_INTERNAL, "no certificate authority to check a client against");
-	enum err e = verify_chain(s, store, cert, now_us);
+	enum err e = verify_chain(s, store, cert, now_us, ret_window);
 	X509_STORE_free(store);
 	if (e != OK)
 		return e;
@@ -140,5 +161,18 @@ enum err x509_check_client(struct scope *s, const char *ca_pem, const void *der,
 	read_info(cert, ret);
 	if (id_is_nil(ret->device) || id_is_nil(ret->tenant))
 		return scope_fail(s, ERR_UNAUTHENTICATED, "the client certificate names no device");
+	return OK;
+}
+
+enum err x509_check_client(struct scope *s, const char *ca_pem, const void *der, size_t n, int64_t now_us,
+			   struct x509_info *ret)
+{
+	uint8_t key[SHA256_BYTES];
+	struct window window;
+	x509_seen_key(ca_pem, der, n, key);
+	if (x509_seen(key, now_us, ret))
+		return OK;
+	TRY(check_client(s, ca_pem, der, n, now_us, ret, &window));
+	x509_seen_add(key, window.from_us, window.until_us, ret);
 	return OK;
 }

@@ -28,4 +28,10 @@ char *x509_request_pem(struct arena *a, X509_REQ *request);
 int64_t x509_time_us(const ASN1_TIME *t); /* INT64_MIN where it cannot be read */
 void x509_digest(const X509 *cert, uint8_t fingerprint[32]);
 
+/* x509_seen.c: client certificates that were found good, by a hash of the authorities and the certificate. */
+void x509_seen_key(const char *ca_pem, const void *der, size_t n, uint8_t out[32]);
+bool x509_seen(const uint8_t key[32], int64_t now_us, struct x509_info *ret);
+/* The window is the part of time in which every certificate of the chain is valid. */
+void x509_seen_add(const uint8_t key[32], int64_t from_us, int64_t until_us, const struct x509_info *info);
+
 #endif

@@ -293,6 +293,22 @@ static void refuses_out_of_time(void **state)
 	assert_says("the client certificate has expired");
 }
 
+/* A certificate that was found good is not trusted for it with other authorities, nor outside of its time. */
+static void forgets_nothing_of_the_check(void **state)
+{
+	struct x509_info first, again;
+	char *cert = device_cert();
+	assert_err(check_pem(ca.cert_pem, cert, NOW, &first), OK);
+	assert_err(check_pem(ca.cert_pem, cert, NOW, &again), OK);
+	assert_memory_equal(&first, &again, sizeof first);
+	assert_err(check_pem(foreign.cert_pem, cert, NOW, &again), ERR_UNAUTHENTICATED);
+	assert_says("unknown issuer");
+	assert_err(check_pem(ca.cert_pem, cert, NOW + 30 * DAY_US, &again), ERR_UNAUTHENTICATED);
+	assert_says("expired");
+	assert_err(check_pem(ca.cert_pem, cert, NOW - HOUR_US - 1, &again), ERR_UNAUTHENTICATED);
+	assert_says("not yet valid");
+}
+
 /* The authority expires with its certificates: both end at the same moment, and the detail may name either. */
 static void refuses_after_the_authority(void **state)
 {
@@ -443,6 +459,7 @@ int main(void)
 		CASE(bad_requests),
 		CASE(refuses_foreign_authority),
 		CASE(refuses_out_of_time),
+		CASE(forgets_nothing_of_the_check),
 		CASE(refuses_after_the_authority),
 		CASE(refuses_other_usages),
 		CASE(refuses_what_does_not_say_so),
