@@ -10,7 +10,7 @@ if [ ! -f "$build/build.ninja" ]; then
 	CC=clang meson setup "$build" -Dtests=true -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
 		-Dc_args=-fsanitize=fuzzer-no-link >/dev/null
 fi
-ninja -C "$build" --quiet fuzzers
+ninja -C "$build" --quiet fuzzers >"$build/fuzzers.log" 2>&1 || { cat "$build/fuzzers.log" >&2; exit 1; }
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 [ $# -gt 0 ] || set -- $(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
 passed=0
@@ -24,7 +24,7 @@ for name in "$@"; do
 		echo "ok $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$found.log") inputs in $seconds s"
 	else
 		failed=$((failed + 1))
-		echo "not ok $name: $(grep -m1 -E 'ERROR:|runtime error:|check failed|SUMMARY:' "$found.log" || echo 'see the report')"
+		echo "not ok $name: $(grep -m1 -E 'broken invariant|runtime error:|ERROR: (Addr|Leak|libFuzzer: (timeout|out))' "$found.log" || echo 'see the report')"
 		echo "   report: $found.log"
 	fi
 done
