@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+// The audit log: one event per change in its transaction (I1), refusals, filters and pages, Graph's shape, nobody changes one (I2).
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { Reeve, shared, test, testOnEngines, until } from './lib.mjs';
+import { DM, bodyOf, fill, routes, world } from './world.mjs';
+
+const one = shared();
+const q = encodeURIComponent;
+
+// Makes a request and gives the events that carry its correlation id, oldest first.
+async function eventsOf(r, method, where, o) {
+  const a = await r.api(method, where, o);
+  const id = a.headers['request-id'];
+  const list = (await r.get(`${DM}/auditEvents?$top=60`)).value.filter(e => e.correlationId === id);
+  return { ...a, events: list.reverse(), said: list.map(e => `${e.activityType}${e.activityResult === 'Success' ? '' : ` (${e.activityResult})`}`) };
+}
+
+testOnEngines('50 every change by the API is one event, and no change is none (I1)', async engine => {
+  const r = await one(engine), covered = new Set();
+  const table = routes().filter(x => x.listener === 'api' && x.activity !== 'NONE' && x.access === 'bearer');
+  const does = async (template, where, o, status, expected) => {
+    const [method] = template.split(' ');
+    covered.add(template);
+    const a = await eventsOf(r, method, where, o);
+    assert.equal(a.status, status, `${template}: ${a.text}`);
+    assert.deepEqual(a.said.sort(), expected.sort(), template);
+    for (const e of a.events) {
+      assert.equal(e.actor.ipAddress, '127.0.0.1');
+      assert.equal(e.actor.applicationDisplayName, o?.operator ? 'Operator' : 'Administrator');
+      assert.ok(e.resources.length >= 1 && e.resources[0].resourceId, template);
+    }
+    return a;
+  };
+  const u = (await does('POST /{v}/users', '/v1.0/users', { body: { userPrincipalName: 'audit@acme.example', displayName: 'Audit', mailNickname: 'audit', accountEnabled: true, city: 'Bern' } }, 201, ['create User'])).json.id;
+  const p = await does('PATCH /{v}/users/{user}', `/v1.0/users/${u}`, { body: { city: 'Chur', jobTitle: 'Smith' } }, 204, ['patch User']);
+  assert.deepEqual(p.events[0].resources[0].modifiedProperties.map(x => x.displayName).sort(), ['city', 'jobTitle']);
+  assert.ok(!/Bern|Chur/.test(JSON.stringify(p.events)), 'where somebody lives is no business of the log');
+  await does('PATCH /{v}/users/{user}', `/v1.0/users/${u}`, { body: { city: 'Chur' } }, 204, []);
+  await does('PATCH /{v}/users/{user}', `/v1.0/users/${u}`, { body: {} }, 204, []);
+  const g = (await does('POST /{v}/groups', '/v1.0/groups', { body: { displayName: 'Audit group', mailEnabled: false, mailNickname: 'x', securityEnabled: true } }, 201, ['create Group'])).json.id;
+  await does('PATCH /{v}/groups/{group}', `/v1.0/groups/${g}`, { body: { displayName: 'Audit team' } }, 204, ['patch Group']).then(x => assert.deepEqual(x.events[0].resources[0].modifiedProperties, [{ displayName: 'displayName', oldValue: 'Audit group', newValue: 'Audit team' }]));
+  await does('PATCH /{v}/groups/{group}', `/v1.0/groups/${g}`, { body: { displayName: 'Audit team' } }, 204, []);
+  const member = { body: { '@odata.id': `https://localhost/v1.0/directoryObjects/${u}` } };
+  await does('POST /{v}/groups/{group}/members/$ref', `/v1.0/groups/${g}/members/$ref`, member, 204, ['addMember Group']);
+  await does('POST /{v}/groups/{group}/members/$ref', `/v1.0/groups/${g}/members/$ref`, member, 400, ['addMember Group (Failure)']);
+  const role = (await r.all('/v1.0/roleManagement/directory/roleDefinitions')).find(x => x.displayName === 'Auditor').id;
+  const a = (await does('POST /{v}/applications', '/v1.0/applications', { body: { displayName: 'Audit app', roleDefinitionId: role } }, 201, ['create Application'])).json.id;
+  await does('PATCH /{v}/applications/{application}', `/v1.0/applications/${a}`, { body: { displayName: 'Other name' } }, 204, ['patch Application']);
+  const key = await does('POST /{v}/applications/{application}/addPassword', `/v1.0/applications/${a}/addPassword`, { body: {} }, 200, ['addPassword Application']);
+  assert.ok(!JSON.stringify(key.events).includes(key.json.secretText), 'no secret in an event');
+  await does('POST /{v}/applications/{application}/removePassword', `/v1.0/applications/${a}/removePassword`, { body: { keyId: key.json.keyId } }, 204, ['removePassword Application']);
+  await does('DELETE /{v}/applications/{application}', `/v1.0/applications/${a}`, {}, 204, ['delete Application']);
+  await does('PUT /{v}/directory/subscriptions/{product}', '/v1.0/directory/subscriptions/office', { body: { status: 'Enabled' } }, 204, ['set Subscription']);
+  await does('PUT /{v}/directory/subscriptions/{product}', '/v1.0/directory/subscriptions/office', { body: { status: 'Enabled' } }, 204, []);
+  await does('PATCH /{v}/deviceManagement/tenantSettings', `${DM}/tenantSettings`, { body: { exportDays: 8 } }, 204, ['patch TenantSettings']);
+  await does('PATCH /{v}/deviceManagement/tenantSettings', `${DM}/tenantSettings`, { body: { exportDays: 8 } }, 204, []);
+  const configuration = { '@odata.type': '#microsoft.graph.linuxWiFiConfiguration', displayName: 'A', ssid: 'S', security: 'wpaPersonal', passphrase: 'very secret passphrase' };
+  for (const [base, kind, entity, body] of [['deviceManagement/deviceConfigurations', 'assignments', 'DeviceConfiguration', configuration], ['deviceAppManagement/mobileApps', 'mobileAppAssignments', 'MobileApp', { '@odata.type': '#microsoft.graph.linuxDebianApp', displayName: 'A', package: 'aa' }]]) {
+    const made = await does(`POST /{v}/${base}`, `/v1.0/${base}`, { body }, 201, [`create ${entity}`]);
+    assert.ok(!JSON.stringify(made.events).includes('very secret'), 'no passphrase in an event');
+    const id = made.json.id, assign = { body: { [kind]: [{ intent: 'required', target: { '@odata.type': '#microsoft.graph.groupAssignmentTarget', groupId: g } }] } };
+    await does(`PATCH /{v}/${base}/{item}`, `/v1.0/${base}/${id}`, { body: { description: 'd' } }, 200, [`patch ${entity}`]);
+    await does(`PATCH /{v}/${base}/{item}`, `/v1.0/${base}/${id}`, { body: { description: 'd' } }, 200, []);
+    await does(`POST /{v}/${base}/{item}/assign`, `/v1.0/${base}/${id}/assign`, assign, entity === 'MobileApp' ? 204 : 200, [`assign ${entity}`]);
+    await does(`POST /{v}/${base}/{item}/assign`, `/v1.0/${base}/${id}/assign`, assign, entity === 'MobileApp' ? 204 : 200, []);
+    await does(`DELETE /{v}/${base}/{item}`, `/v1.0/${base}/${id}`, {}, 204, [`delete ${entity}`]);
+  }
+  const t = (await does('POST /{v}/deviceManagement/termsAndConditions', `${DM}/termsAndConditions`, { body: { displayName: 'T', title: 'T', bodyText: 'T', acceptanceStatement: 'T' } }, 201, ['create TermsAndConditions'])).json.id;
+  await does('PATCH /{v}/deviceManagement/termsAndConditions/{terms}', `${DM}/termsAndConditions/${t}`, { body: { title: 'U' } }, 200, ['patch TermsAndConditions']);
+  await does('DELETE /{v}/deviceManagement/termsAndConditions/{terms}', `${DM}/termsAndConditions/${t}`, {}, 204, ['delete TermsAndConditions']);
+  const token = await does('POST /{v}/deviceManagement/enrollmentTokens', `${DM}/enrollmentTokens`, { body: { userId: u, ownerType: 'company' } }, 201, ['create EnrollmentToken']);
+  assert.ok(!JSON.stringify(token.events).includes(token.json.token));
+  await does('DELETE /{v}/deviceManagement/enrollmentTokens/{token}', `${DM}/enrollmentTokens/${token.json.id}`, {}, 204, ['delete EnrollmentToken']);
+
+  // devices, by both roads
+  for (const [road, prefix] of [['/{v}/deviceManagement/managedDevices/{device}', DM], ['/{v}/users/{user}/managedDevices/{device}', `/v1.0/users/${u}`]]) {
+    const d = await r.device('audit@acme.example', 'company'), w = await r.device('audit@acme.example', 'company'), x = await r.device('audit@acme.example', 'company');
+    const at = y => `${prefix}/managedDevices/${y.id}`;
+    await does(`PATCH ${road}`, at(d), { body: { notes: 'n' } }, 200, ['patch ManagedDevice']);
+    await does(`PATCH ${road}`, at(d), { body: { notes: 'n' } }, 200, []);
+    await does(`POST ${road}/syncDevice`, `${at(d)}/syncDevice`, {}, 204, ['syncDevice ManagedDevice']);
+    await does(`POST ${road}/syncDevice`, `${at(d)}/syncDevice`, {}, 204, []);
+    await does(`POST ${road}/retire`, `${at(d)}/retire`, {}, 204, ['cancel DeviceAction', 'create ErasureDuty', 'retire ManagedDevice']);
+    await does(`POST ${road}/retire`, `${at(d)}/retire`, {}, 204, []);
+    await does(`POST ${road}/wipe`, `${at(w)}/wipe`, {}, 204, ['create ErasureDuty', 'wipe ManagedDevice']);
+    await does(`DELETE ${road}`, at(x), {}, 204, ['create ErasureDuty', 'Delete ManagedDevice']);
+    // what the devices do: retire is issued, then reported
+    d.sync();
+    const about = (await r.events(`resources/resourceId eq '${d.id}'`)).reverse().map(e => `${e.actor.auditActorType} ${e.activityType}`);
+    assert.deepEqual(about.filter(y => /issued|result/.test(y)).map(y => y.replace(/^\S+ /, '')), ['issued DeviceAction', 'result DeviceAction']);
+  }
+  await does('POST /{v}/users/{user}/exportPersonalData', `/v1.0/users/${u}/exportPersonalData`, { body: {} }, 202, ['exportPersonalData User']);
+  await does('DELETE /{v}/groups/{group}/members/{member}/$ref', `/v1.0/groups/${g}/members/${u}/$ref`, {}, 204, ['removeMember Group']);
+  await does('DELETE /{v}/groups/{group}', `/v1.0/groups/${g}`, {}, 204, ['delete Group']);
+  await does('DELETE /{v}/users/{user}', `/v1.0/users/${u}`, {}, 204, ['create ErasureDuty', 'delete User']);
+  await does('POST /{v}/directory/deletedItems/{id}/restore', `/v1.0/directory/deletedItems/${u}/restore`, {}, 200, ['cancel ErasureDuty', 'restore User']);
+  await r.ok('DELETE', `/v1.0/users/${u}`);
+  const forever = await eventsOf(r, 'DELETE', `/v1.0/directory/deletedItems/${u}`);
+  covered.add('DELETE /{v}/directory/deletedItems/{id}');
+  assert.equal(forever.status, 204);
+  assert.ok(forever.said.includes('hardDelete User') && forever.said.every(s => /^(hardDelete User|transition ErasureDuty|create ErasureDuty|retire ManagedDevice)$/.test(s)), `${forever.said}`);
+  // the attempt to write the log is all that it leaves
+  const before = JSON.stringify((await r.events()).slice(-5));
+  const event = (await r.get(`${DM}/auditEvents?$top=1`)).value[0].id;
+  for (const [m, where] of [['POST', ''], ['DELETE', ''], ['PUT', `/${event}`], ['PATCH', `/${event}`], ['DELETE', `/${event}`]])
+    await does(`${m} /{v}/deviceManagement/auditEvents${where && '/{event}'}`, `${DM}/auditEvents${where}`, m === 'DELETE' ? {} : { body: { displayName: 'x' } }, 405, ['write AuditLog (Failure)']);
+  assert.equal(JSON.stringify((await r.events()).slice(-5)), before);
+
+  const missing = table.map(x => `${x.method} ${x.path}`).filter(k => !covered.has(k) && !/installation|dataPolicyOperations|erasureDuties/.test(k));
+  assert.deepEqual(missing, [], 'a route that changes something has no case here');
+  assert.equal((await r.get(`${DM}/auditLog/verify`)).verified, true);
+});
+
+testOnEngines('50 every refused attempt of a change is an event; a refused read too', async engine => {
+  const r = await one(engine), w = await world(r, {}, r.tenant, 'REF');
+  const a = await r.post('/v1.0/applications', { displayName: 'Nobody', roleDefinitionId: w.role }), s = await r.post(`/v1.0/applications/${a.id}/addPassword`, {});
+  const token = await r.signIn(r.tenant, a.id, s.secretText);
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && x.path.startsWith('/{v}/') && !/auditEvents/.test(x.path))) {
+    const e = await eventsOf(r, route.method, fill(route.path, w), { token, body: bodyOf(route, w) });
+    assert.equal(e.status, 403, `${route.method} ${route.path}`);
+    assert.equal(e.events.length, 1, `${route.method} ${route.path}: ${e.said}`);
+    assert.equal(e.events[0].activityResult, 'Failure');
+    assert.equal(e.events[0].actor.applicationDisplayName, 'Nobody');
+  }
+  const read = await eventsOf(r, 'GET', `/v1.0/users/${w.user}`, { token });
+  assert.deepEqual([read.status, read.said], [403, ['refused Request (Failure)']]);
+  const none = '01999999-9999-7999-8999-999999999999', unknown = Object.fromEntries(Object.keys(w).map(k => [k, none]));
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty)\}/.test(x.path))) {
+    const e = await eventsOf(r, route.method, fill(route.path, unknown), { body: bodyOf(route, unknown) });
+    assert.equal(e.status, 404, `${route.method} ${route.path}: ${e.text}`);
+    assert.equal(e.said.length, 1, `${route.method} ${route.path}: ${e.said}`);
+  }
+  const bad = await eventsOf(r, 'POST', '/v1.0/users', { raw: '{' });
+  assert.deepEqual(bad.said, ['create User (Failure)']);
+  // signing in with a wrong secret is one as well
+  await r.api('POST', `/${r.tenant}/oauth2/v2.0/token`, { token: null, raw: `grant_type=client_credentials&client_id=${a.id}&client_secret=wrong`, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
+  assert.ok((await r.events("activityType eq 'signIn Application'")).length >= 1);
+  w.tree.remove();
+});
+
+testOnEngines('50 filters, newest first, and pages that miss nothing while events are written', async engine => {
+  const r = await one(engine);
+  for (let i = 0; i < 40; i++) await r.user(`page${i}@acme.example`);
+  const all = await r.events();
+  for (let i = 1; i < all.length; i++) assert.ok(all[i - 1].activityDateTime >= all[i].activityDateTime, 'newest first');
+  assert.equal(new Set(all.map(e => e.id)).size, all.length);
+  const mid = all[Math.floor(all.length / 2)].activityDateTime;
+  const since = await r.events(`activityDateTime ge ${mid}`), until_ = await r.events(`activityDateTime lt ${mid}`);
+  assert.ok(since.every(e => e.activityDateTime >= mid) && until_.every(e => e.activityDateTime < mid));
+  assert.equal(until_.length, all.filter(e => e.activityDateTime < mid).length);
+  assert.ok((await r.events("category eq 'Role'")).every(e => e.category === 'Role'));
+  const creates = await r.events("activityType eq 'create User' and activityResult eq 'Success'");
+  assert.equal(creates.length, all.filter(e => e.activityType === 'create User' && e.activityResult === 'Success').length);
+  assert.ok(creates.length >= 40);
+  const app = all.find(e => e.actor.applicationDisplayName === 'Administrator').actor.applicationId;
+  assert.ok((await r.events(`actor/applicationId eq '${app}'`)).every(e => e.actor.applicationId === app));
+  assert.deepEqual(await r.events("actor/userPrincipalName eq 'nobody@acme.example'"), []);
+  const categories = await r.get(`${DM}/auditEvents/getAuditCategories`);
+  assert.equal(categories.value.length, 16);
+  assert.ok((await r.get(`${DM}/auditEvents/getAuditActivityTypes(category='Enrollment')`)).value.includes('enroll ManagedDevice'));
+  for (const bad of ["category eq 7", 'nothing eq 1', "activityDateTime ge 'x'"]) await r.refused(400, 'GET', `${DM}/auditEvents?$filter=${q(bad)}`);
+  assert.equal((await r.get(`${DM}/auditEvents/${all[0].id}`)).id, all[0].id);
+  await r.refused(404, 'GET', `${DM}/auditEvents/01999999-9999-7999-8999-999999999999`);
+
+  const known = new Set((await r.events()).map(e => e.id)), seen = [];
+  let stop = false, made = 0;
+  const writer = (async () => { while (!stop) { await r.user(`during${engine}${made++}@acme.example`); } })();
+  for (let next = `${DM}/auditEvents?$top=5`; next;) { const page = await r.get(next); seen.push(...page.value); next = page['@odata.nextLink']; }
+  stop = true;
+  await writer;
+  assert.ok(made > 3, 'events were written meanwhile');
+  assert.equal(new Set(seen.map(e => e.id)).size, seen.length, 'none twice');
+  for (const id of known) assert.ok(seen.some(e => e.id === id), 'none missed');
+  for (let i = 1; i < seen.length; i++) assert.ok(seen[i - 1].activityDateTime >= seen[i].activityDateTime);
+});
+
+test('50 the members of an event are exactly Graph\'s, by version', async () => {
+  const r = await one();
+  await r.user('shape@acme.example');
+  const EVENT = ['activity', 'activityDateTime', 'activityOperationType', 'activityResult', 'activityType', 'actor', 'category', 'componentName', 'correlationId', 'displayName', 'id', 'resources'];
+  const ACTOR = ['applicationDisplayName', 'applicationId', 'ipAddress', 'servicePrincipalName', 'userId', 'userPermissions', 'userPrincipalName'], RESOURCE = ['displayName', 'modifiedProperties', 'resourceId'];
+  for (const [version, actor, resource] of [['v1.0', 'auditActorType', 'auditResourceType'], ['beta', 'type', 'type']]) {
+    const list = (await r.get(`/${version}/deviceManagement/auditEvents?$top=200`)).value;
+    for (const e of list) {
+      assert.deepEqual(Object.keys(e).sort(), EVENT);
+      const extra = version === 'beta' ? Object.keys(e.actor).filter(k => ['remoteTenantId', 'remoteUserId', 'userRoleScopeTags'].includes(k)) : [];
+      assert.deepEqual(Object.keys(e.actor).sort(), [...ACTOR, actor, ...extra].sort());
+      for (const x of e.resources) {
+        assert.deepEqual(Object.keys(x).sort(), [...RESOURCE, resource].sort());
+        for (const p of x.modifiedProperties) assert.deepEqual(Object.keys(p).sort(), ['displayName', 'newValue', 'oldValue']);
+      }
+      assert.match(e.activityDateTime, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?Z$/);
+      assert.match(e.activityOperationType, /^(Create|Delete|Patch|Action|SetReference|RemoveReference|Get|Search)$/);
+      assert.match(e.activityResult, /^(Success|Failure)$/);
+    }
+  }
+  const only = await r.get(`${DM}/auditEvents?$top=3&$select=id,activityType`);
+  for (const e of only.value) assert.deepEqual(Object.keys(e).sort(), ['activityType', 'id']);
+});
+
+testOnEngines('50 nobody changes an event: the database refuses, and tampering is found and named', async engine => {
+  const r = await Reeve.make({ engine });
+  for (let i = 0; i < 5; i++) await r.user(`tamper${i}@acme.example`);
+  await until('all is sequenced', () => /^(\[\{"n":0\}\]|0)\s*$/.test(r.sql('SELECT count(*) n FROM audit_pending')));
+  assert.equal(r.cli('audit', 'verify').code, 0);
+  const target = (await r.events("activityType eq 'create User'"))[2].id.replaceAll('-', '');
+  await r.stop();
+  const id = engine === 'sqlite' ? `x'${target}'` : `'\\x${target}'`;
+  const owner = text => (engine === 'sqlite' ? spawnSync('sqlite3', [path.join(r.dir, 'reeve.db'), text], { encoding: 'utf8' })
+    : spawnSync('psql', ['-v', 'ON_ERROR_STOP=1', '-h', process.env.REEVE_TEST_PG_HOST, '-U', 'postgres', '-qAtc', text, r.pg.name], { encoding: 'utf8' }));
+  const app = text => (engine === 'sqlite' ? owner(text) : spawnSync('psql', ['-v', 'ON_ERROR_STOP=1', '-qAtc', text, fs.readFileSync(path.join(r.dir, 'secrets/database'), 'utf8').trim()], { encoding: 'utf8' }));
+  for (const text of [`UPDATE audit_events SET result = 'x' WHERE event_id = ${id}`, `DELETE FROM audit_events WHERE event_id = ${id}`, 'DELETE FROM audit_events',
+    ...(engine === 'sqlite' ? [`INSERT OR REPLACE INTO audit_events SELECT * FROM audit_events WHERE event_id = ${id}`] : ['TRUNCATE audit_events'])]) {
+    const done = app(text);
+    assert.notEqual(done.status, 0, text);
+    assert.match(done.stderr, /never changed|kept until|never replaced|permission denied/, text);
+  }
+  await r.serve();
+  assert.equal(r.cli('audit', 'verify').code, 0, 'nothing was changed by what was refused');
+  await r.stop();
+
+  // whoever owns the file can drop the trigger: it is found, not refused
+  const index = Number(owner(`SELECT leaf_index FROM audit_leaves WHERE event_id = ${id}`).stdout);
+  const bytes = owner(engine === 'sqlite' ? `SELECT hex(bytes) FROM audit_events WHERE event_id = ${id}` : `SELECT encode(bytes, 'hex') FROM audit_events WHERE event_id = ${id}`).stdout.trim();
+  const changed = Buffer.from(bytes, 'hex');
+  changed[changed.indexOf('create User')] ^= 0x20;
+  const drop = engine === 'sqlite' ? 'DROP TRIGGER audit_events_no_update;' : '', as = engine === 'sqlite' ? `x'${changed.toString('hex')}'` : `'\\x${changed.toString('hex')}'`;
+  const done = owner(`${drop} UPDATE audit_events SET bytes = ${as} WHERE event_id = ${id}`);
+  assert.equal(done.status, 0, done.stderr);
+  await r.serve();
+  const verify = r.cli('audit', 'verify');
+  assert.notEqual(verify.code, 0, 'one changed bit is found');
+  assert.ok(verify.err.includes(`index ${index} `), `${verify.err} (index ${index})`);
+  await r.stop();
+
+  // a log that lost its end does not start
+  const back = engine === 'sqlite' ? `x'${bytes}'` : `'\\x${bytes}'`;
+  owner(`UPDATE audit_events SET bytes = ${back} WHERE event_id = ${id}`);
+  const tenant = engine === 'sqlite' ? `x'${r.tenant.replaceAll('-', '')}'` : `'\\x${r.tenant.replaceAll('-', '')}'`;
+  owner(`DELETE FROM audit_leaves WHERE tenant_id = ${tenant} AND leaf_index = (SELECT max(leaf_index) FROM audit_leaves WHERE tenant_id = ${tenant});
+         UPDATE audit_heads SET size = size - 1, signed_size = signed_size - 1 WHERE tenant_id = ${tenant}`);
+  await assert.rejects(r.serve());
+  assert.ok(r.exit.code > 0 && r.exit.code < 80, JSON.stringify(r.exit));
+  assert.match(r.log, /a head of \d+ was signed/);
+});

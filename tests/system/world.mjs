@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// One of everything in a tenant, and a request for every route.
+import { spawnSync } from 'node:child_process';
+import assert from 'node:assert/strict';
+import { REEVE, sanitizers, until } from './lib.mjs';
+
+export const DM = '/v1.0/deviceManagement';
+export const routes = () => JSON.parse(spawnSync(REEVE, ['routes', '--json'], { encoding: 'utf8', env: { ...process.env, ...sanitizers } }).stdout);
+
+// Bodies that are right but for the ids in them.
+export function bodyOf(route, w, mark = 'x') {
+  const key = `${route.method} ${route.path.replace('/{v}/', '/')}`;
+  const target = { target: { '@odata.type': '#microsoft.graph.groupAssignmentTarget', groupId: w.group } };
+  const bodies = {
+    'POST /users': { userPrincipalName: `new.${Math.random().toString(36).slice(2)}@acme.example`, displayName: 'New', mailNickname: 'new', accountEnabled: true },
+    'PATCH /users/{user}': { jobTitle: mark },
+    'POST /groups': { displayName: 'New group', mailEnabled: false, mailNickname: 'g', securityEnabled: true },
+    'PATCH /groups/{group}': { description: mark },
+    'POST /groups/{group}/members/$ref': { '@odata.id': `https://localhost/v1.0/directoryObjects/${w.user}` },
+    'POST /applications': { displayName: 'New app', roleDefinitionId: w.role },
+    'PATCH /applications/{application}': { displayName: mark },
+    'POST /applications/{application}/addPassword': { passwordCredential: { displayName: mark } },
+    'POST /applications/{application}/removePassword': { keyId: w.key },
+    'PUT /directory/subscriptions/{product}': { status: 'Enabled' },
+    'PATCH /deviceManagement/tenantSettings': { syncSeconds: 3600 },
+    'POST /installation/tenants': { displayName: 'New tenant' },
+    'PUT /installation/tenants/{tenant}/subscriptions/{product}': { status: 'Enabled' },
+    'PATCH /deviceManagement/managedDevices/{device}': { notes: mark },
+    'PATCH /users/{user}/managedDevices/{device}': { notes: mark },
+    'POST /deviceManagement/deviceConfigurations': { '@odata.type': '#microsoft.graph.linuxSettingsFileConfiguration', displayName: 'New', path: '/etc/new.conf', content: mark },
+    'PATCH /deviceManagement/deviceConfigurations/{item}': { description: mark },
+    'POST /deviceManagement/deviceConfigurations/{item}/assign': { assignments: [target] },
+    'POST /deviceAppManagement/mobileApps': { '@odata.type': '#microsoft.graph.linuxDebianApp', displayName: 'New', package: 'new-app' },
+    'PATCH /deviceAppManagement/mobileApps/{item}': { description: mark },
+    'POST /deviceAppManagement/mobileApps/{item}/assign': { mobileAppAssignments: [{ intent: 'required', ...target }] },
+    'POST /deviceManagement/termsAndConditions': { displayName: 'New', title: 'New', bodyText: 'New', acceptanceStatement: 'New' },
+    'PATCH /deviceManagement/termsAndConditions/{terms}': { description: mark },
+    'POST /deviceManagement/enrollmentTokens': { userId: w.user, ownerType: 'personal' },
+    'POST /users/{user}/exportPersonalData': {},
+  };
+  if (/certificateAuthority/.test(key)) return undefined;
+  if (bodies[key]) return bodies[key];
+  return route.method === 'POST' || route.method === 'PUT' || route.method === 'PATCH' ? {} : undefined;
+}
+
+// A route's path with these ids in it; {v} is `version`.
+export function fill(path, w, version = 'v1.0') {
+  return path.replace('{v}', version).replace(/\{([a-z]+)\}/g, (all, name) => {
+    if (name === 'item') return path.includes('mobileApps') ? w.app : w.configuration;
+    if (name === 'id') return w.deleted;
+    if (name === 'category') return "category='Other'";
+    assert.ok(w[name] !== undefined, `no ${name} for ${path}`);
+    return encodeURIComponent(w[name]);
+  });
+}
+
+// One of everything, with a marker in every property that can be written.
+export async function world(r, o, tenant, mark) {
+  let n = 0;
+  const marks = [], m = () => { marks.push(`${mark}-${String(++n).padStart(3, '0')}`); return marks.at(-1); };
+  const w = { tenant, marks, mark, product: m().toLowerCase() };
+  const person = { userPrincipalName: 'same.person@acme.example', displayName: 'Same Person', mailNickname: m(), accountEnabled: true, givenName: m(), surname: m(), mail: `${m()}@acme.example`, jobTitle: m(), department: m(),
+    companyName: m(), officeLocation: m(), employeeId: m(), mobilePhone: m(), businessPhones: [m()], streetAddress: m(), postalCode: m(), city: m(), state: m(), country: m(), preferredLanguage: 'de-CH' };
+  const u = await r.post('/v1.0/users', person, o);
+  w.user = u.id; w.upn = u.userPrincipalName; w.member = u.id;
+  w.deleted = (await r.user('same.deleted@acme.example', { city: m(), displayName: 'Same Deleted' }, o)).id;
+  await r.ok('DELETE', `/v1.0/users/${w.deleted}`, o);
+  const g = await r.post('/v1.0/groups', { displayName: 'Same Group', description: m(), mailEnabled: false, mailNickname: m(), securityEnabled: true }, o);
+  w.group = g.id;
+  await r.post(`/v1.0/groups/${g.id}/members/$ref`, { '@odata.id': `https://localhost/v1.0/directoryObjects/${u.id}` }, o);
+  w.role = (await r.all('/v1.0/roleManagement/directory/roleDefinitions', o)).find(x => x.displayName === 'Auditor').id;
+  w.application = (await r.post('/v1.0/applications', { displayName: m(), roleDefinitionId: w.role }, o)).id;
+  const secret = await r.post(`/v1.0/applications/${w.application}/addPassword`, { passwordCredential: { displayName: m() } }, o);
+  w.key = secret.keyId;
+  w.secret = secret.secretText;
+  await r.ok('PUT', `/v1.0/directory/subscriptions/${w.product}`, { body: { status: 'Enabled' }, ...o });
+  const c = await r.provide(g, { '@odata.type': '#microsoft.graph.linuxSettingsFileConfiguration', displayName: 'Same Settings', description: m(), path: '/etc/same.conf', content: m() }, o);
+  w.configuration = c.id;
+  const wifi = await r.provide(g, { '@odata.type': '#microsoft.graph.linuxWiFiConfiguration', displayName: 'Same Wi-Fi', ssid: m(), security: 'wpaPersonal', passphrase: `${m()} pass` }, o);
+  w.wifi = wifi.id;
+  const a = await r.provide(g, { '@odata.type': '#microsoft.graph.linuxDebianApp', displayName: 'Same App', description: m(), publisher: m(), package: 'same-app', dataPaths: [`/var/lib/${m()}`], files: [{ path: '/usr/bin/same', content: m(), mode: '0755' }] }, o);
+  w.app = a.id;
+  const t = await r.post(`${DM}/termsAndConditions`, { displayName: m(), description: m(), title: m(), bodyText: m(), acceptanceStatement: m() }, o);
+  w.terms = t.id;
+  w.enrolment = await r.enrollmentToken(w.upn, 'personal', {}, o);
+  w.token = w.enrolment.id;
+  await r.ok('PATCH', `${DM}/tenantSettings`, { body: { collectPackages: true, collectAddresses: true, collectDisks: true, syncSeconds: 7200 }, ...o });
+  // deviceName and serial number are the device's own words
+  w.tree = await r.device(w.upn, 'company', { name: m().toLowerCase(), serial: m(), token: o.token });
+  marks.push(w.tree.name);
+  w.tree.sync(); w.tree.sync();
+  w.device = w.tree.id;
+  await r.ok('PATCH', `${DM}/managedDevices/${w.device}`, { body: { notes: m(), managedDeviceName: m() }, ...o });
+  const x = await r.api('POST', `/v1.0/users/${w.user}/exportPersonalData`, { body: { storageLocation: `https://store.example/${m()}` }, ...o });
+  assert.equal(x.status, 202, x.text);
+  w.operation = x.json.id;
+  w.duty = (await r.all(`${DM}/erasureDuties`, o)).find(d => d.subjectId === w.deleted).id;
+  // a duty that has run, for its certificate
+  const gone = (await r.user('same.gone@acme.example', { city: m(), displayName: 'Same Gone' }, o)).id;
+  await r.ok('DELETE', `/v1.0/users/${gone}`, o);
+  await r.ok('DELETE', `/v1.0/directory/deletedItems/${gone}`, o);
+  const done = await until('a certificate', async () => (await r.all(`${DM}/erasureCertificates`, o))[0], { seconds: 60 });
+  w.certificate = done.id;
+  await until('the export', async () => (await r.get(`/v1.0/dataPolicyOperations/${w.operation}`, o)).status === 'complete', { seconds: 60 });
+  w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
+  return w;
+}
