@@ -168,6 +168,13 @@ static bool is_extra(const char *name, const char *const *extra)
 	return false;
 }
 
+/* "@odata.type", "members@odata.type": of no effect.  A binding would have one. */
+static bool is_annotation(const char *name)
+{
+	const char *at = strstr(name, "@odata.");
+	return at != NULL && strcmp(at, "@odata.bind") != 0;
+}
+
 static enum err check_required(struct parse *c, enum api_version v)
 {
 	for (size_t i = 0; c->mode == RECORD_CREATE && i < c->r->prop_count; i++) {
@@ -187,7 +194,7 @@ enum err record_parse(struct scope *s, const struct resource *r, const json_t *b
 	if (!json_is_object(body))
 		return scope_fail(s, ERR_BAD_REQUEST, "the body must be a JSON object");
 	json_object_foreach((json_t *)body, name, value) {
-		if (strstr(name, "@odata.") != NULL || is_extra(name, extra))
+		if (is_annotation(name) || is_extra(name, extra))
 			continue;
 		const struct property *p = resource_property(r, name, v);
 		if (p == NULL)

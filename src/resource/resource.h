@@ -114,8 +114,8 @@ struct record *record_new(struct arena *a, const struct resource *r);
 enum record_mode { RECORD_CREATE, RECORD_PATCH };
 /* Checks a request's body against the table.  ERR_BAD_REQUEST with a detail naming the property: unknown, wrong type,
  * not allowed in this mode, too long, missing though required, control characters, an enum's unknown member.
- * "@odata.*" annotations are accepted and ignored (the caller reads @odata.type itself).  Properties of `extra`
- * (NULL-terminated names, may be NULL) are left to the caller. */
+ * "@odata.*" annotations other than @odata.bind are accepted and ignored (the caller reads @odata.type itself).
+ * Properties of `extra` (NULL-terminated names, may be NULL) are left to the caller. */
 MUST_CHECK enum err record_parse(struct scope *s, const struct resource *r, const json_t *body, enum record_mode mode,
 				 enum api_version v, const char *const *extra, struct record **ret);
 

@@ -61,6 +61,7 @@ static void users_show_the_default_set(void **state)
 	list(&RES_USER, "$select=*");
 	assert_int_equal(json_object_size(json_array_get(json_object_get(fx.page, "value"), 0)), 11);
 	refused(&RES_USER, "$select=id,nothing", ERR_BAD_REQUEST, "names 'nothing'");
+	refused(&RES_USER, "$select=display", ERR_BAD_REQUEST, "names 'display'");
 	refused(&RES_USER, "$select=passwordProfile", ERR_BAD_REQUEST, "names 'passwordProfile'");
 	refused(&RES_USER, "$select=upn_key", ERR_BAD_REQUEST, "names 'upn_key'");
 }

@@ -3,6 +3,7 @@
  * Keyset paging: every row that stays is returned exactly once however rows come and go in between, in one order on
  * both engines, and a place belongs to its query.
  */
+#include "codec/base64.h"
 #include "fixture.h"
 
 enum { ROWS = 2500 };
@@ -135,6 +136,7 @@ static void nulls_have_a_place(void **state)
 	assert_string_equal(order_of("model%20desc,deviceName"), "adbce");
 	assert_string_equal(order_of("userDisplayName,deviceName%20desc"), "edcba"); /* all NULL */
 	assert_string_equal(order_of("id%20desc"), "edcab");
+	assert_string_equal(order_of("totalStorageSpaceInBytes,deviceName"), "abcde"); /* NULL counts as 0 */
 }
 
 static void links_keep_the_query(void **state)
@@ -226,6 +228,49 @@ static void tokens_belong_to_their_query(void **state)
 	foreign(&RES_MANAGED_DEVICE, "$top=1", "%25");
 }
 
+/* A token with other contents: what its array holds is replaced, the hash kept. */
+static const char *forged(const char *token, const char *rest)
+{
+	void *bytes;
+	size_t n;
+	assert_true(base64url_decode(fx.s.arena, token, strlen(token), &bytes, &n));
+	const char *text = arena_printf(fx.s.arena, "%.18s%s]", (const char *)bytes + 1, rest);
+	text = arena_printf(fx.s.arena, "[%s", text);
+	return base64url_encode(fx.s.arena, text, strlen(text));
+}
+
+#define SOME_ID "\"01020000-0000-7000-8000-000000000001\""
+
+static void tokens_are_checked(void **state)
+{
+	static const char *const bad[] = {
+		",5", ",5,null,null", ",5,\"a\"", ",5,\"a\",null", ",5,7," SOME_ID, ",5,\"a\",\"x\"",
+		",5,\"a\"," SOME_ID ",1", ",-5,\"a\"," SOME_ID, ",\"5\",\"a\"," SOME_ID, ",5,[]," SOME_ID};
+	static const char good[] = ",5,\"b\"," SOME_ID;
+	char token[1024];
+	add_ordered();
+	list(&RES_MANAGED_DEVICE, "$top=1&$orderby=deviceName");
+	snprintf(token, sizeof token, "%s", strstr(next_query(), "$skiptoken=") + strlen("$skiptoken="));
+	const char *query = arena_printf(fx.s.arena, "$orderby=deviceName&$skiptoken=%s", forged(token, good));
+	assert_string_equal(column(list(&RES_MANAGED_DEVICE, query), "deviceName"), "c,d,e");
+	query = arena_printf(fx.s.arena, "%s&$skip=2", query); /* the place wins */
+	assert_string_equal(column(list(&RES_MANAGED_DEVICE, query), "deviceName"), "c,d,e");
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		foreign(&RES_MANAGED_DEVICE, "$orderby=deviceName", forged(token, bad[i]));
+}
+
+/* Where the first page was not asked for a count. */
+static void a_later_page_counts_all(void **state)
+{
+	as_tenant(tenant_a);
+	add_user(1, "a@x", "A", false);
+	add_user(2, "b@x", "B", false);
+	add_user(3, "c@x", "C", false);
+	list(&RES_USER, "$top=2");
+	list(&RES_USER, arena_printf(fx.s.arena, "%s&$count=true", next_query()));
+	assert_int_equal(json_integer_value(json_object_get(fx.page, "@odata.count")), 3);
+}
+
 static void sizes(void **state)
 {
 	as_tenant(tenant_a);
@@ -283,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(by_key), TEST(by_name), TEST(by_name_down), TEST(both_ways), TEST(with_nulls), TEST(with_nulls_down),
 		TEST(with_defaults), TEST(by_person), TEST(nulls_have_a_place), TEST(links_keep_the_query), TEST(count_is_taken_once),
-		TEST(counts_agree), TEST(tokens_belong_to_their_query), TEST(sizes), TEST(longer_keys)};
+		TEST(counts_agree), TEST(tokens_belong_to_their_query), TEST(tokens_are_checked),
+		TEST(a_later_page_counts_all), TEST(sizes), TEST(longer_keys)};
 	return RUN(tests);
 }

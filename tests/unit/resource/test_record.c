@@ -40,7 +40,7 @@ static void creation(void **state)
 	     "\"Ann@example.org\", "
 	     "\"passwordProfile\": {\"password\": \"hunter2\"}, \"businessPhones\": [\"+1 2\"], \"userType\": \"GUEST\", "
 	     "\"city\": null, "
-	     "\"@odata.type\": \"#microsoft.graph.user\", \"manager@odata.bind\": \"x\", \"mine\": 5}");
+	     "\"@odata.type\": \"#microsoft.graph.user\", \"manager@odata.type\": \"x\", \"mine\": 5}");
 	assert_string_equal(record_text(fx.s.arena, rec, "displayName"), "Ann");
 	assert_string_equal(record_text(fx.s.arena, rec, "userType"), "Guest");
 	assert_string_equal(record_text(fx.s.arena, rec, "businessPhones"), "[\"+1 2\"]");
@@ -70,6 +70,8 @@ static void creation_is_checked(void **state)
 	bad(&RES_GROUP, RECORD_CREATE, "{\"displayName\": \"G\", \"mailEnabled\": true}", "'mailEnabled' can only be false");
 	bad(&RES_GROUP, RECORD_CREATE, "{\"displayName\": \"G\", \"what\": 1}", "group has no property 'what'");
 	bad(&RES_GROUP, RECORD_CREATE, "{\"displayname\": \"G\"}", "group has no property 'displayname'");
+	bad(&RES_GROUP, RECORD_CREATE, "{\"displayName\": \"G\", \"members@odata.bind\": []}",
+	    "group has no property 'members@odata.bind'");
 	bad(&RES_USER, RECORD_CREATE, "{\"accountEnabled\": \"true\"}", "'accountEnabled' must be true or false");
 	bad(&RES_USER, RECORD_CREATE, "{\"userType\": \"Robot\"}", "'userType' must be one of Member|Guest");
 	bad(&RES_USER, RECORD_CREATE, "{\"businessPhones\": \"5\"}", "'businessPhones' must be an array or an object");
