@@ -62,8 +62,7 @@ enum err checkin_send(struct agent *a, const struct device *d, struct last_sync 
 	json_t *answer = NULL;
 	enum err e = ask(a, d, last, hash, ret_inventory, &answer);
 	if (e == ERR_BAD_REQUEST && answer == NULL && *ret_inventory && wants_more(last->collect)) {
-		/* the tenant may have turned off since what we were asked for then; the server refuses what it does not
-		 * want */
+		/* the tenant has turned off what it asked for then, and the server refuses what it does not want */
 		agent_forgive(a);
 		last->collect = (struct collect){0};
 		TRY(last_sync_save(a, last));

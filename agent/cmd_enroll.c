@@ -61,7 +61,7 @@ static void write_device(struct agent *a, struct json_writer *w)
 	jw_object(w);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (rows[i].value != NULL)
-			jw_kstring(w, rows[i].key, rows[i].value);
+			jw_kstring(w, rows[i].key, channel_clean(a, rows[i].value));
 	jw_end_object(w);
 }
 

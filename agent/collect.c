@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "channel.h"
 #include "crypto/digest.h"
 
 /* Free space changes all the time; only a change of this size makes the inventory worth sending again. */
@@ -21,12 +22,15 @@ void collect_facts(struct agent *a, struct facts *f)
 		collectors[i](a, f);
 	if (a->device_name != NULL)
 		f->device_name = a->device_name;
+	if (f->device_name == NULL)
+		f->device_name = "(unnamed)"; /* the only thing that the server insists on */
 }
 
-static void known(struct json_writer *w, const char *key, const char *value)
+/* Firmware says what it likes; the server takes no control characters. */
+static void known(struct agent *a, struct json_writer *w, const char *key, const char *value)
 {
 	if (value != NULL)
-		jw_kstring(w, key, value);
+		jw_kstring(w, key, channel_clean(a, value));
 }
 
 static void known_int(struct json_writer *w, const char *key, int64_t value)
@@ -35,19 +39,19 @@ static void known_int(struct json_writer *w, const char *key, int64_t value)
 		jw_kint(w, key, value);
 }
 
-static void write_facts(struct json_writer *w, const struct facts *f)
+static void write_facts(struct agent *a, struct json_writer *w, const struct facts *f)
 {
-	known(w, "deviceName", f->device_name);
-	known(w, "manufacturer", f->manufacturer);
-	known(w, "model", f->model);
-	known(w, "serialNumber", f->serial);
-	known(w, "chassisType", f->chassis);
-	known(w, "osName", f->os_name);
-	known(w, "osVersion", f->os_version);
-	known(w, "osBuild", f->os_build);
-	known(w, "kernel", f->kernel);
-	known(w, "architecture", f->architecture);
-	known(w, "processor", f->processor);
+	known(a, w, "deviceName", f->device_name);
+	known(a, w, "manufacturer", f->manufacturer);
+	known(a, w, "model", f->model);
+	known(a, w, "serialNumber", f->serial);
+	known(a, w, "chassisType", f->chassis);
+	known(a, w, "osName", f->os_name);
+	known(a, w, "osVersion", f->os_version);
+	known(a, w, "osBuild", f->os_build);
+	known(a, w, "kernel", f->kernel);
+	known(a, w, "architecture", f->architecture);
+	known(a, w, "processor", f->processor);
 	known_int(w, "processorCount", f->processor_count);
 	known_int(w, "physicalMemoryBytes", f->memory_bytes);
 	known_int(w, "totalStorageBytes", f->storage_bytes);
@@ -63,7 +67,7 @@ void collect_inventory(struct agent *a, struct collect ask, bool company, struct
 	struct json_writer inner;
 	jw_init(&inner, &body);
 	jw_object(&inner);
-	write_facts(&inner, &f);
+	write_facts(a, &inner, &f);
 	if (ask.disks)
 		collect_disks(a, &inner);
 	collect_interfaces(a, ask.addresses, &inner);

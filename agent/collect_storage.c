@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 
+#include "base/limits.h"
+#include "channel.h"
 #include "collect.h"
 #include "fs.h"
 
@@ -166,14 +168,16 @@ void collect_disks(struct agent *a, struct json_writer *w)
 {
 	jw_key(w, "disks");
 	jw_array(w);
-	for (char **name = fs_names(a, "sys/block"); *name != NULL; name++) {
+	unsigned n = 0;
+	for (char **name = fs_names(a, "sys/block"); *name != NULL && n < LIMIT_INTERFACES_PER_DEVICE; name++) {
 		if (!is_disk(a, *name))
 			continue;
+		n++;
 		const char *model = fs_line(a, arena_printf(a->scope->arena, "sys/block/%s/device/model", *name));
 		jw_object(w);
 		jw_kstring(w, "name", *name);
 		if (model != NULL)
-			jw_kstring(w, "model", model);
+			jw_kstring(w, "model", channel_clean(a, model));
 		jw_kint(w, "sizeBytes", disk_bytes(a, *name));
 		jw_end_object(w);
 	}

@@ -10,71 +10,59 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "fs.h"
 
-/* Settings, certificates and the files of an app may be below these and nowhere else. */
-static const char *const file_roots[] = {"etc", "opt", "srv", "usr", "var/lib", "var/opt", NULL};
+/* Settings, certificates, the files of an app and its data are below these and nowhere else. */
+static const char *const roots[] = {"etc", "opt", "srv", "usr", "var", NULL};
 
-/* An absolute data path must be strictly below one of these.  What is directly in them belongs to one package each. */
-static const char *const data_roots[] = {"etc",     "opt",     "srv",     "usr/local/share", "var/cache",
-					 "var/lib", "var/log", "var/opt", "var/spool",       NULL};
+/* At or below these nothing is written or removed: accounts, how people sign in, how the machine starts, the package
+ * manager's records, people's mail and jobs, and the agent itself, which the organisation could otherwise use to switch
+ * wipe on or to forge what was provisioned.  A trailing '*' means every name that begins so. */
+static const char *const forbidden[] = {
+	"etc/passwd*",     "etc/shadow*",       "etc/group",     "etc/group-",           "etc/gshadow*",
+	"etc/subuid*",     "etc/subgid*",       "etc/sudoers*",  "etc/pam.d",            "etc/security",
+	"etc/ssh",         "etc/fstab",         "etc/crypttab",  "etc/ld.so*",           "etc/reeve-agent*",
+	"var/home",        "var/lib/dpkg",      "var/lib/apt",   "var/lib/reeve-agent",  "var/lib/reeve-reinstall",
+	"var/mail",        "var/spool/mail",    "var/spool/cron", "usr/bin/reeve-agent", "usr/sbin/reeve-agent",
+	"usr/lib/reeve-agent", "usr/local/bin/reeve-agent", NULL};
 
-/* Shared by the whole system: they may hold data of the app, they may not be its data. */
-static const char *const shared_dirs[] = {"etc/apt",
-					  "etc/cron.d",
-					  "etc/default",
-					  "etc/init.d",
-					  "etc/pam.d",
-					  "etc/ssh",
-					  "etc/ssl",
-					  "etc/systemd",
-					  "etc/NetworkManager",
-					  "var/lib/apt",
-					  "var/lib/dpkg",
-					  "var/lib/docker",
-					  "var/lib/systemd",
-					  "var/log/journal",
-					  "var/spool/cron",
-					  "var/spool/mail",
-					  "var/lib/postgresql",
-					  "var/lib/mysql",
-					  NULL};
+/* Directories that belong to many.  What is below them may be an app's data, they themselves never are. */
+static const char *const shared[] = {
+	"etc", "opt", "srv", "usr", "var", "usr/bin", "usr/sbin", "usr/lib", "usr/lib32", "usr/lib64", "usr/libexec",
+	"usr/share", "usr/include", "usr/src", "usr/games", "usr/local", "usr/local/bin", "usr/local/sbin",
+	"usr/local/lib", "usr/local/share", "usr/local/etc", "usr/share/applications", "usr/share/doc", "usr/share/man",
+	"usr/share/icons", "usr/share/fonts", "usr/share/ca-certificates", "usr/local/share/ca-certificates",
+	"usr/lib/systemd", "usr/lib/systemd/system", "etc/systemd", "etc/systemd/system", "etc/default", "etc/init.d",
+	"etc/cron.d", "etc/cron.daily", "etc/apt", "etc/ssl", "etc/ssl/certs", "etc/network", "etc/NetworkManager",
+	"etc/NetworkManager/system-connections", "etc/xdg", "etc/reeve", "etc/reeve/email", "etc/profile.d", "var/lib",
+	"var/log", "var/log/journal", "var/cache", "var/spool", "var/tmp", "var/opt", "var/local", "var/backups",
+	"var/www", "var/run", "var/lock", "var/lib/systemd", "var/lib/NetworkManager", "var/lib/AccountsService",
+	"var/lib/docker", "var/lib/postgresql", "var/lib/mysql", NULL};
 
-/* In a home directory: places that hold many programs' data, or only a person's. */
-static const char *const home_shared[] = {".config",
-					  ".local",
-					  ".local/share",
-					  ".local/state",
-					  ".local/bin",
-					  ".cache",
-					  ".var",
-					  ".var/app",
-					  ".ssh",
-					  ".gnupg",
-					  ".mozilla",
-					  ".thunderbird",
-					  "Documents",
-					  "Desktop",
-					  "Downloads",
-					  "Pictures",
-					  "Music",
-					  "Videos",
-					  "Public",
-					  "Templates",
-					  ".bash_history",
-					  ".bashrc",
-					  ".profile",
-					  ".config/google-chrome",
-					  ".config/chromium",
-					  ".local/share/keyrings",
-					  ".password-store",
-					  NULL};
+/* The same in a home directory. */
+static const char *const home_shared[] = {".config", ".cache", ".local", ".local/share", ".local/state", ".local/bin",
+					  ".local/lib", ".var", ".var/app", NULL};
+static const char *const home_forbidden[] = {
+	".ssh", ".gnupg", ".mozilla", ".thunderbird", ".password-store", ".local/share/keyrings", ".pki", ".bash*",
+	".zsh*", ".profile", ".config/google-chrome", ".config/chromium", NULL};
 
 static bool in_list(const char *const *list, const char *rel)
 {
 	for (; *list != NULL; list++)
 		if (strcmp(*list, rel) == 0)
 			return true;
+	return false;
+}
+
+/* At or below an entry of the list. */
+static bool under_list(const char *const *list, const char *rel)
+{
+	for (; *list != NULL; list++) {
+		size_t n = strlen(*list);
+		if ((*list)[n - 1] == '*' ? strncmp(rel, *list, n - 1) == 0 : path_is_below(rel, *list))
+			return true;
+	}
 	return false;
 }
 
@@ -95,7 +83,7 @@ static const char *fault(const char *rel)
 {
 	if (*rel == '\0')
 		return "is empty";
-	if (strlen(rel) >= PATH_MAX - 256)
+	if (strlen(rel) >= LIMIT_TEXT_BYTES) /* the server is told where an item is */
 		return "is too long";
 	for (const char *p = rel; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
@@ -137,34 +125,17 @@ enum err path_check(struct scope *s, const char *given, const char **ret_rel)
 	return OK;
 }
 
-/* The agent's own files: an organisation that could write them could switch wipe on, or forge what was provisioned. */
-static bool is_own(const char *rel, const char *state_rel)
-{
-	return path_is_below(rel, AGENT_CONFIG_REL) || path_is_below(rel, "usr/lib/reeve-agent") ||
-	       path_is_below(rel, AGENT_STATE_REL) || path_is_below(rel, "usr/bin/reeve-agent") ||
-	       path_is_below(rel, "usr/sbin/reeve-agent") || strstr(rel, "reeve-agent.service") != NULL ||
-	       (state_rel != NULL && path_is_below(rel, state_rel));
-}
-
 enum err path_allow_file(struct scope *s, const char *rel, const char *state_rel)
 {
-	if (is_own(rel, state_rel))
-		return scope_fail(s, ERR_FORBIDDEN, "the path /%s is the agent's own", rel);
-	for (int i = 0; file_roots[i] != NULL; i++)
-		if (path_is_below(rel, file_roots[i]) && strcmp(rel, file_roots[i]) != 0)
+	if (under_list(forbidden, rel) || strstr(rel, "reeve-agent.service") != NULL ||
+	    (state_rel != NULL && path_is_below(rel, state_rel)))
+		return scope_fail(s, ERR_FORBIDDEN, "the path /%s is not the organisation's to change", rel);
+	if (in_list(shared, rel))
+		return scope_fail(s, ERR_FORBIDDEN, "the path /%s is a directory of the system", rel);
+	for (int i = 0; roots[i] != NULL; i++)
+		if (path_is_below(rel, roots[i]))
 			return OK;
 	return scope_fail(s, ERR_FORBIDDEN, "the path /%s is not where an organisation may put files", rel);
-}
-
-static enum err allow_home_data(struct scope *s, const char *rel)
-{
-	if (in_list(home_shared, rel))
-		return scope_fail(s, ERR_FORBIDDEN, "the data path ~/%s is not one app's own", rel);
-	static const char *const never[] = {".ssh", ".gnupg", ".password-store", ".local/share/keyrings", NULL};
-	for (int i = 0; never[i] != NULL; i++)
-		if (path_is_below(rel, never[i]))
-			return scope_fail(s, ERR_FORBIDDEN, "the data path ~/%s is the person's own", rel);
-	return OK;
 }
 
 enum err path_allow_data(struct scope *s, const char *given, const char *state_rel, const char **ret_rel,
@@ -173,12 +144,11 @@ enum err path_allow_data(struct scope *s, const char *given, const char *state_r
 	*ret_home = given != NULL && given[0] == '~';
 	TRY(path_check(s, *ret_home ? given + 1 : given, ret_rel));
 	const char *rel = *ret_rel;
-	if (*ret_home)
-		return allow_home_data(s, rel);
-	if (is_own(rel, state_rel) || in_list(shared_dirs, rel) || in_list(data_roots, rel))
-		return scope_fail(s, ERR_FORBIDDEN, "the data path /%s is not one app's own", rel);
-	for (int i = 0; data_roots[i] != NULL; i++)
-		if (path_is_below(rel, data_roots[i]))
-			return OK;
-	return scope_fail(s, ERR_FORBIDDEN, "the data path /%s is not where an app's data may be", rel);
+	if (!*ret_home)
+		return path_allow_file(s, rel, state_rel);
+	if (rel[0] != '.' || in_list(home_shared, rel))
+		return scope_fail(s, ERR_FORBIDDEN, "the data path ~/%s is not one app's own", rel);
+	if (under_list(home_forbidden, rel))
+		return scope_fail(s, ERR_FORBIDDEN, "the data path ~/%s is the person's own", rel);
+	return OK;
 }

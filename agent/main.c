@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/limits.h"
-#include "channel.h"
 #include "cmd.h"
 
 /* A package list is tens of megabytes at the worst; the arena only ever grows to what is used. */
@@ -42,12 +41,6 @@ static int help(void)
 	printf("every subcommand\n");
 	options_help(TAKES_PLACE);
 	return 0;
-}
-
-int complain(struct agent *a, enum err e)
-{
-	fprintf(stderr, "reeve-agent: %s\n", channel_clean(a, scope_detail(a->scope, e)));
-	return err_exit_code(e);
 }
 
 static int run_command(const struct command *c, int argc, char **argv)

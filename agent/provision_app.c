@@ -16,9 +16,9 @@ static bool good_package(const char *name)
 {
 	if (!islower((unsigned char)name[0]) && !isdigit((unsigned char)name[0]))
 		return false;
-	return strlen(name) >= 2 && strlen(name) < 128 &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+.-") == strlen(name) &&
-	       name[strlen(name) - 1] != '-' && name[strlen(name) - 1] != '+'; /* apt's "remove" and "install" signs */
+	size_t n = strlen(name);
+	return n >= 2 && n < 128 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789+.-") == n &&
+	       name[n - 1] != '-'; /* apt's sign for "remove" */
 }
 
 static bool good_version(const char *v)

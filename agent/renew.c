@@ -46,8 +46,8 @@ static enum err replace(struct agent *a, const struct device *d, const char *key
 	const char *cert = json_string_value(json_object_get(answer, "certificate"));
 	const char *ca = json_string_value(json_object_get(answer, "ca"));
 	TRY(renew_check(a, cert, ca, key));
-	TRY(state_write(a, "ca.pem", ca,
-			strlen(ca))); /* first: with the old pair the new set still reaches the server */
+	/* the CA set first: with the old pair the new set still reaches the server */
+	TRY(state_write(a, "ca.pem", ca, strlen(ca)));
 	TRY(state_write(a, "next-cert.pem", cert, strlen(cert)));
 	return state_credentials(a);
 }

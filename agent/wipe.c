@@ -2,9 +2,9 @@
  *
  * Wipe: which way, and the refusal where nobody enabled it.
  *
- * A tree is brought back to its factory manifest.  A real machine is wiped only by the hook that its owner chose at
- * installation; the default is to refuse.  A tree never runs a shipped hook (it would destroy the machine that holds
- * the tree): only a command that its configuration names.
+ * A personal device is never wiped, whoever asks.  A tree is brought back to its factory manifest.  A real machine is
+ * wiped only by the hook that its owner chose at installation; the default is to refuse.  A tree never runs a shipped
+ * hook (it would destroy the machine that holds the tree): only a command that its configuration names.
  */
 #include <string.h>
 
@@ -43,6 +43,10 @@ static void settle(struct agent *a, struct action *act, const char *state, const
 enum err wipe_device(struct agent *a, const struct device *d, struct action *act)
 {
 	struct config c;
+	if (!d->company) { /* whatever the server says */
+		settle(a, act, "notSupported", "a personal device is not wiped");
+		return OK;
+	}
 	if (!d->provisioning) {
 		settle(a, act, "notSupported", "this machine was enrolled for inventory only");
 		return OK;

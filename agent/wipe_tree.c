@@ -163,7 +163,7 @@ static enum err prune(struct factory *f, int dir_fd, const char *rel)
 static int put_file(const struct factory *f, const struct entry *e)
 {
 	struct stat st;
-	if (file_is(f->a->root_fd, e, &st) && (st.st_mode & 07777) == e->mode && st.st_nlink == 1)
+	if (file_is(f->a->root_fd, e, &st) && (st.st_mode & 07777) == e->mode)
 		return 0;
 	auto_buf bytes;
 	buf_init(&bytes, FS_FILE_MAX);

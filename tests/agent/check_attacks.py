@@ -10,9 +10,10 @@ from harness import Failed, Tree, compare, every_kind, personal, same, server, s
 
 OUTSIDE = ["/../outside", "/etc/../../outside", "/etc/./x", "etc/x", "", "/", "//etc/x", "/etc//x", "/etc/x/", "/etc/x\n", "/etc/\x01x",
            "/home/alice/x", "/home/alice/.bashrc", "/root/x", "/tmp/x", "/dev/x", "/proc/x", "/sys/x", "/boot/x", "/bin/sh", "/x", "/etc",
-           "/var/x", "/var/spool/x", "/etc/reeve-agent.conf", "/var/lib/reeve-agent/key.pem", "/usr/lib/reeve-agent/wipe-luks.sh",
-           "/etc/systemd/system/reeve-agent.service.d/x.conf", "/etc/" + "x" * 300, "/etc" + "/x" * 3000]
-DATA = ["/", "/var", "/var/lib", "/etc", "/home", "/home/alice", "/root", "/usr", "/opt", "~", "~/", "~/.config", "~/.local/share", "~/Documents",
+           "/etc/passwd", "/etc/shadow-", "/etc/sudoers.d/x", "/etc/pam.d/sshd", "/etc/ld.so.preload", "/var/spool/cron/crontabs/root",
+           "/var/mail/alice", "/var/lib/dpkg/status", "/var/home/alice/x", "/usr/bin", "/var/lib", "/etc/reeve-agent.conf", "/var/lib/reeve-agent/key.pem", "/usr/lib/reeve-agent/wipe-luks.sh",
+           "/etc/systemd/system/reeve-agent.service.d/x.conf", "/etc/" + "x" * 300, "/etc" + "/x" * 600]
+DATA = ["/", "/var", "/var/lib", "/etc", "/home", "/home/alice", "/root", "/usr", "/opt", "~", "~/", "~/.config", "~/.local/share", "~/Documents", "~/Documents/acme", "~/.bashrc", "~/.mozilla/firefox",
         "~/.ssh", "~/.ssh/keys", "~/../bob", "~alice/x", "/var/lib/../lib", "/var/lib/dpkg", "/var/lib/reeve-agent",
         "/var/lib/reeve-agent/items", "/usr/bin", "relative", 7]
 

@@ -41,9 +41,11 @@ def another_server_is_not_trusted():
     fresh = Tree(srv, enrol=False)
     done = fresh.agent("enroll", "--url", srv.url, "--ca", other.ca.cert, "--token", srv.token("personal"), "--accept-terms", check=69)
     has(done.stderr, "not the server")
-    config = (t.state / "device.json").read_text()
-    (t.state / "device.json").write_text(config.replace(other.url, srv.url.replace("127.0.0.1", "127.0.0.2")))
-    t.sync(check=69)  # the right CA, another name
+    again = Tree(srv)
+    srv.rename("DNS:elsewhere.example,IP:127.0.0.2")
+    has(again.sync(check=69).stderr, "not the server", "the right CA, another name")
+    srv.rename("IP:127.0.0.1")
+    again.sync()
 
 
 @test
@@ -89,6 +91,9 @@ def answers_that_make_no_sense_change_nothing():
 def an_answer_without_end_is_cut():
     srv = server()
     t = Tree(srv)
+    srv.fail["/linux/checkin"] = [b'{"x":"' + b"a" * (9 << 20) + b'"}']
+    has(t.sync(check=65).stderr, "larger than 8 MiB")
+    srv.say_length = False  # and where it does not say so beforehand
     srv.fail["/linux/checkin"] = [b'{"x":"' + b"a" * (9 << 20) + b'"}']
     has(t.sync(check=65).stderr, "larger than 8 MiB")
     compare(t.now(), t.before, "the tree")

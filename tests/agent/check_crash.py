@@ -163,7 +163,7 @@ def killed_while_leaving():
 @test
 def killed_while_wiping():
     srv = server()
-    t = Tree(srv)
+    t = Tree(srv, "company")
     every_kind(t.device, srv)
     t.sync()
     check_wipe.devastate(t)

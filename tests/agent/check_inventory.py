@@ -95,8 +95,25 @@ def a_machine_that_says_little_makes_nothing_up():
     srv = server()
     t = Tree(srv, prepare=prepare)
     t.sync()
-    same(set(t.device.inventory), {"chassisType", "encrypted", "networkInterfaces", "freeStorageBytes", "totalStorageBytes"})
+    same(t.device.inventory["deviceName"], "(unnamed)")
+    same(set(t.device.inventory), {"deviceName", "chassisType", "encrypted", "networkInterfaces", "freeStorageBytes", "totalStorageBytes"})
     same((t.device.inventory["networkInterfaces"], t.device.inventory["encrypted"]), ([], False))
+
+
+@test
+def firmware_may_say_anything():
+    def prepare(root):
+        for name, text in (("product_name", b"Work\x1b[31mbook\x01\xff\xfe"), ("sys_vendor", b"x" * 3000), ("product_serial", b"\x00\x01")):
+            p = root / "sys/class/dmi/id" / name
+            p.unlink()
+            p.write_bytes(text + b"\n")
+        (root / "etc/os-release").write_bytes(b'NAME="De\tbian\x7f"\nVERSION_ID=\xc3\n')
+
+    srv = server()
+    t = Tree(srv, prepare=prepare)
+    t.sync()
+    true(t.device.inventory["model"].startswith("Work [31mbook"), t.device.inventory["model"])
+    same(t.device.inventory["osName"], "De bian ")
 
 
 @test
@@ -176,6 +193,17 @@ def the_owner_can_look():
         both.pop("freeStorageBytes")
     same(printed, sent, "what is printed is what is sent")
     same(len(srv.requests), before, "printing sends nothing")
+
+
+@test
+def the_person_is_told_what_the_documentation_says():
+    """The server's own lists (collects.def) are in the page, word for word."""
+    root = harness.HERE.parent.parent
+    page = (root / "docs/operating/agent.md").read_text()
+    texts = re.findall(r'^(?:COLLECTS\(\w+, |NEVER\()"([^"]+)"\)', (root / "src/devices/collects.def").read_text(), re.M)
+    true(len(texts) > 10, "collects.def was not read")
+    for text in texts:
+        has(page, f"- {text}\n", "docs/operating/agent.md")
 
 
 @test

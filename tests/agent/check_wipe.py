@@ -40,7 +40,7 @@ def devastate(t):
 @test
 def wipe_brings_back_the_factory_state():
     srv = server()
-    t = Tree(srv)
+    t = Tree(srv, "company")
     every_kind(t.device, srv)
     t.sync()
     devastate(t)
@@ -76,7 +76,7 @@ def the_key_stays_until_the_wipe_is_reported():
 def a_damaged_factory_destroys_nothing():
     for damage in ("content", "manifest", "missing", "escape"):
         srv = server()
-        t = Tree(srv)
+        t = Tree(srv, "company")
         place = Path(f"{t.root}.factory")
         if damage == "content":
             (place / "content/etc/passwd").write_text("damaged")
@@ -94,9 +94,21 @@ def a_damaged_factory_destroys_nothing():
 
 
 @test
+def a_personal_device_is_never_wiped():
+    """Whatever the server says."""
+    for conf in ("", "wipe = luks\nwipeCommand = HOOK\n"):
+        srv = server()
+        t = Tree(srv, "personal", prepare=lambda root: conf and write(root / "etc/reeve-agent.conf", conf))
+        wipe = t.device.act("wipe")
+        same(t.sync()["enrolled"], True)
+        same(t.device.results[wipe]["state"], "notSupported")
+        compare(t.now(), t.before, "after the refused wipe")
+
+
+@test
 def without_a_factory_wipe_is_not_supported():
     srv = server()
-    t = Tree(srv)
+    t = Tree(srv, "company")
     Path(f"{t.root}.factory").rename(t.base / "away")
     wipe = t.device.act("wipe")
     t.sync()
@@ -106,7 +118,7 @@ def without_a_factory_wipe_is_not_supported():
 
 def with_config(text, mode=0o644):
     srv = server()
-    t = Tree(srv, prepare=lambda root: write(root / "etc/reeve-agent.conf", text.replace("HOOK", str(root.parent / "hook")), mode))
+    t = Tree(srv, "company", prepare=lambda root: write(root / "etc/reeve-agent.conf", text.replace("HOOK", str(root.parent / "hook")), mode))
     write(t.base / "hook", f"""#!/bin/sh
 echo "$1 $REEVE_WIPE_CONFIRM $REEVE_WIPE_METHOD $REEVE_WIPE_ACTION HOME=$HOME" >>{t.base}/called
 [ ! -e {t.base}/refuse-$1 ] || {{ echo first; echo "because of this"; exit 3; }}
@@ -164,7 +176,7 @@ def a_configuration_that_others_may_write_is_refused():
 @test
 def config_can_be_given():
     srv = server()
-    t = Tree(srv)
+    t = Tree(srv, "company")
     write(t.base / "conf", "wipe = off\n")
     wipe = t.device.act("wipe")
     t.agent("sync", "--config", t.base / "conf", check=0)

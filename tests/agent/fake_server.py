@@ -34,16 +34,19 @@ class Authority:
         self.key, self.cert = where / f"{name}.key", where / f"{name}.pem"
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", 30, "-subj", f"/CN={name}",
                 "-keyout", self.key, "-out", self.cert)
+        self.extra = where / f"{name}-client.ext"
+        self.extra.write_text("extendedKeyUsage=clientAuth\n")
+        self.make_server(where, name)
+
+    def make_server(self, where, name, names="DNS:localhost,IP:127.0.0.1"):
         self.server_key, self.server_cert = where / f"{name}-server.key", where / f"{name}-server.pem"
         csr = where / f"{name}-server.csr"
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost", "-keyout",
                 self.server_key, "-out", csr)
         extra = where / f"{name}.ext"
-        extra.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\n")
+        extra.write_text(f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
         openssl("x509", "-req", "-in", csr, "-CA", self.cert, "-CAkey", self.key, "-days", 30, "-extfile", extra, "-out",
                 self.server_cert)
-        self.extra = where / f"{name}-client.ext"
-        self.extra.write_text("extendedKeyUsage=clientAuth\n")
 
     def sign(self, csr, device):
         return openssl("x509", "-req", "-CA", self.cert, "-CAkey", self.key, "-days", 30, "-set_serial", uuid.uuid4().int >> 1,
@@ -108,6 +111,7 @@ class FakeServer:
         self.terms = []
         self.fail = {}              # path -> list of (status, message) to answer instead, "drop" (after the work), or bytes (raw answer)
         self.headers = {}
+        self.say_length = True
         self.lock = threading.RLock()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -122,6 +126,11 @@ class FakeServer:
         self.context.load_cert_chain(self.ca.server_cert, self.ca.server_key)
         for authority in self.ca_set:
             self.context.load_verify_locations(authority.cert)
+
+    def rename(self, names):
+        """The same CA, but its server has another name."""
+        self.ca.make_server(self.where, "renamed", names)
+        self.context.load_cert_chain(self.ca.server_cert, self.ca.server_key)
 
     def roll_ca(self):
         """A new CA signs from now on; both are trusted; the server's own certificate is still the old one's."""
@@ -187,6 +196,8 @@ class FakeServer:
     def take_items(self, device, items):
         for item in items:
             only(item, ITEM_KEYS, "item")
+            if len(item.get("identifier", "")) > 1024 or len(item.get("error", "")) > 1024:
+                raise Refused(400, "BadRequest", "items: a text is too long")
             if item["state"] not in ("installed", "failed", "removed"):
                 raise Refused(400, "BadRequest", "no such state")
             device.reported[item["id"]] = item
@@ -195,6 +206,11 @@ class FakeServer:
     def take_inventory(self, device, inventory):
         asked = {k for k in ("packages", "disks") if device.collect[k]}
         only(inventory, INVENTORY_KEYS | asked, "inventory")
+        if not inventory.get("deviceName"):
+            raise Refused(400, "BadRequest", "inventory/deviceName is required")
+        for text in filter(lambda v: isinstance(v, str), inventory.values()):
+            if len(text) > 1024 or any(ord(c) < 32 or ord(c) == 127 for c in text):
+                raise Refused(400, "BadRequest", "inventory: a text is too long or has control characters")
         for interface in inventory["networkInterfaces"]:
             only(interface, {"name", "mac", "kind"} | ({"addresses"} if device.collect["addresses"] else set()), "interface")
         device.inventory = inventory
@@ -279,7 +295,10 @@ class FakeServer:
                 self.send_response(status)
                 for key, value in server.headers.items():
                     self.send_header(key, value)
-                self.send_header("Content-Length", str(len(body)))
+                if server.say_length:
+                    self.send_header("Content-Length", str(len(body)))
+                else:
+                    self.close_connection = True
                 self.end_headers()
                 self.wfile.write(body)
 

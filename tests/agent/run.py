@@ -25,6 +25,7 @@ def main():
     import check_enrol  # noqa: F401
     import check_inventory  # noqa: F401
     import check_provision  # noqa: F401
+    import check_real  # noqa: F401
     import check_wipe  # noqa: F401
     try:
         passed, failed = harness.run_all(sys.argv[2:])

@@ -31,34 +31,13 @@ static void paths_are_checked(void **state)
 static void files_only_where_they_may_be(void **state)
 {
 	struct scope *s = &((struct place *)*state)->scope;
-	static const char *const good[] = {"etc/x",     "etc/a/b",   "opt/x",     "srv/x",
-					   "usr/bin/x", "var/lib/x", "var/opt/x", "etc/reeve-agent.conf.d",
-					   NULL};
-	static const char *const bad[] = {"etc",
-					  "usr",
-					  "var/lib",
-					  "home/a/x",
-					  "root/x",
-					  "homes/x",
-					  "etcx/y",
-					  "var/x",
-					  "var/libx/y",
-					  "tmp/x",
-					  "proc/x",
-					  "dev/x",
-					  "boot/x",
-					  "bin/x",
-					  "etc/reeve-agent.conf",
-					  "etc/reeve-agent.conf/x",
-					  "var/lib/reeve-agent",
-					  "var/lib/reeve-agent/key.pem",
-					  "usr/lib/reeve-agent/wipe-luks.sh",
-					  "usr/bin/reeve-agent",
-					  "etc/systemd/system/reeve-agent.service",
-					  "etc/systemd/system/reeve-agent.service.d/x",
-					  "opt/state/x",
-					  "opt/state",
-					  NULL};
+	static const char *const good[] = {"etc/x", "etc/a/b", "opt/x", "srv/x", "usr/bin/x", "var/lib/x", "var/x", "etc/sshx", NULL};
+	static const char *const bad[] = {
+		"etc", "usr", "var/lib", "home/a/x", "root/x", "homes/x", "etcx/y", "tmp/x", "proc/x", "dev/x", "boot/x", "bin/x",
+		"usr/bin", "etc/passwd", "etc/passwd-", "etc/shadow", "etc/sudoers.d/x", "etc/pam.d/x", "etc/ssh/x", "var/spool/cron/x",
+		"var/mail/x", "var/lib/dpkg/x", "etc/reeve-agent.conf", "etc/reeve-agent.d/x", "var/lib/reeve-agent/key.pem",
+		"var/lib/reeve-agent", "usr/lib/reeve-agent/wipe-luks.sh", "usr/bin/reeve-agent", "var/lib/reeve-reinstall/cmdline",
+		"etc/systemd/system/reeve-agent.service", "etc/systemd/system/reeve-agent.service.d/x", "opt/state/x", "opt/state", NULL};
 	for (const char *const *p = good; *p != NULL; p++)
 		assert_int_equal(path_allow_file(s, *p, "opt/state"), OK);
 	for (const char *const *p = bad; *p != NULL; p++)
@@ -71,36 +50,13 @@ static void data_paths_must_be_narrow(void **state)
 	struct scope *s = &((struct place *)*state)->scope;
 	const char *rel;
 	bool home;
-	static const char *const good[] = {"/var/lib/acme",  "/opt/acme", "/etc/acme", "/var/log/acme/x",
-					   "~/.config/acme", "~/.acme",   "~/acme",    NULL};
-	static const char *const bad[] = {"/",
-					  "/var",
-					  "/var/lib",
-					  "/opt",
-					  "/etc",
-					  "/usr",
-					  "/usr/share/x",
-					  "/home/a/.config/acme",
-					  "/root/.acme",
-					  "~",
-					  "~/",
-					  "~/.config",
-					  "~/.ssh",
-					  "~/.ssh/x",
-					  "~/.gnupg/x",
-					  "~/Documents",
-					  "~/..",
-					  "~/../b/x",
-					  "~a/x",
-					  "~/a/../b",
-					  "/var/lib/dpkg",
-					  "/var/lib/reeve-agent",
-					  "/etc/ssh",
-					  "/etc/reeve-agent.conf",
-					  "/tmp/x",
-					  "x",
-					  "",
-					  NULL};
+	static const char *const good[] = {"/var/lib/acme", "/opt/acme", "/etc/acme", "/var/log/acme/x", "/usr/share/acme",
+					   "~/.config/acme", "~/.acme", "~/.local/share/acme", NULL};
+	static const char *const bad[] = {
+		"/", "/var", "/var/lib", "/opt", "/etc", "/usr", "/usr/share", "/home/a/.config/acme", "/root/.acme", "~", "~/",
+		"~/.config", "~/.ssh", "~/.ssh/x", "~/.gnupg/x", "~/.bash_history", "~/.zshrc", "~/.mozilla/x", "~/Documents",
+		"~/Documents/x", "~/acme", "~/..", "~/../b/x", "~a/x", "~/.a/../b", "/var/lib/dpkg", "/var/lib/reeve-agent",
+		"/etc/ssh", "/etc/reeve-agent.conf", "/tmp/x", "x", "", NULL};
 	for (const char *const *p = good; *p != NULL; p++) {
 		assert_int_equal(path_allow_data(s, *p, NULL, &rel, &home), OK);
 		assert_int_equal(home, **p == '~');
