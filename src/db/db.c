@@ -426,6 +426,11 @@ enum err db_scrub(struct db *db, const char *const *tables, size_t n)
 	return db->ops->scrub(db, tables, n);
 }
 
+enum err db_analyze(struct db *db)
+{
+	return db->ops->analyze != NULL ? db->ops->analyze(db) : OK;
+}
+
 enum err db_scan(struct db *db, struct db_needle *needles, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

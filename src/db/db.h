@@ -193,6 +193,9 @@ MUST_CHECK enum err db_prepare_check(struct db_tx *tx, struct db_stmt *s);
  * of the WAL where the owner may.  ERR_BUSY: call again. */
 MUST_CHECK enum err db_scrub(struct db *db, const char *const *tables, size_t n);
 
+/* Refreshes the counts by which the engine chooses its indexes (a bounded sample; no values are kept).  PostgreSQL does it by itself. */
+MUST_CHECK enum err db_analyze(struct db *db);
+
 /* Whether `needle` stands anywhere in the store's files (SQLite: database, WAL, journal).  PostgreSQL:
  * ERR_NOT_IMPLEMENTED, its files are not ours to read.  Streams the files; memory does not grow. */
 struct db_needle {

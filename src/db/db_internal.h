@@ -38,6 +38,7 @@ struct db_ops {
 	const char *(*column_name)(const struct db_rows *r, int col);
 	struct db_value (*value)(const struct db_rows *r, int col); /* TEXT is terminated; empty ones have a pointer */
 	enum err (*scrub)(struct db *db, const char *const *tables, size_t n);
+	enum err (*analyze)(struct db *db); /* NULL: the engine does it by itself */
 	enum err (*scan)(struct db *db, struct db_needle *needles, size_t n);
 	size_t (*queue)(struct db *db);
 	const char *live_columns_sql; /* table, column */

@@ -148,6 +148,7 @@ static const struct db_ops sqlite_ops = {
 	.column_name = sq_column_name,
 	.value = sq_value,
 	.scrub = sq_scrub,
+	.analyze = sq_analyze,
 	.scan = scan,
 	.queue = sq_queue_length,
 	.live_columns_sql =

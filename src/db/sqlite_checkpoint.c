@@ -171,3 +171,18 @@ enum err sq_scrub(struct db *db, const char *const *tables, size_t n)
 {
 	return sq_maintain((struct sq_db *)db, scrub, NULL);
 }
+
+/* ---- statistics ---- */
+
+/* Without them SQLite takes the first index that begins with the tenant.  This build keeps counts only (no sqlite_stat4), so nothing of a
+ * row is copied; the limit bounds the rows looked at per index. */
+static enum err analyze(struct sq_db *d, void *arg)
+{
+	TRY(sq_exec_text(&d->writer, "PRAGMA analysis_limit = 1000", NULL));
+	return sq_exec_text(&d->writer, "ANALYZE", NULL);
+}
+
+enum err sq_analyze(struct db *db)
+{
+	return sq_maintain((struct sq_db *)db, analyze, NULL);
+}

@@ -154,6 +154,7 @@ void sq_checkpoint_stop(struct sq_db *d);
  */
 enum err sq_wal_empty(struct sq_db *d);
 enum err sq_scrub(struct db *db, const char *const *tables, size_t n);
+enum err sq_analyze(struct db *db);
 
 /* ---- sqlite_writer.c, used by both threads ---- */
 

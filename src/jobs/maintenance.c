@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The audit log's retention, tenant by tenant; afterwards the freed bytes are pushed out of the files. */
+ * The audit log's retention, tenant by tenant, after which the freed bytes are pushed out of the files; the database's statistics. */
 #include "audit/audit_retention.h"
 #include "db/db.h"
 #include "jobs/jobs_internal.h"
@@ -55,4 +55,9 @@ enum err job_retention(struct server *srv, struct scope *s, bool *ret_more)
 		return OK;
 	enum err err = db_scrub(srv->db, tables, 1);
 	return err == ERR_BUSY || err == ERR_NOT_IMPLEMENTED ? OK : err; /* the next removal scrubs; without the owner PostgreSQL's own vacuum does */
+}
+
+enum err job_statistics(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return db_analyze(srv->db);
 }
