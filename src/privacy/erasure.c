@@ -173,7 +173,7 @@ static void run_duty(struct run *r, struct id tenant, struct id duty)
 		bool overtaken = false;
 		struct arena_mark mark = arena_mark(r->e.system->arena);
 		enum err err = job_load(&j, &r->e, tenant, duty, &overtaken);
-		bool runs = err == OK && !overtaken && j.d.due_at <= r->e.system->now &&
+		bool runs = err == OK && !overtaken &&
 			    (j.d.state == DUTY_received || j.d.state == DUTY_suppressed || j.d.state == DUTY_deleting ||
 			     (j.d.state == DUTY_scheduled && j.type == SUBJECT_TENANT));
 		if (runs && r->steps == 0) {

@@ -14,8 +14,8 @@ struct file {
 static enum err write_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct file *f = arg;
-	char sql[] = "SELECT certificate_id, duty_id, issued_at FROM certificates WHERE tenant_id = ?1 ORDER BY "
-		     "certificate_id LIMIT 1";
+	char sql[] = "SELECT c.certificate_id, c.duty_id, c.issued_at FROM certificates c JOIN duties d ON d.tenant_id = "
+		     "c.tenant_id AND d.duty_id = c.duty_id WHERE c.tenant_id = ?1 AND d.subject_type = 'user'";
 	struct json_writer w;
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query_text(tx, DB_REACH_TENANT, sql, NULL, 0, &r));

@@ -175,6 +175,51 @@ static void test_preview_changes_nothing(void **state)
 	refused(erasure_preview(&s, F.eve.user, &w), ERR_NOT_FOUND); /* of another tenant */
 }
 
+/* The device reports when its own row has just gone; it has no duty of its own that would look again. */
+static void test_a_late_report_goes_too(void **state)
+{
+	bool more = true, late = false;
+	const char *device = "SELECT count(*) FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2";
+	const char *apps = "SELECT count(*) FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2";
+	run_sql(F.tenant, "UPDATE device_certificates SET expires_at = 1 WHERE tenant_id = ?1 AND device_id = ?2",
+		db_v_id(&F.ann.personal));
+	erase_forever(&F.ann);
+	for (int i = 0; more && i < 200; i++) {
+		struct scope s = system_scope();
+		ok_in(&s, erasure_run_steps(&s, F.dir, HOST, 1, &more));
+		if (late || ask(F.tenant, device, db_v_id(&F.ann.personal)).ret > 0)
+			continue;
+		late = true;
+		run_sql(F.tenant,
+			"INSERT INTO detected_apps (tenant_id, device_id, name, version) VALUES (?1, ?2, 'late', '1')",
+			db_v_id(&F.ann.personal));
+	}
+	assert_true(late);
+	assert_int_equal(ask(F.tenant, apps, db_v_id(&F.ann.personal)).ret, 0);
+	assert_int_equal(duties_in(F.tenant, "scrubbed"), 1);
+}
+
+static void test_the_file_is_rewritten(void **state)
+{
+	if (!raw_scans())
+		skip();
+	size_t before, after;
+	for (int i = 0; i < 1000; i++)
+		run_sql(F.tenant,
+			arena_printf(F.d.arena,
+				     "INSERT INTO detected_apps (tenant_id, device_id, name, version) VALUES (?1, ?2, "
+				     "'app %d %0900d', '1')",
+				     i, i),
+			db_v_id(&F.ann.personal));
+	fixture_reopen(&F.d, db_migrations);
+	free(slurp(F.d.file, &before));
+	erase_forever(&F.ann);
+	run_erasure(); /* 1000 rows are five batches */
+	fixture_reopen(&F.d, db_migrations);
+	free(slurp(F.d.file, &after));
+	assert_true(after < before / 2);
+}
+
 /* ---- the database loses a step that the keeper has ---- */
 
 static void copy_file(const char *from, const char *to)
@@ -324,7 +369,7 @@ static void test_a_device_that_owes_keeps_its_certificate_only(void **state)
 	run_erasure();
 	const char *owing =
 		"SELECT count(*) FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2 AND owed_name = "
-		"'retire'";
+		"'retire' AND revoked_at IS NULL";
 	assert_int_equal(ask(F.tenant, owing, db_v_id(&F.ann.personal)).ret, 1);
 	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2",
 			     db_v_id(&F.ann.personal))
@@ -336,6 +381,24 @@ static void test_a_device_that_owes_keeps_its_certificate_only(void **state)
 			     db_v_blob(reference, sizeof reference))
 				 .ret,
 			 1);
+}
+
+static void test_a_device_with_a_duty_of_its_own_keeps_it(void **state)
+{
+	/* asked to retire a day ago, and its certificate has run out: it cannot answer, and its own week is not over */
+	struct scope s = scope_of(F.tenant);
+	ok_in(&s, device_retire(&s, F.ann.personal));
+	run_sql(F.tenant, "UPDATE device_certificates SET expires_at = 1 WHERE tenant_id = ?1 AND device_id = ?2",
+		db_v_id(&F.ann.personal));
+	F.now += DAY_US;
+	erase_forever(&F.ann);
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "failed"), 0);
+	assert_int_equal(duties_in(F.tenant, "received"), 1);
+	assert_int_equal(duties_in(F.tenant, "scrubbed"), 1);
+	F.now += 7 * DAY_US;
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "scrubbed"), 2);
 }
 
 static void test_soft_delete_waits_thirty_days(void **state)
@@ -388,6 +451,9 @@ int main(void)
 		T(test_a_name_in_somebodys_text_fails_loudly),
 		T(test_a_device_that_owes_keeps_its_certificate_only),
 		T(test_soft_delete_waits_thirty_days),
+		T(test_a_late_report_goes_too),
+		T(test_the_file_is_rewritten),
+		T(test_a_device_with_a_duty_of_its_own_keeps_it),
 		T(test_exports_go_with_the_person),
 		T(test_a_step_may_be_lost_by_the_database),
 		T(test_another_tenants_text_is_its_own),
