@@ -109,6 +109,7 @@ struct batch {
 	struct db_hit *hits;
 	size_t hit_n;
 	bool rewritten, scanned;
+	int64_t done_at; /* when scrub and scan ended: of a large store, minutes after the run began */
 };
 
 static enum err failed_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -152,7 +153,7 @@ static enum err judge(struct erase_job *j, const struct needles *mine, size_t fi
 					    : "rowDelete";
 	json_object_set_new(j->progress, "method", json_string(method));
 	progress_set_int(j, "needles", b->scanned ? (int64_t)mine->n : 0);
-	progress_set_int(j, "scrubbedAt", j->s.now);
+	progress_set_int(j, "scrubbedAt", b->done_at);
 	struct id certificate = scope_id(&j->s);
 	char text[ID_TEXT];
 	json_object_set_new(j->progress, "certificateId", json_string(id_format(certificate, text)));
@@ -183,6 +184,7 @@ enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, s
 	struct batch b = {0};
 	if (clock_monotonic() < atomic_load(&rest_until))
 		return ERR_BUSY;
+	int64_t began = clock_monotonic();
 	struct needles *needles = arena_alloc(e->system->arena, n * sizeof *needles);
 	TRY(load_needles(jobs, n, needles, &b));
 	TRY(scrub(e, &b.rewritten));
@@ -190,6 +192,7 @@ enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, s
 	b.scanned = err == OK;
 	if (err != OK && err != ERR_NOT_IMPLEMENTED)
 		return err;
+	b.done_at = e->system->now + (clock_monotonic() - began);
 	size_t first = 0;
 	for (size_t i = 0; i < n; i++) {
 		TRY(judge(jobs[i], &needles[i], first, &b));
