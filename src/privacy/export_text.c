@@ -121,7 +121,8 @@ static const char head[] =
 	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>What is held about you</title>\n"
 	"<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#111}"
 	"table{border-collapse:collapse;margin:0 0 1em;width:100%;page-break-inside:avoid}"
-	"th,td{border:1px solid #bbb;padding:.2em .5em;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
+	"th,td{border:1px solid #bbb;padding:.2em .5em;text-align:left;vertical-align:top;overflow-wrap:break-word}"
+	"td+td{overflow-wrap:anywhere}"
 	"th{width:16em;font-weight:600;background:#f3f3f3}.sum th{width:auto}@media "
 	"print{body{margin:0}}</style></head><body>\n"
 	"<h1>What is held about you</h1>\n";
