@@ -103,7 +103,8 @@ export class Reeve {
     this.ended = new Promise(r => this.process.on('exit', (code, signal) => { this.exit = { code, signal }; r(this.exit); }));
     this.exit = undefined;
     this.agent?.destroy();
-    this.agent = new https.Agent({ keepAlive: true, ca: this.ca, maxSockets: 64 });
+    this.trust = days ? { rejectUnauthorized: false } : { ca: this.ca }; // a renewed certificate is of a day that is not ours yet
+    this.agent = new https.Agent({ keepAlive: true, ...this.trust, maxSockets: 64 });
     if (ready) await until('the server is ready', async () => {
       if (this.exit) assert.fail(`serve ended: ${JSON.stringify(this.exit)} ${this.log.slice(-2000)}`);
       return (await this.api('GET', '/readyz').catch(() => ({}))).status === 200;
@@ -207,7 +208,7 @@ export class Reeve {
   }
   // One call on the device listener: pair is {key, cert} in PEM or nothing.
   channel(where, body, pair = {}) {
-    return this.api('POST', `/linux/${where}`, { token: null, body, port: this.port + 1, agent: new https.Agent({ ca: this.ca, ...pair }) });
+    return this.api('POST', `/linux/${where}`, { token: null, body, port: this.port + 1, agent: new https.Agent({ ...this.trust, ...pair }) });
   }
   // A configuration or app, assigned to a group.
   async provide(group, body, o) {
@@ -239,8 +240,31 @@ export class Reeve {
   bytesHave(needle) { return this.files.some(f => fs.readFileSync(f).includes(needle)); }
   sql(text) {
     if (this.engine === 'sqlite') return execFileSync('sqlite3', ['-json', `file:${this.dir}/reeve.db?mode=ro`, text], { encoding: 'utf8', maxBuffer: 1 << 28 });
-    return execFileSync('psql', ['-h', process.env.REEVE_TEST_PG_HOST, '-U', 'postgres', '-qAtc', text, this.pg.name], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    return execFileSync('psql', ['-h', this.pg.host ?? process.env.REEVE_TEST_PG_HOST, '-U', 'postgres', '-qAtc', text, this.pg.name], { encoding: 'utf8', maxBuffer: 1 << 28 });
   }
+}
+
+// A PostgreSQL server whose clock can be moved: for time travel, where Reeve's database must live in Reeve's time.
+export class MovedPostgres {
+  constructor() {
+    this.bin = fs.readdirSync('/usr/lib/postgresql').map(v => `/usr/lib/postgresql/${v}/bin`).find(b => fs.existsSync(`${b}/initdb`));
+    this.host = fs.mkdtempSync('/tmp/reeve-pg-moved-');
+    if (process.getuid() === 0) execFileSync('chown', ['postgres', this.host]);
+    this.as('initdb', ['-D', `${this.host}/data`, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync']);
+    fs.appendFileSync(`${this.host}/data/postgresql.conf`, `listen_addresses = ''\nunix_socket_directories = '${this.host}'\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\n`);
+  }
+  as(program, args, env = {}) {
+    const list = [...Object.entries(env).map(([k, v]) => `${k}=${v}`), `${this.bin}/${program}`, ...args];
+    execFileSync(...(process.getuid() === 0 ? ['runuser', ['-u', 'postgres', '--', 'env', ...list]] : ['env', list]), { stdio: ['ignore', 'ignore', 'ignore'], cwd: '/' });
+  }
+  move(days) {
+    this.stop();
+    this.as('pg_ctl', ['-D', `${this.host}/data`, '-l', `${this.host}/log`, '-w', 'start'], days ? { LD_PRELOAD: FAKETIME, FAKETIME: `+${days}d`, FAKETIME_DONT_FAKE_MONOTONIC: '1' } : {});
+    this.up = true;
+  }
+  database(name) { execFileSync('psql', ['-h', this.host, '-U', 'postgres', '-qc', `CREATE DATABASE ${name}`]); return `postgresql:///${name}?host=${this.host}&user=postgres`; }
+  stop() { if (this.up) this.as('pg_ctl', ['-D', `${this.host}/data`, '-m', 'fast', '-w', 'stop']); this.up = false; }
+  remove() { try { this.stop(); } finally { fs.rmSync(this.host, { recursive: true, force: true }); } }
 }
 
 // A key and a certificate request, as the agent makes them.
