@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * HTTP/1.1 over TLS: bytes to struct http_request, one handler call on a worker thread that may block, struct
- * http_response to bytes. Knows nothing of devices or people.  Built on libmicrohttpd (epoll, suspend and resume);
+ * http_response to bytes. Knows nothing of devices or people.  Built on libmicrohttpd (suspend and resume);
  * nothing outside this folder includes it, so that it can be replaced.
  *
  * Refused before any handler runs (the framing guard; RFC 9112 sections 5.1, 6.3): Content-Length with

@@ -3,6 +3,7 @@
  * client is GnuTLS over a socket of our own; certificates are made on the spot. */
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
+#include <time.h>
 
 #include "client.h"
 
@@ -280,6 +281,32 @@ static void wrong_pairs_stop_the_start(void **state)
 	free(detail);
 }
 
+static double cpu_seconds(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* Half a ClientHello must not keep a thread busy until the connection's deadline. */
+static void an_unfinished_handshake_costs_nothing(void **state)
+{
+	static const char half[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+	struct tls_site *t = *state;
+	struct timespec a_while = {.tv_nsec = 500 * 1000 * 1000};
+	open_tls(t, &t->ecdsa, false);
+	int fd = dial(&t->site);
+	assert_int_equal(send(fd, half, sizeof half - 1, 0), (int)sizeof half - 1);
+	double before = cpu_seconds();
+	nanosleep(&a_while, NULL);
+	assert_true(cpu_seconds() - before < 0.05);
+	struct client c = client_open(&t->site, NULL, NULL);
+	struct reply r = ask(&c, "/x");
+	reply_free(&r);
+	client_close(&c);
+	close(fd);
+}
+
 int main(void)
 {
 #define WITH_CERTS(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
@@ -288,6 +315,7 @@ int main(void)
 		WITH_CERTS(requests_over_tls),
 		WITH_CERTS(client_certificates),
 		WITH_CERTS(no_certificate_is_asked_for),
+		WITH_CERTS(an_unfinished_handshake_costs_nothing),
 		WITH_CERTS(reload),
 		WITH_CERTS(what_cannot_be_used_changes_nothing),
 		WITH_CERTS(wrong_pairs_stop_the_start),
