@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# `make bench`: ratios against limits of this machine, each beside the numbers that it was made of.  Loopback only, about a minute, stops by
+# `make bench`: ratios against limits of this machine, each beside the numbers that it was made of.  Loopback only, about two minutes, stops by
 # itself.  BUILD names the build directory; with an argument (changes, checkins, pages) only that bench.
 set -euo pipefail
 cd "$(dirname "$0")/.."
