@@ -84,7 +84,7 @@ static enum err make_directories(struct init_state *st)
 {
 	static const char *const below[] = {"tls", "secrets", "credentials", "exports"};
 	st->made_dir = mkdir(st->o->data, 0700) == 0;
-	if (!st->made_dir && errno != EEXIST) {
+	if (!st->made_dir && (errno != EEXIST || chmod(st->o->data, 0700) != 0)) {
 		st->detail = arena_printf(st->arena, "%s: %s", st->o->data, strerror(errno));
 		return ERR_IO;
 	}

@@ -173,6 +173,7 @@ static void reload_certificate(struct serve *v)
 	struct pair for_api, for_device;
 	char *detail = NULL;
 	v->detail = NULL;
+	struct arena_mark mark = arena_mark(v->arena); /* what is read here is copied by the listeners */
 	enum err err = read_certificates(v, &for_api, &for_device);
 	if (err == OK)
 		err = taken(v, http_reload_certificate(v->device, for_device.cert, for_device.key, &detail), &detail);
@@ -182,6 +183,8 @@ static void reload_certificate(struct serve *v)
 		log_event(LOG_INFO, "certificate_reloaded", "file=\"%s\"", v->settings.certificate_file);
 	else
 		log_event(LOG_ERROR, "certificate_kept", "detail=\"%s\"", v->detail != NULL ? v->detail : err_text(err));
+	v->detail = NULL;
+	arena_rewind(v->arena, mark);
 }
 
 /* Our own certificate is renewed in time, and ca.pem follows the keeper (a new authority).  An hour late is early enough. */
@@ -199,12 +202,16 @@ static bool refresh_tls(struct serve *v)
 	return made;
 }
 
-static void set_log_level(const char *name)
+static enum err set_log_level(struct serve *v)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
 	for (int i = 0; i < 4; i++)
-		if (strcmp(names[i], name) == 0)
+		if (strcmp(names[i], v->settings.log_level) == 0) {
 			log_set_level((enum log_level)i);
+			return OK;
+		}
+	v->detail = arena_printf(v->arena, "%s/reeve.conf: 'log_level' is debug, info, warn or error", v->dir);
+	return ERR_CONFIG;
 }
 
 static enum err start(struct serve *v)
@@ -212,7 +219,7 @@ static enum err start(struct serve *v)
 	unsigned port;
 	char *host;
 	TRY(settings_load(v->arena, v->dir, &v->settings, &v->detail));
-	set_log_level(v->settings.log_level);
+	TRY(set_log_level(v));
 	if (!url_split(v->arena, v->settings.url, &host, &port)) {
 		v->detail = arena_printf(v->arena, "%s/reeve.conf: 'url' must look like https://HOST:PORT", v->dir);
 		return ERR_CONFIG;

@@ -47,6 +47,8 @@ int cmd_api(int argc, char **argv)
 	if (code != 0)
 		return code;
 	c.json = true;
+	for (char *p = argc >= 3 ? strchr(argv[2], ' ') : NULL; p != NULL; p = strchr(p, ' '))
+		*p = '+'; /* $filter as people type it */
 	if (argc < 3 || argc > 4)
 		code = cmd_fail("api", ERR_USAGE, "METHOD and PATH are needed; see 'reeve api --help'");
 	else if ((code = client_call(&c, argv[1], argv[2], argc == 4 ? argv[3] : NULL, &a)) == 0)
