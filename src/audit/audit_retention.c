@@ -27,7 +27,6 @@ DB_TENANT(audit_count_some, "SELECT count(*) FROM (SELECT 1 FROM audit_events WH
 DB_TENANT(audit_delete_pending, "DELETE FROM audit_pending WHERE tenant_id = ?1");
 DB_TENANT(audit_delete_leaves,
 	  "DELETE FROM audit_leaves WHERE tenant_id = ?1 AND leaf_index IN (SELECT leaf_index FROM audit_leaves WHERE tenant_id = ?1 LIMIT ?2)");
-DB_TENANT(audit_delete_head, "DELETE FROM audit_heads WHERE tenant_id = ?1");
 
 enum { BATCH = 200 }; /* about 5 ms of a writer's time */
 
@@ -86,6 +85,7 @@ enum err audit_expire(struct scope *s, uint64_t *ret_removed)
 	return OK;
 }
 
+/* The head stays: what is still recorded of the purge continues the log, whose signed size never goes back (I3). */
 static enum err purge_batch(struct scope *s, struct db_tx *tx, void *arg)
 {
 	int64_t *removed = arg, leaves = 0;
@@ -95,8 +95,6 @@ static enum err purge_batch(struct scope *s, struct db_tx *tx, void *arg)
 	if (*removed > 0)
 		TRY(run_to_end(tx, &audit_delete_all, &most, 1));
 	TRY(db_exec(tx, &audit_delete_leaves, &most, 1, &leaves));
-	if (*removed == 0 && leaves == 0)
-		return db_exec(tx, &audit_delete_head, DB_NOARGS, NULL);
 	*removed += leaves == 0 ? 0 : 1; /* go on while either is left */
 	return OK;
 }

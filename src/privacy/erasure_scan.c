@@ -5,6 +5,7 @@
  *
  *   audit_events       allowed: the event is within its retention
  *   no table's page    a residue
+ *   sqlite_schema      allowed: it is the text of our own schema, and a person may be called "closing"
  *   any other table    a residue, unless rows that live there hold the same text: another person of that name, a serial
  *                      number that a vendor gave to many; then it is not the subject's alone.  An id or a mail address
  *                      in text of the same tenant that the map links to nobody (a group's description) is a residue all
@@ -29,15 +30,15 @@ static _Atomic int64_t rest_until;
 
 /* ---- scrubbing ---- */
 
-static enum err scrub(const struct erasure *e, bool *ret_rewritten)
+/* with_log: a tenant went whole, and its events with it. */
+static enum err scrub(const struct erasure *e, bool with_log, bool *ret_rewritten)
 {
 	size_t n, used = 0;
 	const struct map_table *t = map_tables(&n);
 	const char **names = arena_alloc(e->system->arena, n * sizeof *names);
 	/* expired events are rewritten by the retention job, and leases hold nobody's data */
 	for (size_t i = 0; i < n; i++)
-		if (t[i].link != MAP_LINK_AUDIT && t[i].domain != MAP_DOMAIN_INSTALLATION &&
-		    t[i].domain != MAP_DOMAIN_LOG)
+		if (t[i].domain != MAP_DOMAIN_INSTALLATION && (t[i].domain != MAP_DOMAIN_LOG || with_log))
 			names[used++] = t[i].name;
 	int64_t began = clock_monotonic();
 	enum err err = db_scrub(e->system->db, names, used);
@@ -82,7 +83,9 @@ static enum err lookup_tx(struct scope *s, struct db_tx *tx, void *arg)
 static enum err is_residue(struct erase_job *j, const struct needle *needle, const char *table, bool *ret)
 {
 	struct lookup l = {.table = map_table(table), .needle = needle};
-	*ret = true;
+	*ret = strcmp(table, "sqlite_schema") != 0;
+	if (!*ret)
+		return OK;
 	if (l.table == NULL)
 		return OK;
 	if (l.table->erase == MAP_TABLE_RETENTION) {
@@ -186,8 +189,11 @@ enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, s
 		return ERR_BUSY;
 	int64_t began = clock_monotonic();
 	struct needles *needles = arena_alloc(e->system->arena, n * sizeof *needles);
+	bool with_log = false;
+	for (size_t i = 0; i < n; i++)
+		with_log |= tenant_goes_whole(jobs[i]);
 	TRY(load_needles(jobs, n, needles, &b));
-	TRY(scrub(e, &b.rewritten));
+	TRY(scrub(e, with_log, &b.rewritten));
 	enum err err = db_scan_tables(e->system->db, e->system->arena, b.all, b.n, &b.hits, &b.hit_n);
 	b.scanned = err == OK;
 	if (err != OK && err != ERR_NOT_IMPLEMENTED)
