@@ -17,6 +17,9 @@ function files(r) {
 }
 const onDisk = (r, mark) => files(r).filter(f => fs.readFileSync(f).toString('latin1').toLowerCase().includes(mark.toLowerCase()));
 
+// In an event's bytes; PostgreSQL compresses long ones, so that its files do not show them.
+const inLog = (r, mark) => count(r, r.engine === 'sqlite' ? `audit_events WHERE instr(bytes, CAST('${mark}' AS BLOB)) > 0` : `audit_events WHERE position('${mark}'::bytea in bytes) > 0`);
+
 testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants, certificates, audit events', async engine => {
   const pg = engine === 'postgres' ? new MovedPostgres() : null;
   try {
@@ -32,7 +35,7 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
     const op = { token: r.operatorToken }, tenantState = async id => (await r.get(`/v1.0/installation/tenants/${id}`, op)).state;
 
     // day 0
-    const gone = await r.user('gone@acme.example', { displayName: 'TIMEGONEDISPLAY', city: 'TIMEGONECITY', mobilePhone: 'TIMEGONEPHONE' });
+    const gone = await r.user('gone@acme.example', { givenName: 'TIMEGONEGIVEN', city: 'TIMEGONECITY', mobilePhone: 'TIMEGONEPHONE' });
     const back = await r.user('back@acme.example', { city: 'TIMEBACKCITY' });
     const stays = await r.user('stays@acme.example');
     const d = await r.device('stays@acme.example', 'company');
@@ -49,6 +52,7 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
       const t = closing[name] = await r.secondTenant(name), o = { token: t.token };
       t.user = await r.user('closing@tenant.example', { city: `TIME${name}CITY` }, o);
       t.device = await r.device('closing@tenant.example', 'company', { token: t.token, serial: `TIME${name}SERIAL` });
+      await r.ok('PATCH', `${DM}/managedDevices/${t.device.id}`, { body: { notes: `TIME${name}NOTES` }, ...o });
       if (name === 'Together') await r.ok('PUT', `/v1.0/installation/tenants/${t.id}/subscriptions/office`, { body: { status: 'Enabled' }, ...op });
       await r.ok('POST', `/v1.0/installation/tenants/${t.id}/close`, op);
     }
@@ -92,7 +96,7 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
     assert.ok(certificates.some(c => c.certificate.trigger === 'tenantClose' && c.certificate.tenantId === closing.Alone.id), JSON.stringify(certificates).slice(0, 500));
     await until('the other one is open again, for its directory', async () => await tenantState(closing.Together.id) === 'active', { seconds: 60 });
     assert.ok(!/audit_log_rolled_back|erasure_residue/.test(r.log), r.log.match(/.*(audit_log_rolled_back|erasure_residue).*/)?.[0]);
-    for (const m of ['TIMEAloneCITY', 'TIMEAloneSERIAL', 'TIMETogetherSERIAL']) assert.deepEqual(onDisk(r, m), [], m);
+    for (const m of ['TIMEAloneCITY', 'TIMEAloneSERIAL', 'TIMEAloneNOTES', 'TIMETogetherNOTES']) assert.deepEqual(onDisk(r, m), [], m);
     assert.ok(onDisk(r, 'TIMETogetherCITY').length > 0);
     assert.equal(count(r, `users WHERE tenant_id = ${hex(r, r.tenant)}`), 2, 'the others are untouched');
 
@@ -104,14 +108,14 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
     const { csr } = makeRequest(r.tmp);
     await travel(364);
     assert.equal((await r.get(`${DM}/auditEvents/${made.id}`)).id, made.id, 'day 364: the event is there');
-    assert.ok(onDisk(r, 'TIMEGONEDISPLAY').length > 0);
+    assert.ok(inLog(r, 'TIMEGONEGIVEN') > 0 && (engine === 'postgres' || onDisk(r, 'TIMEGONEGIVEN').length > 0));
     assert.equal((await r.channel('checkin', { items: [] }, pair)).status, 200, 'the device\'s certificate still works');
     const size = (await r.get(`${DM}/auditLog/verify`));
     assert.equal(size.verified, true);
 
     await travel(366);
     await until('day 366: the event is gone', async () => (await r.api('GET', `${DM}/auditEvents/${made.id}`)).status === 404, { seconds: 40 });
-    await until('and its bytes', () => onDisk(r, 'TIMEGONEDISPLAY').length === 0, { seconds: 40 });
+    await until('and its bytes', () => inLog(r, 'TIMEGONEGIVEN') === 0 && onDisk(r, 'TIMEGONEGIVEN').length === 0, { seconds: 40 });
     const after = await r.get(`${DM}/auditLog/verify`);
     assert.ok(after.verified && after.size >= size.size && after.expired > size.expired, JSON.stringify(after));
     assert.ok((await r.events("activityType eq 'expire AuditEvents'")).length >= 1, 'what was removed is recorded');
