@@ -290,7 +290,6 @@ CREATE TABLE managed_devices (
   PRIMARY KEY (tenant_id, device_id)
 ) STRICT;
 CREATE INDEX managed_devices_by_user ON managed_devices (tenant_id, user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX managed_devices_visible ON managed_devices (tenant_id, device_id) WHERE hidden_at IS NULL;
 CREATE INDEX managed_devices_by_name ON managed_devices (tenant_id, device_name, device_id, hidden_at); -- and counts them
 CREATE INDEX managed_devices_by_sync ON managed_devices (tenant_id, last_sync_at, device_id);
 CREATE INDEX managed_devices_by_serial ON managed_devices (tenant_id, serial_number);
