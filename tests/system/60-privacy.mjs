@@ -120,9 +120,10 @@ testOnEngines('60 erasure: restore cancels it; for good, no byte is left but in 
   fs.writeFileSync(file, JSON.stringify(cert));
   const verify = f => spawnSync(REEVE, ['erase', 'verify', f], { encoding: 'utf8', env: { ...process.env, ...sanitizers } });
   assert.equal(verify(file).status, 0, verify(file).stderr);
-  for (const [from, to] of [['permanentDelete', 'selfRemoval'], ['"deleted":1', '"deleted":2'], [cert.signature.slice(0, 8), 'AAAAAAAA']]) {
+  assert.deepEqual(cert.certificate.tables.filter(t => t.table === 'users').map(t => [t.found, t.deleted]), [[1, 1]]);
+  for (const [from, to] of [['permanentDelete', 'selfRemoval'], ['"found":1', '"found":2'], [cert.signature.slice(0, 8), 'AAAAAAAA']]) {
     fs.writeFileSync(`${file}.bad`, JSON.stringify(cert).replace(from, to));
-    assert.equal(verify(`${file}.bad`).status, 65, from);
+    assert.equal(verify(`${file}.bad`).status, 65, `${from}: ${JSON.stringify(cert.certificate.tables)}`);
   }
   const said = JSON.stringify(cert) + Buffer.from(cert.body, 'base64');
   for (const m of [...a.marks, a.upn, a.name, a.id]) assert.ok(!has(said, m), `the certificate names ${m}`);
