@@ -48,7 +48,7 @@ def build(folder, options, env=None):
 
 def tap_counts(text):
     ok = len(re.findall(r"^ok \d+", text, re.M))
-    bad = len(re.findall(r"^not ok \d+(?! # SKIP)", text, re.M))  # cmocka says "not ok N # SKIP"
+    bad = len(re.findall(r"^not ok \d+\b(?! # SKIP)", text, re.M))  # cmocka says "not ok N # SKIP"
     counted = COUNT.findall(text)
     if counted:
         ok, bad = ok + int(counted[-1][0]), bad + int(counted[-1][1])

@@ -22,7 +22,13 @@ void scope_tenant(struct scope *s, struct arena *arena, struct db *db, struct ke
 
 struct id scope_id(struct scope *s)
 {
-	return id_new(s->now);
+	struct id id = id_new(s->now);
+	unsigned fraction = (unsigned)(s->now % 1000) * 4096 / 1000, n = s->ids++;
+	id.b[6] = (uint8_t)(0x70 | fraction >> 8);
+	id.b[7] = (uint8_t)fraction;
+	id.b[8] = (uint8_t)(0x80 | (n >> 8 & 0x3f));
+	id.b[9] = (uint8_t)n;
+	return id; /* 48 bits stay random */
 }
 
 enum err scope_fail_at(struct scope *s, enum err e, const char *file, int line, const char *fmt, ...)

@@ -46,6 +46,7 @@ struct scope {
 	struct actor actor;
 	struct id correlation; /* client-request-id, or one of ours */
 	int64_t now;           /* microseconds UTC, read once */
+	uint16_t ids;          /* how many scope_id() has made */
 	char *detail;          /* why it failed, for people; in the arena; set by scope_fail() */
 	const char *detail_file;
 	int detail_line;
@@ -56,7 +57,9 @@ struct scope {
 void scope_tenant(struct scope *s, struct arena *arena, struct db *db, struct keeper *keeper, struct id tenant);
 void scope_system(struct scope *s, struct arena *arena, struct db *db, struct keeper *keeper);
 
-struct id scope_id(struct scope *s); /* a new UUIDv7 at the scope's time */
+/* A new UUIDv7 at the scope's time.  Ids of one scope sort in the order in which they were made, those of several by microsecond (RFC 9562,
+ * section 6.2, methods 1 and 3): events of one transaction keep their order. */
+struct id scope_id(struct scope *s);
 
 /* Attaches the detail (the first one wins) and returns e, so that `return scope_fail(s, ERR_X, "…")` reads well. */
 enum err scope_fail_at(struct scope *s, enum err e, const char *file, int line, const char *fmt, ...)

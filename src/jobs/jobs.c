@@ -155,12 +155,23 @@ static void *scheduler_main(void *arg)
 	return NULL;
 }
 
+/* The same for every process of this data directory, of which the keeper's lock admits one: a server that was killed takes its own leases
+ * again at once. */
+static struct id stable_holder(struct server *srv)
+{
+	uint8_t reference[SHA256_BYTES];
+	struct id id;
+	keeper_reference(srv->keeper, "lease", srv->url, strlen(srv->url), reference);
+	memcpy(id.b, reference, sizeof id.b);
+	return id;
+}
+
 struct jobs *jobs_start(struct server *srv)
 {
 	struct jobs *j = calloc(1, sizeof *j);
 	check(j != NULL);
 	j->srv = srv;
-	j->holder = id_new(clock_now());
+	j->holder = stable_holder(srv);
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->wake, NULL);
 	check(pthread_create(&j->sequencer, NULL, sequencer_main, j) == 0);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/id.h"
+#include "base/scope.h"
 
 static void layout_is_version_7(void **state)
 {
@@ -107,13 +108,29 @@ static void hex(void **state)
 	}
 }
 
+/* Two scopes a microsecond apart, several ids each: the order is that of making. */
+static void ids_of_a_scope_keep_their_order(void **state)
+{
+	struct id before = {{0}};
+	for (int64_t now = 1800000000000001; now < 1800000000000400; now += 1) {
+		struct scope s = {.now = now};
+		for (int i = 0; i < 300; i++) {
+			struct id id = scope_id(&s);
+			assert_true(memcmp(before.b, id.b, sizeof id.b) < 0);
+			assert_int_equal(id.b[6] >> 4, 7);
+			assert_int_equal(id.b[8] >> 6, 2);
+			before = id;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(layout_is_version_7), cmocka_unit_test(random_bits_vary),
 		cmocka_unit_test(later_sorts_later),   cmocka_unit_test(text_round_trip),
 		cmocka_unit_test(parse_is_strict),     cmocka_unit_test(nil),
-		cmocka_unit_test(hex),
+		cmocka_unit_test(hex),		       cmocka_unit_test(ids_of_a_scope_keep_their_order),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
