@@ -73,6 +73,16 @@ static bool seen(const char **sources, size_t n, const char *source)
 	return false;
 }
 
+static bool add_space(struct facts *f, const char *point)
+{
+	struct statvfs v;
+	if (statvfs(point, &v) != 0)
+		return false;
+	f->storage_bytes += (int64_t)v.f_blocks * (int64_t)v.f_frsize;
+	f->free_bytes += (int64_t)v.f_bavail * (int64_t)v.f_frsize;
+	return true;
+}
+
 /* Returns the device of the root file system, or NULL. */
 static const char *add_mounts(struct agent *a, struct facts *f)
 {
@@ -83,17 +93,15 @@ static const char *add_mounts(struct agent *a, struct facts *f)
 	for (char *line = text != NULL ? strtok_r(text, "\n", &rest) : NULL; line != NULL;
 	     line = strtok_r(NULL, "\n", &rest)) {
 		struct mount m;
-		struct statvfs v;
 		if (!parse_mount(line, &m) || !counts(&m))
 			continue;
 		if (strcmp(m.point, "/") == 0)
 			root = m.source;
-		if (n == MOST || seen(sources, n, m.source) || statvfs(m.point, &v) != 0)
-			continue;
-		sources[n++] = m.source;
-		f->storage_bytes += (int64_t)v.f_blocks * (int64_t)v.f_frsize;
-		f->free_bytes += (int64_t)v.f_bavail * (int64_t)v.f_frsize;
+		if (n < MOST && !seen(sources, n, m.source) && add_space(f, m.point))
+			sources[n++] = m.source;
 	}
+	if (n == 0)
+		add_space(f, "/"); /* a container's root stands on no disk that it sees */
 	return root;
 }
 
