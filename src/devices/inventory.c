@@ -66,13 +66,20 @@ static const char *mac_of(const struct inventory *inv, const char *kind)
 
 static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
 
+/* A device whose user was erased keeps the name that the erasure gave it: what people call a machine often names them, and a late report must not
+ * bring that back. */
+static const char *name_of(const struct device *d, const struct inventory *inv)
+{
+	return id_is_nil(d->user) ? d->name : inv->device_name;
+}
+
 static enum err record_identity(struct db_tx *tx, const struct device *d, const struct inventory *inv)
 {
 	struct scope *s = db_tx_scope(tx);
 	const struct {
 		const char *name, *column, *value;
 	} identity[] = {
-		{"deviceName", "device_name", inv->device_name},
+		{"deviceName", "device_name", name_of(d, inv)},
 		{"serialNumber", "serial_number", inv->serial_number},
 		{"manufacturer", "manufacturer", inv->manufacturer},
 		{"model", "model", inv->model},
@@ -91,11 +98,11 @@ static enum err record_identity(struct db_tx *tx, const struct device *d, const 
 
 static struct db_value known(int64_t v) { return v < 0 ? db_v_null() : db_v_int(v); }
 
-static enum err update_row(struct db_tx *tx, struct id device, const struct inventory *inv)
+static enum err update_row(struct db_tx *tx, const struct device *d, const struct inventory *inv)
 {
 	struct scope *s = db_tx_scope(tx);
 	return db_exec(tx, &inventory_update,
-		       DB_ARGS(db_v_id(&device), db_v_text(inv->device_name), db_v_text(inv->serial_number),
+		       DB_ARGS(db_v_id(&d->id), db_v_text(name_of(d, inv)), db_v_text(inv->serial_number),
 			       db_v_text(inv->manufacturer), db_v_text(inv->model), db_v_text(mac_of(inv, "wifi")),
 			       db_v_text(mac_of(inv, "ethernet")), db_v_text(inv->chassis_type),
 			       db_v_text(inv->os_name), db_v_text(inv->os_version), db_v_text(inv->os_build),
@@ -150,7 +157,7 @@ static enum err store_interfaces(struct db_tx *tx, struct id device, const struc
 enum err inventory_store(struct db_tx *tx, const struct device *d, const struct inventory *inv, const struct collect *c)
 {
 	TRY(record_identity(tx, d, inv));
-	TRY(update_row(tx, d->id, inv));
+	TRY(update_row(tx, d, inv));
 	TRY(store_disks(tx, d->id, inv));
 	return store_interfaces(tx, d->id, inv, c->addresses);
 }

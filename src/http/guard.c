@@ -73,7 +73,7 @@ static bool parse_length(const struct guard_header *h, uint64_t *ret)
 
 /* What the lines that matter for framing have said so far. */
 struct seen {
-	unsigned hosts, lengths, encodings;
+	unsigned hosts, lengths, encodings, credentials;
 	uint64_t length;
 };
 
@@ -96,6 +96,8 @@ static enum guard_verdict check_line(const struct guard_header *h, const struct 
 	} else if (guard_name_is(h, "Transfer-Encoding")) {
 		if (seen->encodings++ > 0 || in->http10 || !equal_any_case(h->value, h->value_len, "chunked"))
 			return GUARD_ENCODING;
+	} else if (guard_name_is(h, "Authorization") && seen->credentials++ > 0) {
+		return GUARD_CREDENTIALS_REPEATED;
 	}
 	return GUARD_OK;
 }
@@ -151,6 +153,8 @@ const char *guard_reason(enum guard_verdict v)
 		return "the only Transfer-Encoding that is understood is one chunked, in HTTP/1.1";
 	case GUARD_LENGTH_AND_ENCODING:
 		return "Content-Length and Transfer-Encoding exclude each other";
+	case GUARD_CREDENTIALS_REPEATED:
+		return "there is more than one Authorization header";
 	}
 	return "malformed request";
 }

@@ -42,6 +42,7 @@ enum guard_verdict {
 	GUARD_LENGTH,              /* no plain number that fits 63 bits */
 	GUARD_ENCODING,            /* a Transfer-Encoding other than exactly one "chunked" */
 	GUARD_LENGTH_AND_ENCODING,
+	GUARD_CREDENTIALS_REPEATED, /* two Authorization headers: a proxy and we could each believe another one */
 };
 
 /* *ret is filled for GUARD_OK only. */

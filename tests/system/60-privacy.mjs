@@ -133,6 +133,8 @@ testOnEngines('60 erasure: restore cancels it; for good, no byte is left but in 
   const desk = await r.managed(a.desk.id);
   assert.equal(desk.userId, null);
   assert.ok(!has(JSON.stringify(desk), 'ERAA') || has(JSON.stringify(desk), a.desk.serial), 'the company device names nobody');
+  a.desk.sync(); // it still calls itself after her
+  assert.equal((await r.managed(a.desk.id)).deviceName, desk.deviceName, 'a late report brings no name back');
   a.lap.sync();
   assert.equal(a.lap.sums(), personalBefore, 'the personal device takes back what was provided, even now');
   await until('the personal device\'s record is gone', async () => (await r.api('GET', `${DM}/managedDevices/${a.lap.id}`)).status === 404, { seconds: 60 });

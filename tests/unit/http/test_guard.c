@@ -26,6 +26,7 @@ static void pure_verdicts(void **state)
 		{GUARD_OK, {{"Host", "h"}, {"X", "tab\there and \xc3\xa9"}}},
 		{GUARD_HOST_MISSING, {{"Accept", "*/*"}}},
 		{GUARD_HOST_REPEATED, {{"Host", "h"}, {"hOST", "h"}}},
+		{GUARD_CREDENTIALS_REPEATED, {{"Host", "h"}, {"Authorization", "Bearer a"}, {"authorization", "Bearer b"}}},
 		{GUARD_HOST, {{"Host", "h/evil"}}},
 		{GUARD_HOST, {{"Host", "a b"}}},
 		{GUARD_NAME, {{"Host", "h"}, {"", "x"}}},
