@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { AGENT, Device, makeRequest, sanitizers, shared, test, testOnEngines, until } from './lib.mjs';
+import { AGENT, Device, Reeve, makeRequest, sanitizers, shared, test, testOnEngines, until } from './lib.mjs';
 
 const one = shared();
 const DM = '/v1.0/deviceManagement';
@@ -394,4 +394,22 @@ test('30 who may do what with devices', async () => {
   const refused = await r.events("activityResult ne 'Success' and category eq 'Device'");
   for (const type of ['retire ManagedDevice', 'wipe ManagedDevice', 'syncDevice ManagedDevice', 'Delete ManagedDevice', 'patch ManagedDevice'])
     assert.ok(refused.some(e => e.activityType === type && e.resources[0].resourceId === d.id), `the refused '${type}' is an event about the device`);
+});
+
+test('30 the certificate authority rolls over: old devices go on, new ones are of the new one, both after a restart', async () => {
+  const r = await Reeve.make(), upn = 'roll@acme.example', roll = '/v1.0/installation/certificateAuthority/roll';
+  await r.user(upn);
+  const issuer = d => execFileSync('openssl', ['x509', '-noout', '-issuer'], { input: d.read('var/lib/reeve-agent/cert.pem'), encoding: 'utf8' });
+  const before = await r.device(upn, 'personal');
+  await r.refused(403, 'POST', roll); // a tenant's administrator is not the operator
+  await r.ok('POST', roll, { token: r.operatorToken });
+  const after = await r.device(upn, 'personal');
+  assert.notEqual(issuer(before), issuer(after));
+  assert.equal((await r.events("activityType eq 'roll CertificateAuthority'", { token: r.operatorToken })).length, 1);
+  for (let i = 0; i < 2; i++) {
+    before.sync();
+    after.sync();
+    await r.restart();
+  }
+  assert.equal(fs.readFileSync(r.caFile, 'utf8').match(/BEGIN CERTIFICATE/g).length, 2, 'ca.pem has both');
 });
