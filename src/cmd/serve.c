@@ -61,6 +61,9 @@ static enum err open_keeper(struct serve *v)
 {
 	char *detail = NULL;
 	enum err err = keeper_open(data_path(v->arena, v->dir, "keeper"), &v->srv.keeper, &detail);
+	const char *cut = err == OK ? keeper_cut(v->srv.keeper) : NULL;
+	if (cut != NULL)
+		log_event(LOG_WARN, "keeper_cut", "%s", cut); /* what a crash had left unfinished */
 	return taken(v, err, &detail);
 }
 

@@ -38,9 +38,8 @@ DB_GLOBAL(duty_overdue_count,
 
 static const struct {
 	const char *name;
-	bool open;
 } STATES[] = {
-#define STATE(name, open, meaning) {#name, open},
+#define STATE(name, open, meaning) {#name},
 #define MOVE(from, to)
 #include "duty/states.def"
 #undef STATE
@@ -61,12 +60,6 @@ const char *duty_state_name(enum duty_state s)
 {
 	check((unsigned)s < DUTY_STATE_COUNT);
 	return STATES[s].name;
-}
-
-bool duty_state_open(enum duty_state s)
-{
-	check((unsigned)s < DUTY_STATE_COUNT);
-	return STATES[s].open;
 }
 
 bool duty_may_move(enum duty_state from, enum duty_state to)

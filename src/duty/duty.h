@@ -34,7 +34,6 @@ enum duty_state {
 };
 
 const char *duty_state_name(enum duty_state s);
-bool duty_state_open(enum duty_state s);
 bool duty_may_move(enum duty_state from, enum duty_state to);
 
 /* Text as in the schema's CHECK constraints. */

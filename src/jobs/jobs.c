@@ -179,6 +179,20 @@ struct jobs *jobs_start(struct server *srv)
 	return j;
 }
 
+/* Another server need not wait until they expire. */
+static void give_leases(struct jobs *j)
+{
+	struct scope s;
+	if (db_engine(j->srv->db) != DB_POSTGRES)
+		return;
+	struct arena *arena = arena_new(MIB);
+	scope_system(&s, arena, j->srv->db, j->srv->keeper);
+	lease_give(&s, "sequencer", j->holder);
+	for (int i = 0; i < JOB_COUNT; i++)
+		lease_give(&s, JOBS[i].name, j->holder);
+	arena_free(arena);
+}
+
 void jobs_stop(struct jobs *j)
 {
 	if (j == NULL)
@@ -189,6 +203,7 @@ void jobs_stop(struct jobs *j)
 	pthread_mutex_unlock(&j->lock);
 	pthread_join(j->sequencer, NULL);
 	pthread_join(j->scheduler, NULL);
+	give_leases(j);
 	pthread_cond_destroy(&j->wake);
 	pthread_mutex_destroy(&j->lock);
 	free(j);

@@ -302,7 +302,7 @@ enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct
 /* ---- one ---- */
 
 static enum err write_one(struct db_tx *tx, const struct resource_query *rq, struct row_plan *pl, struct id key,
-			  struct json_writer *w, bool context)
+			  struct json_writer *w)
 {
 	struct scope *s = db_tx_scope(tx);
 	auto_rows struct db_rows *r = NULL;
@@ -323,18 +323,8 @@ static enum err write_one(struct db_tx *tx, const struct resource_query *rq, str
 		TRY(db_rows_err(r));
 		return scope_fail(s, ERR_NOT_FOUND, "there is no %s with the id %s", rq->res->name, id_format(key, text));
 	}
-	if (context)
-		write_context(w, rq, pl, "/$entity");
+	write_context(w, rq, pl, "/$entity");
 	return row_write(pl, tx, rq, r, w);
-}
-
-enum err resource_write(struct db_tx *tx, const struct resource_query *q, struct id key, struct json_writer *w)
-{
-	struct scope *s = db_tx_scope(tx);
-	struct row_plan *pl = arena_alloc(s->arena, sizeof *pl);
-	TRY(refuse_options(s, &q->odata));
-	TRY(row_plan(s, q, NULL, pl));
-	return write_one(tx, q, pl, key, w, false);
 }
 
 static enum err get(struct db_tx *tx, const struct resource_query *q, struct id key, struct buf *out)
@@ -346,7 +336,7 @@ static enum err get(struct db_tx *tx, const struct resource_query *q, struct id 
 	TRY(row_plan(s, q, NULL, pl));
 	jw_init(&w, out);
 	jw_object(&w);
-	TRY(write_one(tx, q, pl, key, &w, true));
+	TRY(write_one(tx, q, pl, key, &w));
 	jw_end_object(&w);
 	return out->failed ? scope_fail(s, ERR_LIMIT, "the answer is too large") : OK;
 }

@@ -176,8 +176,5 @@ MUST_CHECK enum err resource_list(struct db_tx *tx, const struct resource_query 
 MUST_CHECK enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct buf *out);
 /* One entity ({"@odata.context": "…#…/$entity", …}).  ERR_NOT_FOUND with a detail. */
 MUST_CHECK enum err resource_get(struct db_tx *tx, const struct resource_query *q, struct id key, struct buf *out);
-/* The entity's members into an open object (nested, without context). */
-MUST_CHECK enum err resource_write(struct db_tx *tx, const struct resource_query *q, struct id key,
-				   struct json_writer *w);
 
 #endif
