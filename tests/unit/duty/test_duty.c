@@ -74,6 +74,31 @@ static void every_pair_is_in_the_table_or_refused(void **state)
 	assert_int_equal(allowed, 17);
 }
 
+static enum err find_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct step *p = arg;
+	return duty_of_subject(tx, p->subject, &p->loaded);
+}
+
+/* The queries list the open states in SQL: they are those that the table calls open. */
+static void open_states_are_those_of_the_table(void **state)
+{
+	static const bool open[] = {
+#define STATE(name, open_, meaning) open_,
+#define MOVE(from, to)
+#include "duty/states.def"
+#undef STATE
+#undef MOVE
+	};
+	struct step p = opened(DUTY_scheduled);
+	for (int i = 0; i < DUTY_STATE_COUNT; i++) {
+		p.from = (enum duty_state)i;
+		ok(db_write(&F.a, force_tx, &p));
+		refused(db_read(&F.a, find_tx, &p), open[i] ? OK : ERR_NOT_FOUND);
+		fresh(&F.a);
+	}
+}
+
 static void moving_compares_and_sets(void **state)
 {
 	struct step p = opened(DUTY_received);
@@ -143,6 +168,7 @@ int main(void)
 		cmocka_unit_test(every_pair_is_in_the_table_or_refused), cmocka_unit_test(moving_compares_and_sets),
 		cmocka_unit_test(opening_twice_keeps_one_promise),	 cmocka_unit_test(only_a_promise_is_cancelled),
 		cmocka_unit_test(due_and_overdue),
+		cmocka_unit_test(open_states_are_those_of_the_table),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
