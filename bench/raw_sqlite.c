@@ -15,15 +15,16 @@
 #include <sys/random.h>
 #include <time.h>
 
-enum { BATCH = 64, ID = 16, SALT = 32, COMMITMENT = 33, EVENT_MAX = 64 * 1024 };
+enum { BATCH = 64, ID = 16, SALT = 32, COMMITMENT = 32, EVENT_MAX = 64 * 1024 };
 
 static const char *const statements[] = {
 	"INSERT INTO groups (tenant_id, group_id, display_name, description, mail_nickname, created_at) VALUES (?1, ?2, ?3, NULL, ?4, ?5)",
-	"INSERT INTO audit_events (tenant_id, event_id, at, expires_at, bytes, salt, commitment, category, activity_type, operation, "
-	"result, component, actor_id, actor_upn, subject_id, resource_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'Other', 'create Group', "
-	"'Create', 'Success', 'Directory', ?8, NULL, NULL, ?9)",
-	"INSERT INTO audit_pending (tenant_id, event_id) VALUES (?1, ?2)",
-	"INSERT INTO audit_leaves (tenant_id, leaf_index, event_id, commitment) VALUES (?1, ?2, ?3, ?4)",
+	"INSERT INTO audit_events (tenant_id, event_id, at, expires_at, bytes, salt, correlation_id, category, activity_type, operation, "
+	"result, component, actor_type, actor_id, actor_name, actor_ip, resource_type, resource_id, resource_name) VALUES (?1, ?2, ?3, ?4, "
+	"?5, ?6, ?7, 'Other', 'create Group', 'Create', 'Success', 'Directory', 'Application', ?8, 'Administrator', '127.0.0.1', 'Group', "
+	"?9, 'bench group')",
+	"INSERT INTO audit_pending (tenant_id, event_id, commitment) VALUES (?1, ?2, ?3)",
+	"INSERT INTO audit_leaves (tenant_id, leaf_index, event_id) VALUES (?1, ?2, ?3)",
 };
 enum { GROUP, EVENT, PENDING, LEAF, STATEMENTS };
 
@@ -97,15 +98,15 @@ static void one_change(struct bench *b)
 	integer(b, EVENT, 4, at + INT64_C(365) * 86400 * 1000000);
 	blob(b, EVENT, 5, b->event, b->event_bytes);
 	blob(b, EVENT, 6, salt, SALT);
-	blob(b, EVENT, 7, commitment, COMMITMENT);
+	blob(b, EVENT, 7, event, ID);
 	blob(b, EVENT, 8, b->actor, ID);
 	blob(b, EVENT, 9, group, ID);
 	run(b, EVENT);
 	blob(b, PENDING, 2, event, ID);
+	blob(b, PENDING, 3, commitment, COMMITMENT);
 	run(b, PENDING);
 	integer(b, LEAF, 2, b->leaf++);
 	blob(b, LEAF, 3, event, ID);
-	blob(b, LEAF, 4, commitment, COMMITMENT);
 	run(b, LEAF);
 }
 

@@ -20,10 +20,10 @@
 
 DB_TENANT(audit_retention_setting, "SELECT value FROM tenant_settings WHERE tenant_id = ?1 AND name = 'auditRetentionDays'");
 DB_TENANT(audit_event_insert,
-	  "INSERT INTO audit_events (tenant_id, event_id, at, expires_at, bytes, salt, commitment, category, activity_type, operation, "
-	  "result, component, actor_id, actor_upn, subject_id, resource_id) "
-	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)");
-DB_TENANT(audit_pending_insert, "INSERT INTO audit_pending (tenant_id, event_id) VALUES (?1, ?2)");
+	  "INSERT INTO audit_events (tenant_id, event_id, at, expires_at, category, activity_type, operation, result, component, actor_type, "
+	  "actor_id, actor_upn, actor_name, actor_ip, subject_id, resource_type, resource_id, resource_name, correlation_id, salt, bytes) "
+	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)");
+DB_TENANT(audit_pending_insert, "INSERT INTO audit_pending (tenant_id, event_id, commitment) VALUES (?1, ?2, ?3)");
 
 enum { RETENTION_DAYS_MIN = 365, RETENTION_DAYS_MAX = 730 };
 
@@ -76,6 +76,12 @@ static void write_permissions(struct json_writer *w, const char *list)
 	jw_end_array(w);
 }
 
+/* A person is named by the UPN alone, as in Graph. */
+static const char *actor_name(const struct actor *a)
+{
+	return a->type == ACTOR_USER ? NULL : a->name;
+}
+
 static void write_actor(struct json_writer *w, const struct actor *a)
 {
 	bool person = a->type == ACTOR_USER;
@@ -86,7 +92,7 @@ static void write_actor(struct json_writer *w, const struct actor *a)
 	jw_kstring(w, "auditActorType", actor_type_name(a->type));
 	write_permissions(w, a->permissions);
 	jw_kid(w, "applicationId", program ? a->id : nil);
-	jw_kstring(w, "applicationDisplayName", person ? NULL : a->name);
+	jw_kstring(w, "applicationDisplayName", actor_name(a));
 	jw_kstring(w, "userPrincipalName", a->upn);
 	jw_kstring(w, "servicePrincipalName", program ? a->name : NULL);
 	jw_kstring(w, "ipAddress", a->ip);
@@ -176,8 +182,7 @@ void audit_commitment(const void *bytes, size_t n, const uint8_t salt[AUDIT_SALT
 {
 	static const char label[] = "reeve/audit-event/v1\n";
 	struct digest_part parts[] = {{label, sizeof label - 1}, {bytes, n}};
-	out[0] = 0x01;
-	hmac_sha256(salt, AUDIT_SALT_BYTES, parts, 2, out + 1);
+	hmac_sha256(salt, AUDIT_SALT_BYTES, parts, 2, out);
 }
 
 static char *lower(struct arena *a, const char *s)
@@ -201,13 +206,15 @@ static enum err insert(struct db_tx *tx, const struct audit_event *e, struct id 
 	random_bytes(salt, sizeof salt);
 	audit_commitment(bytes->data, bytes->len, salt, commitment);
 	TRY(db_exec(tx, &audit_event_insert,
-		    DB_ARGS(db_v_id(&event), db_v_int(s->now), db_v_int(expires), db_v_blob(bytes->data, bytes->len),
-			    db_v_blob(salt, sizeof salt), db_v_blob(commitment, sizeof commitment), db_v_text(a->category),
-			    db_v_text(a->type), db_v_text(a->operation), db_v_text(e->failure == NULL ? "Success" : "Failure"),
-			    db_v_text(a->component), db_v_id(or_null(&s->actor.id)), db_v_text(lower(s->arena, s->actor.upn)),
-			    db_v_id(or_null(&e->subject)), db_v_id(or_null(&e->resource))),
+		    DB_ARGS(db_v_id(&event), db_v_int(s->now), db_v_int(expires), db_v_text(a->category), db_v_text(a->type),
+			    db_v_text(a->operation), db_v_text(e->failure == NULL ? "Success" : "Failure"), db_v_text(a->component),
+			    db_v_text(actor_type_name(s->actor.type)), db_v_id(or_null(&s->actor.id)),
+			    db_v_text(lower(s->arena, s->actor.upn)), db_v_text(actor_name(&s->actor)), db_v_text(s->actor.ip),
+			    db_v_id(or_null(&e->subject)), db_v_text(e->resource_type), db_v_id(or_null(&e->resource)),
+			    db_v_text(e->resource_name), db_v_id(&s->correlation), db_v_blob(salt, sizeof salt),
+			    db_v_blob(bytes->data, bytes->len)),
 		    NULL));
-	return db_exec(tx, &audit_pending_insert, DB_ARGS(db_v_id(&event)), NULL);
+	return db_exec(tx, &audit_pending_insert, DB_ARGS(db_v_id(&event), db_v_blob(commitment, sizeof commitment)), NULL);
 }
 
 enum err audit_record(struct db_tx *tx, const struct audit_event *e)

@@ -8,7 +8,7 @@
 
 enum {
 	AUDIT_SALT_BYTES = 32,
-	AUDIT_COMMITMENT_BYTES = 33,           /* 0x01 || HMAC-SHA256 */
+	AUDIT_COMMITMENT_BYTES = 32,           /* HMAC-SHA256(salt, "reeve/audit-event/v1\n" || bytes); an entry is 0x01 and it */
 	AUDIT_EVENT_BYTES_MAX = 512 * 1024,    /* a configuration's old and new payload fit */
 };
 

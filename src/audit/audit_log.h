@@ -14,6 +14,8 @@
 /* Drains the pending events of all tenants into their logs, has the keeper sign the heads that grew (one write for all), and stores the
  * checkpoints.  s: a system scope.  *ret_more: call again at once.  Called within one second of each commit, by one server at a time. */
 MUST_CHECK enum err audit_sequence(struct scope *s, const char *host, bool *ret_more);
+/* Its first half: from pending to tiles, without signing. */
+MUST_CHECK enum err audit_integrate(struct scope *s, bool *ret_more);
 
 /* The scope's tenant's last signed checkpoint, or ERR_NOT_FOUND. */
 MUST_CHECK enum err audit_checkpoint(struct scope *s, char **ret_note);

@@ -10,9 +10,10 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "db/db.h"
+#include "tlog/tile.h"
 
 DB_TENANT(audit_unlink_expired,
-	  "UPDATE audit_leaves SET event_id = NULL WHERE tenant_id = ?1 AND event_id IN (SELECT event_id FROM audit_events "
+	  "DELETE FROM audit_leaves WHERE tenant_id = ?1 AND event_id IN (SELECT event_id FROM audit_events "
 	  "WHERE tenant_id = ?1 AND expires_at <= ?2 ORDER BY expires_at LIMIT ?3)");
 /* PostgreSQL: the application role has no DELETE on events; the function belongs to the owner and checks the expiry again. */
 DB_TENANT_PG(audit_delete_expired,
@@ -25,8 +26,17 @@ DB_TENANT_PG(audit_delete_all,
 	     "SELECT audit_events_purge(?1, ?2)");
 DB_TENANT(audit_count_some, "SELECT count(*) FROM (SELECT 1 FROM audit_events WHERE tenant_id = ?1 LIMIT ?2) x");
 DB_TENANT(audit_delete_pending, "DELETE FROM audit_pending WHERE tenant_id = ?1");
-DB_TENANT(audit_delete_leaves,
-	  "DELETE FROM audit_leaves WHERE tenant_id = ?1 AND leaf_index IN (SELECT leaf_index FROM audit_leaves WHERE tenant_id = ?1 LIMIT ?2)");
+DB_TENANT(audit_delete_leaves, "DELETE FROM audit_leaves WHERE tenant_id = ?1 AND leaf_index < (SELECT min(leaf_index) FROM audit_leaves "
+			       "WHERE tenant_id = ?1) + ?2");
+/* All but the last of a level: what is still recorded goes on from there. */
+DB_TENANT(audit_delete_tiles, "DELETE FROM audit_tiles WHERE tenant_id = ?1 AND level = ?2 AND tile < (SELECT max(tile) FROM audit_tiles "
+			      "WHERE tenant_id = ?1 AND level = ?2) AND tile < (SELECT min(tile) FROM audit_tiles "
+			      "WHERE tenant_id = ?1 AND level = ?2) + ?3");
+DB_TENANT(audit_delete_edge, "DELETE FROM audit_tiles WHERE tenant_id = ?1");
+DB_TENANT(audit_delete_cosignatures, "DELETE FROM audit_cosignatures WHERE tenant_id = ?1");
+DB_TENANT(audit_delete_sinks, "DELETE FROM audit_sinks WHERE tenant_id = ?1");
+DB_TENANT(audit_delete_exports, "DELETE FROM audit_exports WHERE tenant_id = ?1");
+DB_TENANT(audit_delete_head, "DELETE FROM audit_heads WHERE tenant_id = ?1");
 
 enum { BATCH = 200 }; /* about 5 ms of a writer's time */
 
@@ -85,17 +95,36 @@ enum err audit_expire(struct scope *s, uint64_t *ret_removed)
 	return OK;
 }
 
+/* One batch of each; *rows grows with what went. */
+static enum err purge_log(struct db_tx *tx, int64_t *rows)
+{
+	int64_t n;
+	TRY(db_exec(tx, &audit_delete_leaves, DB_ARGS(db_v_int(BATCH)), &n));
+	*rows += n;
+	for (int64_t level = 0; level < TILE_LEVELS; level++) {
+		TRY(db_exec(tx, &audit_delete_tiles, DB_ARGS(db_v_int(level), db_v_int(BATCH)), &n));
+		*rows += n;
+	}
+	return OK;
+}
+
 /* The head stays: what is still recorded of the purge continues the log, whose signed size never goes back (I3). */
 static enum err purge_batch(struct scope *s, struct db_tx *tx, void *arg)
 {
-	int64_t *removed = arg, leaves = 0;
+	int64_t *removed = arg;
 	struct db_value most = db_v_int(BATCH);
 	TRY(db_exec(tx, &audit_delete_pending, DB_NOARGS, NULL));
 	TRY(scalar(tx, &audit_count_some, &most, 1, removed));
 	if (*removed > 0)
 		TRY(run_to_end(tx, &audit_delete_all, &most, 1));
-	TRY(db_exec(tx, &audit_delete_leaves, &most, 1, &leaves));
-	*removed += leaves == 0 ? 0 : 1; /* go on while either is left */
+	return purge_log(tx, removed); /* go on while anything is left */
+}
+
+enum err audit_purge_rest(struct db_tx *tx)
+{
+	struct db_stmt *const last[] = {&audit_delete_edge, &audit_delete_cosignatures, &audit_delete_sinks, &audit_delete_exports, &audit_delete_head};
+	for (size_t i = 0; i < sizeof last / sizeof last[0]; i++)
+		TRY(db_exec(tx, last[i], DB_NOARGS, NULL));
 	return OK;
 }
 

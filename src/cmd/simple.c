@@ -15,7 +15,6 @@ int cmd_user(int argc, char **argv);
 int cmd_group(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_config(int argc, char **argv);
-int cmd_audit(int argc, char **argv);
 int cmd_api(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
 int cmd_datamap(int argc, char **argv);
@@ -25,7 +24,6 @@ int cmd_user(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_group(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_device(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_config(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
-int cmd_audit(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 
 static const char API_HELP[] = "usage: reeve api METHOD PATH [BODY] [--operator] [options]\n\n"
 			       "One request, e.g. reeve api GET '/v1.0/users?$top=5' --data DIR.  Prints the body as it came.\n" CLIENT_OPTIONS_HELP

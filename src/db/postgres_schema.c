@@ -4,9 +4,9 @@
  * go.
  *
  * Promises: after each migration every table with a column tenant_id has row security with a policy on it, and the
- * application role has SELECT, INSERT, UPDATE and DELETE on every table except audit_events (SELECT, INSERT) and
- * schema_migrations (SELECT).  The owner's functions may be called by that role alone.  A migration cannot forget any
- * of this.
+ * application role has SELECT, INSERT, UPDATE and DELETE on every table except audit_events (SELECT, INSERT),
+ * schema_migrations (SELECT) and partitions (nothing: they are reached through their table).  The owner's functions may
+ * be called by that role alone.  A migration cannot forget any of this.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,8 @@ static const char protect[] =
 	"BEGIN\n"
 	"  FOR t IN SELECT c.oid::regclass AS name, EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND "
 	"p.polname = 'reeve_tenant') AS done\n"
-	"    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND EXISTS\n"
+	"    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT "
+	"c.relispartition AND EXISTS\n"
 	"      (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT "
 	"a.attisdropped)\n"
 	"  LOOP\n"
@@ -38,8 +39,8 @@ static const char protect[] =
 	"  IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = app) THEN RETURN; END IF;\n"
 	"  FOR t IN SELECT c.oid::regclass AS name, CASE c.relname WHEN 'audit_events' THEN 'SELECT, INSERT'\n"
 	"      WHEN 'schema_migrations' THEN 'SELECT' ELSE 'SELECT, INSERT, UPDATE, DELETE' END AS rights\n"
-	"    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner "
-	"= current_user::regrole\n"
+	"    FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT "
+	"c.relispartition AND c.relowner = current_user::regrole\n"
 	"  LOOP\n"
 	"    EXECUTE format('REVOKE ALL ON %s FROM %I', t.name, app);\n"
 	"    EXECUTE format('GRANT %s ON %s TO %I', t.rights, t.name, app);\n"

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "keeper/note.h"
+#include "tlog/note.h"
 
 static const char magic[4] = "RVH1";
 enum { HEADER = 16, HEADER_CHECK = 8, CHECKSUM = SHA256_BYTES };

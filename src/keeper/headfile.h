@@ -11,7 +11,7 @@
 #define REEVE_KEEPER_HEADFILE_H
 
 #include "base/buf.h"
-#include "keeper/merkle.h"
+#include "tlog/merkle.h"
 
 /* One log's head in memory; allocated whole, replaced whole. */
 struct head {

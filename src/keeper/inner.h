@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "keeper/keeper.h"
-#include "keeper/note.h"
+#include "tlog/note.h"
 
 enum { KEEPER_KEY_BYTES = 32, CA_DAYS = 3650 };
 

@@ -125,11 +125,11 @@ static enum err last_tx(struct scope *s, struct db_tx *tx, void *arg)
 		return OK; /* one was written since the log went: once more */
 	if (e != ERR_NOT_FOUND)
 		return e;
-	unsigned all = 1u << MAP_DOMAIN_DIRECTORY | 1u << MAP_DOMAIN_MANAGEMENT | 1u << MAP_DOMAIN_EVIDENCE |
-		       1u << MAP_DOMAIN_LOG;
+	unsigned all = 1u << MAP_DOMAIN_DIRECTORY | 1u << MAP_DOMAIN_MANAGEMENT | 1u << MAP_DOMAIN_EVIDENCE;
 	TRY(delete_domain(tx, all, &more));
 	if (more == ERASE_BATCH)
 		return OK;
+	TRY(audit_purge_rest(tx));
 	TRY(db_exec(tx, &tenant_duties_delete, DB_NOARGS, NULL));
 	TRY(db_exec(tx, &tenant_row_delete, DB_NOARGS, NULL));
 	*gone = true;

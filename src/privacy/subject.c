@@ -173,7 +173,7 @@ static void build_for_person(struct builder *b, const struct map_table *t, size_
 static void build_for_tenant(struct builder *b, const struct map_table *t, size_t n, unsigned domain_mask)
 {
 	for (size_t i = 0; i < n; i++)
-		if ((domain_mask & 1u << t[i].domain) != 0 && subject_parts(&t[i], SUBJECT_TENANT) > 0 &&
+		if ((domain_mask & 1u << t[i].domain) != 0 && t[i].domain != MAP_DOMAIN_LOG && subject_parts(&t[i], SUBJECT_TENANT) > 0 &&
 		    strcmp(t[i].name, "tenants") != 0)
 			add_step(b, &t[i], subject_where(b->a, &t[i], SUBJECT_TENANT, 0), NULL);
 }

@@ -111,15 +111,17 @@ static void verify_names_what_was_changed(void **state)
 	uint64_t found, leaves;
 	sequence();
 	ok(audit_verify_all(&F.b, HOST, &found, &leaves));
-	ok(exec(&F.b, "UPDATE audit_leaves SET commitment = (SELECT commitment FROM audit_leaves WHERE tenant_id = ?1 AND leaf_index = 0) "
-		      "WHERE tenant_id = ?1 AND leaf_index = 1"));
+	ok(exec(&F.b, "UPDATE audit_tiles SET content = CAST(substr(content, 1, 32) || substr(content, 1, 32) || substr(content, 65) AS BLOB) "
+		      "WHERE tenant_id = ?1 AND level = 0 AND tile = 0"));
 	refused(audit_verify_all(&F.b, HOST, &found, &leaves), ERR_CONFLICT);
 	assert_non_null(strstr(F.b.detail, "index 1"));
-	ok(exec(&F.b, "DELETE FROM audit_leaves WHERE tenant_id = ?1 AND leaf_index >= 1"));
+	ok(exec(&F.b, "UPDATE audit_tiles SET content = substr(content, 1, 32) WHERE tenant_id = ?1 AND level = 0 AND tile = 0"));
+	refused(audit_verify_all(&F.b, HOST, &found, &leaves), ERR_CONFLICT);
+	assert_non_null(strstr(F.b.detail, "gap at index 0"));
+	ok(exec(&F.b, "UPDATE audit_heads SET size = 1 WHERE tenant_id = ?1"));
 	refused(audit_verify_all(&F.b, HOST, &found, &leaves), ERR_CONFLICT);
 	assert_non_null(strstr(F.b.detail, "was signed"));
 	refused(audit_check_heads(&F.system, "other.example"), OK); /* another name's logs were never signed */
-	ok(exec(&F.b, "UPDATE audit_heads SET size = 1 WHERE tenant_id = ?1"));
 	refused(audit_check_heads(&F.system, HOST), ERR_CONFLICT); /* older than what was signed */
 	fresh(&F.system);
 	fresh(&F.b);

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 
 #include "keeper/appendfile.h"
-#include "keeper/merkle.h"
+#include "tlog/merkle.h"
 
 #define ORIGIN "log/one"
 

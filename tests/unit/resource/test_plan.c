@@ -139,9 +139,9 @@ static enum err fill_events(struct scope *s, struct db_tx *tx, void *arg)
 	for (unsigned n = 1; n <= 2000; n++) {
 		struct id id = test_id(7, n), about = test_id(1, n / 4);
 		TRY(db_exec_text(tx, DB_REACH_TENANT,
-				 "INSERT INTO audit_events (tenant_id, event_id, at, expires_at, bytes, salt, commitment, category, activity_type, "
-				 "operation, result, component, actor_id, subject_id) VALUES (?1, ?2, ?3, ?3, ?2, ?2, ?2, 'Device', 'x', 'Patch', "
-				 "'Success', 'x', ?4, ?4)",
+				 "INSERT INTO audit_events (tenant_id, event_id, at, expires_at, bytes, salt, correlation_id, category, activity_type, "
+				 "operation, result, component, actor_type, actor_id, subject_id) VALUES (?1, ?2, ?3, ?3, ?2, ?2, ?2, 'Device', 'x', "
+				 "'Patch', 'Success', 'x', 'System', ?4, ?4)",
 				 DB_ARGS(db_v_id(&id), db_v_int((int64_t)n), db_v_id(&about)), NULL));
 	}
 	return OK;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Roots of the eight-leaf tree that the transparency projects publish, and of a tree of decimal numbers around the
  * borders of a tile and far beyond. */
-#include "fixture.h"
+#include "../keeper/fixture.h"
 
-#include "keeper/merkle.h"
+#include "tlog/merkle.h"
 
 static void assert_root(const struct merkle_range *r, const char *hex)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The text forms.  The id of a key binds its name and type, so that one key under two names has two ids. */
-#include "keeper/note.h"
+#include "tlog/note.h"
 
 #include <inttypes.h>
 #include <string.h>

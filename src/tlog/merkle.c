@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Appending is binary addition: a leaf is a carry that merges with each subtree of its own size. */
-#include "keeper/merkle.h"
+#include "tlog/merkle.h"
 
 #include <string.h>
 
@@ -38,4 +38,19 @@ void merkle_root(const struct merkle_range *r, uint8_t out[SHA256_BYTES])
 	memcpy(out, r->root[r->count - 1], SHA256_BYTES);
 	for (unsigned i = r->count - 1; i-- > 0;)
 		merkle_node_hash(r->root[i], out, out);
+}
+
+void merkle_perfect_root(const uint8_t (*hashes)[SHA256_BYTES], unsigned n, uint8_t out[SHA256_BYTES])
+{
+	uint8_t level[128][SHA256_BYTES];
+	if (n == 1) {
+		memcpy(out, hashes[0], SHA256_BYTES);
+		return;
+	}
+	for (unsigned i = 0; i < n / 2; i++)
+		merkle_node_hash(hashes[2 * i], hashes[2 * i + 1], level[i]);
+	for (n /= 2; n > 1; n /= 2)
+		for (unsigned i = 0; i < n / 2; i++)
+			merkle_node_hash(level[2 * i], level[2 * i + 1], level[i]);
+	memcpy(out, level[0], SHA256_BYTES);
 }
