@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A signed archive of a log: a zip whose files have the paths of the served log (checkpoint, key, tile/…, tile/entries/…, events/…), so
- * that it can be unpacked and checked by whoever can check a mirror, with a manifest and its Ed25519 signature.  docs/formats/audit-log.md.
+ * that it can be unpacked and checked by whoever can check a mirror, with a manifest and its Ed25519 signature.
+ * docs/formats/audit-archive.md.
  */
 #ifndef REEVE_AUDIT_AUDIT_ARCHIVE_H
 #define REEVE_AUDIT_AUDIT_ARCHIVE_H
@@ -21,7 +22,8 @@ struct audit_archive {
 };
 
 /* Writes the scope's tenant's archive to `path` (0600; replaced), in flat memory, page by page.  The checkpoint covers every event in it.
- * ERR_NOT_FOUND: no checkpoint was signed yet. */
+ * ERR_NOT_FOUND: no checkpoint was signed yet; ERR_UNAVAILABLE: the newest does not cover what was committed when it began, though it was
+ * waited for (3 s).  On failure no file stays. */
 MUST_CHECK enum err audit_archive_write(struct scope *s, const char *host, const char *path, struct audit_archive *io);
 
 #endif
