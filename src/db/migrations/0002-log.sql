@@ -176,14 +176,16 @@ FROM audit_leaves_1 GROUP BY tenant_id, leaf_index / 256;
 ALTER TABLE audit_heads ADD COLUMN generation INT NOT NULL DEFAULT 1; -- of the origin: grows when a restored database is found
 ALTER TABLE audit_heads ADD COLUMN signed_at TIME;
 
-CREATE TABLE audit_cosignatures (    -- the last checkpoint that each witness cosigned
+CREATE TABLE audit_cosignatures (    -- of the newest checkpoints: each witness's last, and those that stand beside it
   tenant_id ID NOT NULL,
-  witness TEXT NOT NULL,             -- the name of its key
+  generation INT NOT NULL,           -- of the log's origin
   size INT NOT NULL,
+  witness TEXT NOT NULL,             -- the name of its key
   checkpoint TEXT NOT NULL,          -- the log's own signed note
   line TEXT NOT NULL,                -- the cosignature's line of it
   at TIME NOT NULL,
-  PRIMARY KEY (tenant_id, witness)
+  witnessed BOOL NOT NULL,           -- this checkpoint has as many as the operator's policy asks for
+  PRIMARY KEY (tenant_id, generation, size, witness)
 ) STRICT;
 
 DROP TABLE audit_pending_1;
