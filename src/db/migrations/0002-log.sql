@@ -209,9 +209,11 @@ CREATE TABLE audit_sinks (
   next_index INT NOT NULL,           -- of the log: the first event that was not confirmed
   delivered_at TIME,
   delivered_count INT NOT NULL,
+  expired_count INT NOT NULL DEFAULT 0, -- events whose retention ended before they were delivered
   failures INT NOT NULL,             -- in a row
   failing_since TIME,
   last_error TEXT,
+  version INT NOT NULL DEFAULT 1,    -- grows with each change by its owner
   PRIMARY KEY (tenant_id, sink_id)
 ) STRICT;
 
