@@ -177,4 +177,15 @@ MUST_CHECK enum err resource_count(struct db_tx *tx, const struct resource_query
 /* One entity ({"@odata.context": "…#…/$entity", …}).  ERR_NOT_FOUND with a detail. */
 MUST_CHECK enum err resource_get(struct db_tx *tx, const struct resource_query *q, struct id key, struct buf *out);
 
+/* ---- filters that are stored ---- */
+
+struct resource_condition {
+	const char *sql; /* in parentheses, over t; parameters from ?first on */
+	const struct db_value *args;
+	size_t arg_count;
+};
+/* A filter's text (decoded) as a condition on rows of r, in the arena.  ERR_BAD_REQUEST as for a list. */
+MUST_CHECK enum err resource_condition(struct scope *s, const struct resource *r, enum api_version v, const char *filter, unsigned first,
+				       struct resource_condition *ret);
+
 #endif
