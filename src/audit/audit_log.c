@@ -28,15 +28,8 @@ DB_GLOBAL(audit_heads_to_sign, "SELECT tenant_id, size, signed_size FROM audit_h
 DB_GLOBAL(audit_heads_all, "SELECT tenant_id, size, signed_size FROM audit_heads WHERE tenant_id > ?1 ORDER BY tenant_id LIMIT ?2");
 DB_TENANT(audit_head_signed,
 	  "UPDATE audit_heads SET signed_size = ?2, checkpoint = ?3, signed_at = ?4 WHERE tenant_id = ?1 AND signed_size <= ?2");
-DB_TENANT(audit_head_checkpoint, "SELECT checkpoint FROM audit_heads WHERE tenant_id = ?1");
 
 enum { SIGN_PAGE = 4096, TENANTS_PAGE = 256 };
-
-char *audit_origin(struct arena *a, const char *host, struct id tenant)
-{
-	char text[ID_TEXT];
-	return arena_printf(a, "%s/log/%s", host, id_format(tenant, text));
-}
 
 struct tenant_list {
 	struct id id[TENANTS_PAGE];
@@ -151,6 +144,17 @@ static enum err sign_heads(struct scope *s, const char *host, bool *ret_more)
 	return OK;
 }
 
+enum err audit_sequence_fenced(struct scope *s, const char *host, const struct audit_fence *fence, bool *ret_more)
+{
+	return audit_sequence(s, host, ret_more);
+}
+
+enum err audit_restored_by_witness(struct scope *s, const char *host, unsigned generation, uint64_t witness_size, const char *witness,
+				   bool *ret_restored)
+{
+	return scope_fail(s, ERR_NOT_IMPLEMENTED, "not yet");
+}
+
 enum err audit_sequence(struct scope *s, const char *host, bool *ret_more)
 {
 	TRY(audit_integrate(s, ret_more));
@@ -158,23 +162,6 @@ enum err audit_sequence(struct scope *s, const char *host, bool *ret_more)
 }
 
 /* ---- reading and checking ---- */
-
-static enum err load_checkpoint(struct scope *s, struct db_tx *tx, void *arg)
-{
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_one(tx, &audit_head_checkpoint, DB_NOARGS, &r));
-	*(char **)arg = db_text_dup(r, 0, s->arena);
-	return OK;
-}
-
-enum err audit_checkpoint(struct scope *s, char **ret_note)
-{
-	*ret_note = NULL;
-	enum err err = db_read(s, load_checkpoint, ret_note);
-	if (err == OK && *ret_note == NULL)
-		err = ERR_NOT_FOUND;
-	return err == ERR_NOT_FOUND ? scope_fail(s, err, "no checkpoint has been signed yet") : err;
-}
 
 struct head_page {
 	struct id after;
