@@ -22,18 +22,20 @@ column() { sql "SELECT hex($1) FROM audit_events WHERE event_id = x'$event'"; }
 { printf 'reeve/audit-event/v1\n'; column bytes | xxd -r -p; } >covered
 salt=$(column salt)
 mac=$(openssl dgst -sha256 -mac HMAC -macopt "hexkey:$salt" -r covered | cut -d' ' -f1 | tr a-f A-F)
-[ "01$mac" = "$(column commitment)" ] || { echo "the event does not open its commitment" >&2; exit 1; }
+leaf=$(sql "SELECT leaf_index FROM audit_leaves WHERE event_id = x'$event'")
+[ -n "$leaf" ] || { echo "the event is not in the log yet" >&2; exit 1; }
+tenant=$(column tenant_id)
+commitment=$(sql "SELECT hex(substr(content, $leaf % 256 * 32 + 1, 32)) FROM audit_tiles WHERE tenant_id = x'$tenant' AND level = 0 AND tile = $leaf / 256")
+[ "$mac" = "$commitment" ] || { echo "the event does not open its commitment" >&2; exit 1; }
 echo "event: $(sed 1d covered | cut -c1-100)…"
-leaf=$(sql "SELECT leaf_index FROM audit_leaves WHERE event_id = x'$event' AND commitment = x'01$mac'")
-echo "commitment: opened; leaf ${leaf:-(not in the log yet)}"
+echo "commitment: opened; leaf $leaf"
 
 # ---- 2. the root of the tree over all leaves (RFC 6962), of the event's tenant ----
-tenant=$(column tenant_id)
 sql "SELECT checkpoint FROM audit_heads WHERE tenant_id = x'$tenant'" >checkpoint
 size=$(sed -n 2p checkpoint)
 sha() { xxd -r -p | openssl dgst -sha256 -r | cut -d' ' -f1; }
-sql "SELECT hex(commitment) FROM audit_leaves WHERE tenant_id = x'$tenant' AND leaf_index < $size ORDER BY leaf_index" |
-	while read -r leaf; do echo "00$leaf" | sha; done >level
+sql "SELECT hex(content) FROM audit_tiles WHERE tenant_id = x'$tenant' AND level = 0 ORDER BY tile" | fold -w 64 | head -n "$size" |
+	while read -r leaf; do echo "0001$leaf" | sha; done >level
 [ "$(wc -l <level)" = "$size" ] || { echo "the database has fewer leaves than were signed" >&2; exit 1; }
 # level by level; one that is left over goes up as it is
 while [ "$(wc -l <level)" -gt 1 ]; do
