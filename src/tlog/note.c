@@ -8,8 +8,6 @@
 #include "base/id.h"
 #include "codec/base64.h"
 
-enum { KEY_ID_BYTES = 4, TYPE_ED25519 = 0x01 };
-
 bool note_name_valid(const char *name)
 {
 	size_t n = name != NULL ? strnlen(name, NOTE_NAME_MAX + 1) : 0;
@@ -21,20 +19,19 @@ bool note_name_valid(const char *name)
 	return true;
 }
 
-static void key_id(const char *name, const uint8_t public_key[ED25519_KEY_BYTES], uint8_t out[KEY_ID_BYTES])
+void note_key_id(const char *name, uint8_t type, const uint8_t public_key[ED25519_KEY_BYTES], uint8_t out[NOTE_KEY_ID_BYTES])
 {
-	uint8_t hash[SHA256_BYTES];
-	static const uint8_t type[] = {'\n', TYPE_ED25519};
-	struct digest_part parts[] = {{name, strlen(name)}, {type, sizeof type}, {public_key, ED25519_KEY_BYTES}};
+	uint8_t hash[SHA256_BYTES], typed[] = {'\n', type};
+	struct digest_part parts[] = {{name, strlen(name)}, {typed, sizeof typed}, {public_key, ED25519_KEY_BYTES}};
 	sha256_parts(parts, 3, hash);
-	memcpy(out, hash, KEY_ID_BYTES);
+	memcpy(out, hash, NOTE_KEY_ID_BYTES);
 }
 
 char *note_vkey(struct arena *a, const char *name, const uint8_t public_key[ED25519_KEY_BYTES])
 {
-	uint8_t id[KEY_ID_BYTES], typed[1 + ED25519_KEY_BYTES] = {TYPE_ED25519};
-	char hex[2 * KEY_ID_BYTES + 1];
-	key_id(name, public_key, id);
+	uint8_t id[NOTE_KEY_ID_BYTES], typed[1 + ED25519_KEY_BYTES] = {NOTE_ED25519};
+	char hex[2 * NOTE_KEY_ID_BYTES + 1];
+	note_key_id(name, NOTE_ED25519, public_key, id);
 	hex_encode(id, sizeof id, hex);
 	memcpy(typed + 1, public_key, ED25519_KEY_BYTES);
 	return arena_printf(a, "%s+%s+%s", name, hex, base64_encode(a, typed, sizeof typed));
@@ -42,9 +39,9 @@ char *note_vkey(struct arena *a, const char *name, const uint8_t public_key[ED25
 
 char *note_sign(struct arena *a, const struct note_signer *signer, const char *name, const char *text)
 {
-	uint8_t line[KEY_ID_BYTES + ED25519_SIGNATURE_BYTES];
-	key_id(name, signer->public_key, line);
-	ed25519_sign(signer->seed, text, strlen(text), line + KEY_ID_BYTES);
+	uint8_t line[NOTE_KEY_ID_BYTES + ED25519_SIGNATURE_BYTES];
+	note_key_id(name, NOTE_ED25519, signer->public_key, line);
+	ed25519_sign(signer->seed, text, strlen(text), line + NOTE_KEY_ID_BYTES);
 	return arena_printf(a, "%s\n\u2014 %s %s\n", text, name, base64_encode(a, line, sizeof line));
 }
 

@@ -10,14 +10,14 @@
 #include "base/scope.h"
 #include "tlog/note.h"
 
-enum { POLICY_BYTES_MAX = 64 * 1024, POLICY_ITEMS_MAX = 64 };
+enum { POLICY_BYTES_MAX = 64 * 1024, POLICY_ITEMS_MAX = 128 };
 
 struct policy_item {
 	enum { POLICY_LOG, POLICY_WITNESS, POLICY_GROUP } kind;
-	const char *name, *url; /* url: NULL where none is given; of a witness: its submission prefix */
+	const char *name, *url; /* of a log: its key's name; url: NULL where none is given, of a witness its submission prefix */
 	struct note_key key;
-	unsigned need;          /* of a group: how many of its members */
-	unsigned member[POLICY_ITEMS_MAX], members;
+	unsigned need, members; /* of a group: how many of its members must agree */
+	uint8_t member[POLICY_ITEMS_MAX];
 };
 
 struct policy {
@@ -26,9 +26,9 @@ struct policy {
 	int quorum;             /* the item that must agree; -1: none */
 };
 
-/* ERR_BAD_REQUEST with a detail that names the line. */
+/* Names, URLs and keys go to the arena.  ERR_BAD_REQUEST with a detail that names the line. */
 MUST_CHECK enum err policy_parse(struct scope *s, const char *text, size_t len, struct policy *ret);
-/* Whether the quorum is reached; signed_[i]: item i (a witness) has cosigned. */
+/* Whether the quorum is reached; signed_[i]: item i (a witness) has cosigned.  Without a quorum it always is. */
 bool policy_satisfied(const struct policy *p, const bool *signed_);
 
 #endif
