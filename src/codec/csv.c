@@ -17,6 +17,15 @@ static bool one_of(char c, const char *set)
 	return c != '\0' && strchr(set, c) != NULL;
 }
 
+/* Also what begins as if it were neutralised already: so that taking one apostrophe away gives back every value. */
+static bool is_formula(const char *s, size_t n)
+{
+	size_t i = 0;
+	while (i < n && s[i] == '\'')
+		i++;
+	return i < n && one_of(s[i], "=+-@\t\r");
+}
+
 void csv_field(struct csv_writer *w, const char *s, size_t n)
 {
 	if (!w->first)
@@ -29,7 +38,7 @@ void csv_field(struct csv_writer *w, const char *s, size_t n)
 		quote = one_of(s[i], ",\"\r\n");
 	if (quote)
 		buf_addc(w->out, '"');
-	if (one_of(s[0], "=+-@\t\r"))
+	if (is_formula(s, n))
 		buf_addc(w->out, '\'');
 	for (const char *mark; quote && (mark = memchr(s, '"', n)) != NULL;) {
 		size_t part = (size_t)(mark - s) + 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CSV out (RFC 4180): CRLF, fields quoted where needed, cells that a spreadsheet would run as a formula (= + - @ TAB CR
- * first) neutralised by a leading apostrophe.
+ * first) neutralised by a leading apostrophe.  To undo: a value that begins with one or more apostrophes and then one of those loses
+ * its first apostrophe.
  */
 #ifndef REEVE_CODEC_CSV_H
 #define REEVE_CODEC_CSV_H

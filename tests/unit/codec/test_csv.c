@@ -32,7 +32,7 @@ static void fields_are_quoted_and_neutralised(void **state)
 		{"=", "'="},
 		{"a=1", "a=1"}, /* only in front */
 		{"2026-11-22", "2026-11-22"},
-		{"'=1", "'=1"},
+		{"'=1", "''=1"}, {"''=1", "'''=1"}, {"'", "'"}, {"'a", "'a"},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		auto_buf b;
