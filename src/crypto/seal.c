@@ -112,45 +112,109 @@ static ssize_t read_full(int fd, uint8_t *p, size_t n)
 	return (ssize_t)have;
 }
 
-/* Reads one frame ahead, because a frame says whether it is the last. */
-static enum err seal_frames(const uint8_t *key, int from, struct newfile *to, uint8_t *plain, uint8_t *next,
-			    uint8_t *out)
+struct seal_stream {
+	uint8_t key[SEAL_KEY_BYTES];
+	struct newfile to;
+	uint64_t number;
+	size_t n; /* bytes in plain, which is sealed when more follow, because a frame says whether it is the last */
+	uint8_t plain[FRAME];
+	uint8_t sealed[SEALED_FRAME];
+};
+
+static void end_stream(struct seal_stream *s)
 {
-	ssize_t n = read_full(from, plain, FRAME);
-	for (uint64_t number = 0;; number++) {
-		ssize_t next_n = n == FRAME ? read_full(from, next, FRAME) : 0;
-		if (n < 0 || next_n < 0)
-			return ERR_IO;
-		uint8_t ad[FRAME_AD];
-		frame_ad(ad, number, next_n == 0);
-		seal_into(key, ad, sizeof ad, plain, (size_t)n, out);
-		TRY(newfile_write(to, out, (size_t)n + SEAL_OVERHEAD));
-		if (next_n == 0)
-			return OK;
-		uint8_t *swap = plain;
-		plain = next;
-		next = swap;
-		n = next_n;
+	wipe(s->key, sizeof s->key);
+	wipe(s->plain, sizeof s->plain);
+	free(s);
+}
+
+enum err seal_open(const uint8_t key[SEAL_KEY_BYTES], const char *to, struct seal_stream **ret)
+{
+	struct seal_stream *s = calloc(1, sizeof *s);
+	check(s != NULL);
+	memcpy(s->key, key, sizeof s->key);
+	enum err e = newfile_begin(&s->to, AT_FDCWD, to);
+	if (e != OK) {
+		end_stream(s);
+		return e;
 	}
+	*ret = s;
+	return OK;
+}
+
+static enum err put_frame(struct seal_stream *s, bool last)
+{
+	uint8_t ad[FRAME_AD];
+	frame_ad(ad, s->number++, last);
+	seal_into(s->key, ad, sizeof ad, s->plain, s->n, s->sealed);
+	size_t n = s->n + SEAL_OVERHEAD;
+	s->n = 0;
+	return newfile_write(&s->to, s->sealed, n);
+}
+
+enum err seal_write(struct seal_stream *s, const void *p, size_t n)
+{
+	const uint8_t *from = p;
+	while (n > 0) {
+		if (s->n == FRAME)
+			TRY(put_frame(s, false));
+		size_t take = FRAME - s->n < n ? FRAME - s->n : n;
+		memcpy(s->plain + s->n, from, take);
+		s->n += take;
+		from += take;
+		n -= take;
+	}
+	return OK;
+}
+
+void seal_abandon(struct seal_stream *s)
+{
+	if (s == NULL)
+		return;
+	newfile_abandon(&s->to);
+	end_stream(s);
+}
+
+enum err seal_commit(struct seal_stream *s)
+{
+	enum err e = put_frame(s, true);
+	if (e != OK) {
+		seal_abandon(s);
+		return e;
+	}
+	e = newfile_commit(&s->to);
+	end_stream(s);
+	return e;
+}
+
+static enum err seal_all(int from, struct seal_stream *to)
+{
+	enum err e = OK;
+	ssize_t n = 1;
+	uint8_t *piece = malloc(FRAME);
+	check(piece != NULL);
+	while (e == OK && n > 0) {
+		n = read_full(from, piece, FRAME);
+		e = n < 0 ? ERR_IO : seal_write(to, piece, (size_t)n);
+	}
+	wipe(piece, FRAME);
+	free(piece);
+	return e;
 }
 
 enum err seal_file(const uint8_t key[SEAL_KEY_BYTES], const char *from, const char *to)
 {
+	struct seal_stream *s;
 	int fd = open(from, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_from_errno(errno);
-	struct newfile f;
-	enum err e = newfile_begin(&f, AT_FDCWD, to);
+	enum err e = seal_open(key, to, &s);
 	if (e == OK) {
-		uint8_t *room = malloc(2 * FRAME + SEALED_FRAME);
-		check(room != NULL);
-		e = seal_frames(key, fd, &f, room, room + FRAME, room + 2 * FRAME);
-		wipe(room, 2 * FRAME);
-		free(room);
+		e = seal_all(fd, s);
 		if (e == OK)
-			e = newfile_commit(&f);
+			e = seal_commit(s);
 		else
-			newfile_abandon(&f);
+			seal_abandon(s);
 	}
 	close(fd);
 	return e;

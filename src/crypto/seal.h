@@ -21,6 +21,13 @@ void *unseal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, 
 /* `to` (0600) is there whole and fsynced, or not at all.  ERR_NOT_FOUND, ERR_STORAGE_FULL, ERR_IO. */
 MUST_CHECK enum err seal_file(const uint8_t key[SEAL_KEY_BYTES], const char *from, const char *to);
 
+/* The same, written piece by piece.  After a failure only seal_abandon(). */
+struct seal_stream;
+MUST_CHECK enum err seal_open(const uint8_t key[SEAL_KEY_BYTES], const char *to, struct seal_stream **ret);
+MUST_CHECK enum err seal_write(struct seal_stream *s, const void *p, size_t n);
+MUST_CHECK enum err seal_commit(struct seal_stream *s); /* ends s, also where it fails */
+void seal_abandon(struct seal_stream *s);               /* ends s; nothing stays; NULL is allowed */
+
 /* Reads a sealed file frame by frame; each call gives the next piece of plain text (0 bytes at the end), which stays
  * until the next call.  ERR_NOT_FOUND; ERR_IO: cannot be read, is not ours, or was changed or cut.  A piece is good
  * once it is returned, the file only once the end is. */

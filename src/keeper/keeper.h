@@ -46,6 +46,10 @@ void keeper_close(struct keeper *k); /* NULL is allowed */
  * otherwise. */
 const char *keeper_cut(const struct keeper *k);
 
+/* What tells this keeper's directory from every copy of it: the machine, the file system, the directory's inode and its
+ * birth.  The same at every start in the same place. */
+void keeper_place(struct keeper *k, uint8_t ret[SHA256_BYTES]);
+
 /* ---- heads of the audit logs (I3) ---- */
 
 /* Signs the head of a log that grew.  The keeper holds the compact range (the perfect subtree roots) of each log's last
@@ -63,6 +67,8 @@ struct keeper_growth {
 	uint64_t old_size;
 	const uint8_t (*leaf_hashes)[SHA256_BYTES];
 	size_t n;
+	const uint8_t *root; /* that the caller's own tree has at the new size; ERR_CONFLICT where the keeper comes to
+				another.  NULL: not compared */
 	char *checkpoint; /* out; NULL where err != OK */
 	enum err err;     /* out */
 };
@@ -70,6 +76,9 @@ MUST_CHECK enum err keeper_sign_heads(struct keeper *k, struct scope *s, struct 
 /* Size and root of the last signed head; ERR_NOT_FOUND where the log was never signed (size 0). */
 MUST_CHECK enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint64_t *ret_size,
 				uint8_t ret_root[SHA256_BYTES]);
+/* Every log that was ever signed, with its last signed head, in no order.  fn must not call the keeper. */
+typedef void (*keeper_heads_fn)(void *arg, const char *origin, uint64_t size, const uint8_t root[SHA256_BYTES]);
+void keeper_heads_each(struct keeper *k, keeper_heads_fn fn, void *arg);
 /* The verifier key line of the logs' signatures: "<name>+<8 hex>+<base64>" (C2SP signed-note). */
 char *keeper_vkey(struct keeper *k, struct arena *a, const char *name);
 
@@ -114,6 +123,8 @@ MUST_CHECK enum err keeper_ca_roll(struct keeper *k, struct scope *s, const char
 /* ---- exports at rest ---- */
 
 MUST_CHECK enum err keeper_seal_file(struct keeper *k, struct id object, const char *from, const char *to);
+struct seal_stream;
+MUST_CHECK enum err keeper_seal_open(struct keeper *k, struct id object, const char *to, struct seal_stream **ret);
 struct unseal_stream;
 MUST_CHECK enum err keeper_unseal_open(struct keeper *k, struct id object, const char *path,
 				       struct unseal_stream **ret);

@@ -22,6 +22,15 @@ enum err keeper_seal_file(struct keeper *k, struct id object, const char *from, 
 	return e;
 }
 
+enum err keeper_seal_open(struct keeper *k, struct id object, const char *to, struct seal_stream **ret)
+{
+	uint8_t key[SEAL_KEY_BYTES];
+	sealing_key(k, "reeve/export/v1", object, key);
+	enum err e = seal_open(key, to, ret);
+	wipe(key, sizeof key);
+	return e;
+}
+
 enum err keeper_unseal_open(struct keeper *k, struct id object, const char *path, struct unseal_stream **ret)
 {
 	uint8_t key[SEAL_KEY_BYTES];

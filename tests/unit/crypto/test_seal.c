@@ -147,6 +147,30 @@ static void assert_refused(const uint8_t *want, const uint8_t *sealed, size_t n,
 }
 
 /* Three frames, the last one short. */
+static void pieces_make_the_same_file(void **state)
+{
+	static const size_t steps[] = {1000, 1, FRAME, 3 * FRAME + 7, 77777};
+	const size_t n = 300000;
+	uint8_t *want = make_plain(n);
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+		struct seal_stream *s;
+		size_t got, step = steps[i];
+		assert_err(seal_open(key, sealed_path, &s), OK);
+		for (size_t at = 0; at < n; at += step)
+			assert_err(seal_write(s, want + at, n - at < step ? n - at : step), OK);
+		assert_err(seal_commit(s), OK);
+		assert_err(read_all(want, &got), OK);
+		assert_int_equal(got, n);
+		unlink(sealed_path);
+		assert_err(seal_open(key, sealed_path, &s), OK);
+		assert_err(seal_write(s, want, step), OK);
+		assert_int_not_equal(access(sealed_path, F_OK), 0); /* not before it is whole */
+		seal_abandon(s);
+		assert_int_not_equal(access(sealed_path, F_OK), 0);
+	}
+	free(want);
+}
+
 static void changed_files_do_not(void **state)
 {
 	size_t n, plain_n = 2 * FRAME + 1000, got;
@@ -233,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_vectors),    cmocka_unit_test(blobs_come_back),
 		cmocka_unit_test(changed_blobs_do_not), cmocka_unit_test(files_come_back),
+		cmocka_unit_test(pieces_make_the_same_file),
 		cmocka_unit_test(changed_files_do_not), cmocka_unit_test(a_blob_is_no_file),
 		cmocka_unit_test(missing_files),
 	};
