@@ -7,6 +7,7 @@
 #include "tlog/logcheck.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef uint8_t hash_row[TILE_WIDTH][SHA256_BYTES];
@@ -313,7 +314,7 @@ static enum err check_checkpoint(struct check *c, const struct note_key *keys, s
 	struct scope inner = *c->s;
 	struct note_seen *seen = arena_alloc(c->s->arena, (n + 1) * sizeof *seen);
 	char *text;
-	strcpy(c->path, "checkpoint");
+	snprintf(c->path, sizeof c->path, "checkpoint");
 	enum err e = read_path(c);
 	if (e == ERR_NOT_FOUND || (e == OK && c->buf.len == 0))
 		return wrong(c, "checkpoint", "the file is missing or empty");

@@ -102,7 +102,7 @@ static bool take_index(const char **p, uint64_t *ret)
 	do {
 		more = **p == 'x';
 		*p += more;
-		if (*ret > UINT64_MAX / 1000 - 1 || !take_digits(p, 3, &group))
+		if (!take_digits(p, 3, &group) || *ret > (UINT64_MAX - group) / 1000)
 			return false;
 		*ret = *ret * 1000 + group;
 		if (more && *(*p)++ != '/')
