@@ -162,7 +162,7 @@ static void write_event(struct json_writer *w, const struct scope *s, const stru
 	jw_end_object(w);
 }
 
-static enum err retention_us(struct db_tx *tx, int64_t *ret)
+enum err audit_retention_us(struct db_tx *tx, int64_t *ret)
 {
 	int64_t days = RETENTION_DAYS_MIN;
 	auto_rows struct db_rows *r = NULL;
@@ -222,7 +222,7 @@ enum err audit_record(struct db_tx *tx, const struct audit_event *e)
 	struct scope *s = db_tx_scope(tx);
 	check(e->activity != ACT_NONE && db_writing(tx));
 	int64_t keep;
-	TRY(retention_us(tx, &keep));
+	TRY(audit_retention_us(tx, &keep));
 	struct id event = scope_id(s);
 	auto_buf bytes;
 	buf_init(&bytes, AUDIT_EVENT_BYTES_MAX);

@@ -6,11 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "db/db.h"
+
 enum {
 	AUDIT_SALT_BYTES = 32,
 	AUDIT_COMMITMENT_BYTES = 32,           /* HMAC-SHA256(salt, "reeve/audit-event/v1\n" || bytes); an entry is 0x01 and it */
 	AUDIT_EVENT_BYTES_MAX = 512 * 1024,    /* a configuration's old and new payload fit */
 };
+
+/* How long the scope's tenant's events are kept that are recorded now. */
+MUST_CHECK enum err audit_retention_us(struct db_tx *tx, int64_t *ret);
 
 #define AUDIT_EVENT_MEMBER "event"
 

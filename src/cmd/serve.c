@@ -17,6 +17,7 @@
 #include "api/api.h"
 #include "api/metrics.h"
 #include "audit/audit_log.h"
+#include "audit/audit_retention.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -98,6 +99,8 @@ static enum err check_database(struct serve *v)
 	enum err err = map_check(&s);
 	if (err == OK)
 		err = audit_check_heads(&s, v->srv.host);
+	if (err == OK)
+		err = audit_partitions(&s);
 	if (err != OK)
 		v->detail = s.detail != NULL ? s.detail : arena_strdup(v->arena, err_text(err));
 	return err;

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The audit log's retention, tenant by tenant, after which the freed bytes are pushed out of the files; the database's statistics. */
+ *
+ * The audit log's retention; the database's statistics.
+ *
+ * The job looks every hour, but removes only once the oldest expired event of any tenant is 22 hours past its expiry, and then everything
+ * that has expired: one removal a day, one rewriting of the files, and no event stays a day too long.
+ */
 #include "audit/audit_retention.h"
+#include "base/clock.h"
 #include "db/db.h"
 #include "jobs/jobs_internal.h"
 
@@ -23,38 +29,58 @@ static enum err load_page(struct scope *s, struct db_tx *tx, void *arg)
 	return db_rows_err(r);
 }
 
-static enum err expire_one(struct scope *s, struct id tenant, uint64_t *total)
+typedef enum err (*tenant_fn)(struct scope *s, void *arg);
+
+static enum err in_tenant(struct scope *s, struct id tenant, tenant_fn fn, void *arg)
 {
 	struct scope t;
-	uint64_t removed = 0;
 	scope_tenant(&t, s->arena, s->db, s->keeper, tenant);
 	struct arena_mark mark = arena_mark(s->arena);
-	enum err err = audit_expire(&t, &removed);
-	if (err != OK)
+	enum err err = fn(&t, arg);
+	if (err != OK) {
+		s->detail = t.detail;
 		return err;
+	}
 	arena_rewind(s->arena, mark);
-	*total += removed;
 	return OK;
+}
+
+/* The installation's own log, then every tenant's. */
+static enum err each_log(struct scope *s, tenant_fn fn, void *arg)
+{
+	static const struct id installation;
+	struct page *p = arena_alloc(s->arena, sizeof *p);
+	p->after = installation;
+	TRY(in_tenant(s, installation, fn, arg));
+	do {
+		TRY(db_read(s, load_page, p));
+		for (size_t i = 0; i < p->n; i++) {
+			TRY(in_tenant(s, p->id[i], fn, arg));
+			p->after = p->id[i];
+		}
+	} while (p->n == PAGE);
+	return OK;
+}
+
+static enum err look(struct scope *s, void *arg)
+{
+	bool *due = arg;
+	return *due ? OK : audit_expired_since(s, s->now - 22 * HOUR_US, due);
+}
+
+static enum err expire(struct scope *s, void *arg)
+{
+	return audit_expire(s, NULL);
 }
 
 enum err job_retention(struct server *srv, struct scope *s, bool *ret_more)
 {
-	static const struct id installation;
-	static const char *const tables[] = {"audit_events"};
-	struct page *p = arena_alloc(s->arena, sizeof *p);
-	uint64_t total = 0;
-	TRY(expire_one(s, installation, &total));
-	do {
-		TRY(db_read(s, load_page, p));
-		for (size_t i = 0; i < p->n; i++) {
-			TRY(expire_one(s, p->id[i], &total));
-			p->after = p->id[i];
-		}
-	} while (p->n == PAGE);
-	if (total == 0)
-		return OK;
-	enum err err = db_scrub(srv->db, tables, 1);
-	return err == ERR_BUSY || err == ERR_NOT_IMPLEMENTED ? OK : err; /* the next removal scrubs; without the owner PostgreSQL's own vacuum does */
+	bool due = false;
+	TRY(audit_partitions(s));
+	TRY(each_log(s, look, &due));
+	if (due)
+		TRY(each_log(s, expire, NULL));
+	return audit_scrub(s);
 }
 
 enum err job_statistics(struct server *srv, struct scope *s, bool *ret_more)

@@ -40,7 +40,9 @@ MUST_CHECK enum err step_deleting(struct erase_job *j);
 MUST_CHECK enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, size_t n);
 /* A duty whose scan is done: certificate, scrubbed. */
 MUST_CHECK enum err step_certify(struct erase_job *j);
-/* The last of a purged tenant: its log, its evidence, its row.  *ret_gone: nothing is left of it. */
+/* Hands the purged tenant's log to the operator.  *ret_done: the log may go: its archive is there, or there is no time left for one. */
+MUST_CHECK enum err step_tenant_archive(struct erase_job *j, bool *ret_done);
+/* The last of a purged tenant: its log, its evidence, its row.  *ret_gone false: call again at once. */
 MUST_CHECK enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone);
 
 /* ---- progress ---- */

@@ -139,9 +139,13 @@ static enum err last_tx(struct scope *s, struct db_tx *tx, void *arg)
 enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone)
 {
 	int64_t most;
+	bool archived;
 	*ret_gone = true;
 	if (!tenant_goes_whole(j))
 		return reopen_for_directory(j);
+	TRY(step_tenant_archive(j, &archived));
+	if (!archived)
+		return OK; /* the next run goes on */
 	TRY(drop_needles(j));
 	do
 		TRY(db_write_low(&j->s, evidence_tx, &most));

@@ -2,7 +2,7 @@
 -- house: witnesses, sinks, exports.
 --
 -- An event's commitment lives in audit_tiles for ever (32 bytes); its place in the log (audit_leaves) goes with the event.  On PostgreSQL
--- events are partitioned by the month in which they expire: a past month is dropped as a whole, so that its bytes go with the file.
+-- events are partitioned by the four weeks in which they expire: what has passed is dropped as a whole, so that its bytes go with the file.
 
 -- ---------------------------------------------------------------- events
 
@@ -55,39 +55,57 @@ CREATE TABLE audit_events (
   PRIMARY KEY (tenant_id, event_id, expires_at)
 ) PARTITION BY RANGE (expires_at);
 
--- One partition per month of expiry, from the oldest that is needed to three months past the longest retention.
-CREATE FUNCTION audit_events_prepare(oldest bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+-- One partition per four weeks of expiry, counted from 1970: shorter than a month, so that the bytes of an event are gone within 31 days
+-- after its expiry although the partition goes only with the last of its events.
+CREATE FUNCTION audit_events_partition(period bigint) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  month timestamptz := date_trunc('month', least(now(), to_timestamp(oldest / 1000000.0)) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC';
-  next timestamptz;
-  name text;
+  span CONSTANT bigint := 2419200000000;
+  name text := to_char(to_timestamp(period * 2419200) AT TIME ZONE 'UTC', '"audit_events_"YYYYMMDD');
+BEGIN
+  IF to_regclass('public.' || name) IS NOT NULL THEN RETURN false; END IF;
+  EXECUTE format('CREATE TABLE public.%I (LIKE public.audit_events INCLUDING ALL)', name); -- attaching locks no reader and no writer out
+  EXECUTE format('ALTER TABLE public.audit_events ATTACH PARTITION public.%I FOR VALUES FROM (%s) TO (%s)', name, period * span,
+    (period + 1) * span);
+  RETURN true;
+END $$;
+
+-- From the clock of the database to fourteen weeks past the longest retention: an insert never lacks its partition as long as the server
+-- starts or its daily job runs once in that time.  Returns how many were made.
+CREATE FUNCTION audit_events_prepare() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+  period bigint := floor(extract(epoch FROM now()) / 2419200);
   made bigint := 0;
 BEGIN
-  WHILE month < now() + interval '828 days' LOOP
-    next := (month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
-    name := to_char(month AT TIME ZONE 'UTC', '"audit_events_"YYYY_MM');
-    IF to_regclass('public.' || name) IS NULL THEN
-      EXECUTE format('CREATE TABLE %I PARTITION OF audit_events FOR VALUES FROM (%s) TO (%s)', name,
-        (extract(epoch FROM month) * 1000000)::bigint, (extract(epoch FROM next) * 1000000)::bigint);
-      made := made + 1;
-    END IF;
-    month := next;
+  PERFORM pg_advisory_xact_lock(7738151097);
+  WHILE period * 2419200 < extract(epoch FROM now()) + 828 * 86400 LOOP
+    made := made + public.audit_events_partition(period)::int;
+    period := period + 1;
   END LOOP;
   RETURN made;
 END $$;
-SELECT audit_events_prepare((SELECT coalesce(min(expires_at), (extract(epoch FROM now()) * 1000000)::bigint) FROM audit_events_1));
+SELECT audit_events_prepare();
+SELECT audit_events_partition(period) FROM (SELECT DISTINCT expires_at / 2419200000000 AS period FROM audit_events_1) x;
 
--- Drops the partitions of months that have passed; nothing in them is within its retention.
-CREATE FUNCTION audit_events_drop_past() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+-- Drops the partitions whose time has passed and that are empty: what was in them was removed by audit_events_prune(), which is recorded.
+-- A partition that somebody reads stays until the next call.  Returns how many went.
+CREATE FUNCTION audit_events_drop_past() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
   p record;
+  held boolean;
   dropped bigint := 0;
 BEGIN
-  FOR p IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = 'audit_events'::regclass AND c.relname < to_char(now() AT TIME ZONE 'UTC', '"audit_events_"YYYY_MM')
+  FOR p IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'public.audit_events'::regclass
+    AND c.relname <= to_char(to_timestamp(extract(epoch FROM now()) - 2419200) AT TIME ZONE 'UTC', '"audit_events_"YYYYMMDD') ORDER BY 1
   LOOP
-    EXECUTE format('DROP TABLE %I', p.relname);
-    dropped := dropped + 1;
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I)', p.relname) INTO held;
+    CONTINUE WHEN held;
+    BEGIN
+      EXECUTE format('DROP TABLE public.%I', p.relname);
+      dropped := dropped + 1;
+    EXCEPTION WHEN lock_not_available THEN NULL;
+    END;
   END LOOP;
   RETURN dropped;
 END $$;
@@ -110,14 +128,16 @@ FROM (SELECT e.*, convert_from(bytes, 'UTF8')::json AS j FROM audit_events_1 e) 
 -- @end
 
 CREATE INDEX audit_events_by_time ON audit_events (tenant_id, at, event_id);
-CREATE INDEX audit_events_by_category ON audit_events (tenant_id, category, at);
-CREATE INDEX audit_events_by_activity ON audit_events (tenant_id, activity_type, at);
+CREATE INDEX audit_events_of_directory ON audit_events (tenant_id, at, event_id) WHERE component = 'Directory' AND operation <> 'Get';
+-- Each ends as the lists' order does: nothing is sorted, and the next page begins where the last one ended.
+CREATE INDEX audit_events_by_category ON audit_events (tenant_id, category, at, event_id);
+CREATE INDEX audit_events_by_activity ON audit_events (tenant_id, activity_type, at, event_id);
 CREATE INDEX audit_events_by_expiry ON audit_events (tenant_id, expires_at);
-CREATE INDEX audit_events_by_actor ON audit_events (tenant_id, actor_id, at) WHERE actor_id IS NOT NULL;
-CREATE INDEX audit_events_by_upn ON audit_events (tenant_id, actor_upn, at) WHERE actor_upn IS NOT NULL;
-CREATE INDEX audit_events_by_address ON audit_events (tenant_id, actor_ip, at) WHERE actor_ip IS NOT NULL;
-CREATE INDEX audit_events_by_subject ON audit_events (tenant_id, subject_id, at) WHERE subject_id IS NOT NULL;
-CREATE INDEX audit_events_by_resource ON audit_events (tenant_id, resource_id, at) WHERE resource_id IS NOT NULL;
+CREATE INDEX audit_events_by_actor ON audit_events (tenant_id, actor_id, at, event_id) WHERE actor_id IS NOT NULL;
+CREATE INDEX audit_events_by_upn ON audit_events (tenant_id, actor_upn, at, event_id) WHERE actor_upn IS NOT NULL;
+CREATE INDEX audit_events_by_address ON audit_events (tenant_id, actor_ip, at, event_id) WHERE actor_ip IS NOT NULL;
+CREATE INDEX audit_events_by_subject ON audit_events (tenant_id, subject_id, at, event_id) WHERE subject_id IS NOT NULL;
+CREATE INDEX audit_events_by_resource ON audit_events (tenant_id, resource_id, at, event_id) WHERE resource_id IS NOT NULL;
 
 -- ---------------------------------------------------------------- the log
 
@@ -157,6 +177,17 @@ CREATE TABLE audit_leaves (          -- where in the log an event stands; goes w
 CREATE UNIQUE INDEX audit_leaves_by_event ON audit_leaves (tenant_id, event_id);
 INSERT INTO audit_leaves SELECT tenant_id, leaf_index, event_id FROM audit_leaves_1 WHERE event_id IS NOT NULL;
 
+CREATE TABLE audit_removed (         -- the indexes whose events retention has removed, as ranges that neither touch nor overlap
+  tenant_id ID NOT NULL,
+  first INT NOT NULL,
+  past INT NOT NULL,                 -- the first index behind the range
+  scrubbed BOOL NOT NULL,            -- the files were rewritten since (SQLite)
+  PRIMARY KEY (tenant_id, first)
+) STRICT;
+INSERT INTO audit_removed SELECT tenant_id, min(leaf_index), max(leaf_index) + 1, 0 FROM
+  (SELECT tenant_id, leaf_index, leaf_index - row_number() OVER (PARTITION BY tenant_id ORDER BY leaf_index) AS run FROM audit_leaves_1
+  WHERE event_id IS NULL) x GROUP BY tenant_id, run;
+
 CREATE TABLE audit_tiles (           -- the tree, 256 to a row.  Level 0: commitments; level n: roots of full tiles below.  Lives for ever
   tenant_id ID NOT NULL,
   level INT NOT NULL,
@@ -165,8 +196,10 @@ CREATE TABLE audit_tiles (           -- the tree, 256 to a row.  Level 0: commit
   PRIMARY KEY (tenant_id, level, tile)
 ) STRICT;
 -- @sqlite
-INSERT INTO audit_tiles SELECT tenant_id, 0, leaf_index / 256, CAST(group_concat(substr(commitment, 2), '') AS BLOB)
-FROM (SELECT * FROM audit_leaves_1 ORDER BY tenant_id, leaf_index) GROUP BY tenant_id, leaf_index / 256;
+INSERT INTO audit_tiles SELECT tenant_id, 0, tile, (SELECT CAST(group_concat(c, '') AS BLOB) FROM (SELECT substr(l.commitment, 2) AS c
+    FROM audit_leaves_1 l WHERE l.tenant_id = t.tenant_id AND l.leaf_index >= t.tile * 256 AND l.leaf_index < t.tile * 256 + 256
+    ORDER BY l.leaf_index))
+FROM (SELECT DISTINCT tenant_id, leaf_index / 256 AS tile FROM audit_leaves_1) t;
 -- @end
 -- @postgres
 INSERT INTO audit_tiles SELECT tenant_id, 0, leaf_index / 256, string_agg(substr(commitment, 2), ''::bytea ORDER BY leaf_index)
@@ -175,6 +208,8 @@ FROM audit_leaves_1 GROUP BY tenant_id, leaf_index / 256;
 
 ALTER TABLE audit_heads ADD COLUMN generation INT NOT NULL DEFAULT 1; -- of the origin: grows when a restored database is found
 ALTER TABLE audit_heads ADD COLUMN signed_at TIME;
+ALTER TABLE audit_heads ADD COLUMN place TEXT;   -- PostgreSQL: the system, timeline and database in which the checkpoint was stored
+CREATE INDEX audit_heads_to_sign ON audit_heads (tenant_id) WHERE size > signed_size;
 
 CREATE TABLE audit_cosignatures (    -- of the newest checkpoints: each witness's last, and those that stand beside it
   tenant_id ID NOT NULL,
@@ -224,7 +259,8 @@ CREATE TABLE audit_exports (
   filter TEXT,
   from_at TIME,
   until_at TIME,
-  of_tenant ID,                      -- the purged tenant whose archive this is (rows of the installation)
+  of_tenant ID,                      -- the purged tenant whose archive this is (rows of the installation): the file is
+                                     -- DIR/archives/<of_tenant>-<day of created_at, UTC, as 2026-01-31>.zip
   status TEXT NOT NULL CHECK (status IN ('notStarted', 'inProgress', 'completed', 'failed')),
   requested_by ID,
   created_at TIME NOT NULL,
@@ -253,29 +289,35 @@ BEGIN SELECT RAISE(ABORT, 'audit events are kept until they expire'); END;
 
 CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events
 WHEN EXISTS (SELECT 1 FROM audit_events e WHERE e.tenant_id = NEW.tenant_id AND e.event_id = NEW.event_id)
+  OR EXISTS (SELECT 1 FROM audit_events e WHERE e.rowid = NEW.rowid)
 BEGIN SELECT RAISE(ABORT, 'audit events are never replaced'); END;
 -- @end
 
 -- @postgres
-CREATE FUNCTION audit_events_prune(tenant bytea, most bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+-- The oldest of a tenant's events that have expired by the server's clock and by this database's; not what still waits for its place.
+CREATE FUNCTION audit_events_prune(tenant bytea, before bigint, most bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  now_us bigint := (extract(epoch FROM now()) * 1000000)::bigint;
+  bound bigint := least(before, (extract(epoch FROM now()) * 1000000)::bigint);
   removed bigint;
 BEGIN
-  DELETE FROM audit_events e WHERE e.tenant_id = tenant AND e.expires_at <= now_us AND e.event_id IN (
-    SELECT x.event_id FROM audit_events x WHERE x.tenant_id = tenant AND x.expires_at <= now_us ORDER BY x.expires_at LIMIT most);
+  DELETE FROM public.audit_events e WHERE e.tenant_id = tenant AND e.expires_at <= bound AND e.event_id IN (
+    SELECT x.event_id FROM public.audit_events x WHERE x.tenant_id = tenant AND x.expires_at <= bound
+    AND NOT EXISTS (SELECT 1 FROM public.audit_pending p WHERE p.tenant_id = tenant AND p.event_id = x.event_id)
+    ORDER BY x.expires_at, x.event_id LIMIT most);
   GET DIAGNOSTICS removed = ROW_COUNT;
   RETURN removed;
 END $$;
 
-CREATE FUNCTION audit_events_purge(tenant bytea, most bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION audit_events_purge(tenant bytea, most bigint) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE removed bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM tenants t WHERE t.tenant_id = tenant AND t.state = 'purging') THEN
+  IF NOT EXISTS (SELECT 1 FROM public.tenants t WHERE t.tenant_id = tenant AND t.state = 'purging') THEN
     RAISE EXCEPTION 'the tenant is not being purged';
   END IF;
-  DELETE FROM audit_events e WHERE e.tenant_id = tenant AND e.event_id IN (
-    SELECT x.event_id FROM audit_events x WHERE x.tenant_id = tenant LIMIT most);
+  DELETE FROM public.audit_events e WHERE e.tenant_id = tenant AND e.event_id IN (
+    SELECT x.event_id FROM public.audit_events x WHERE x.tenant_id = tenant LIMIT most);
   GET DIAGNOSTICS removed = ROW_COUNT;
   RETURN removed;
 END $$;
