@@ -30,11 +30,11 @@ free_port() { # two free ports in a row
 	while (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null || (exec 3<>"/dev/tcp/127.0.0.1/$((p + 1))") 2>/dev/null; do p=$((p + 2)); done
 	echo "$p"
 }
-make_data() { # make_data DIR: sets dir, url, token, ca
+make_data() { # make_data DIR [DATABASE]: sets dir, url, token, ca
 	dir=$1
 	port=$(free_port)
 	url=https://127.0.0.1:$port
-	"$reeve" init --data "$dir" --url "$url" --json >"$dir.json"
+	"$reeve" init --data "$dir" --url "$url" ${2:+--database "$2"} --json >"$dir.json"
 	token=$(jq -r .token "$dir.json")
 	ca=$dir/tls/ca.pem
 }

@@ -135,18 +135,19 @@ static void write_resources(struct json_writer *w, const struct audit_event *e)
 }
 
 /* The member names and their order are the format (docs/formats/audit-event.md). */
-static void write_event(struct json_writer *w, const struct scope *s, const struct audit_event *e, struct id event, int64_t expires)
+static void write_event(struct json_writer *w, const struct scope *s, const struct audit_row *row)
 {
+	const struct audit_event *e = row->e;
 	const struct activity_info *a = activity_info(e->activity);
 	jw_object(w);
 	jw_kint(w, "schema", 1);
 	jw_kid(w, "tenantId", s->tenant);
-	jw_ktime(w, "expiresDateTime", expires);
+	jw_ktime(w, "expiresDateTime", row->expires);
 	jw_kid(w, "subjectId", e->subject);
 	jw_kstring(w, "failure", e->failure);
 	jw_key(w, AUDIT_EVENT_MEMBER);
 	jw_object(w);
-	jw_kid(w, "id", event);
+	jw_kid(w, "id", row->event);
 	jw_kstring(w, "displayName", a->display);
 	jw_kstring(w, "componentName", a->component);
 	jw_kstring(w, "activity", NULL);
@@ -198,40 +199,54 @@ static const struct id *or_null(const struct id *id)
 	return id_is_nil(*id) ? NULL : id;
 }
 
-static enum err insert(struct db_tx *tx, const struct audit_event *e, struct id event, int64_t expires, const struct buf *bytes)
+enum err audit_row_make(struct db_tx *tx, const struct audit_event *e, struct audit_row *ret)
 {
 	struct scope *s = db_tx_scope(tx);
+	int64_t keep;
+	TRY(audit_retention_us(tx, &keep));
+	*ret = (struct audit_row){.e = e, .event = scope_id(s), .expires = s->now + keep};
+	buf_init(&ret->bytes, AUDIT_EVENT_BYTES_MAX);
+	struct json_writer w;
+	jw_init(&w, &ret->bytes);
+	write_event(&w, s, ret);
+	return ret->bytes.failed ? scope_fail(s, ERR_LIMIT, "the change is too large to be recorded in the audit log") : OK;
+}
+
+enum err audit_row_insert(struct db_tx *tx, const struct audit_row *row, const uint8_t salt[AUDIT_SALT_BYTES])
+{
+	struct scope *s = db_tx_scope(tx);
+	const struct audit_event *e = row->e;
 	const struct activity_info *a = activity_info(e->activity);
+	return db_exec(tx, &audit_event_insert,
+		       DB_ARGS(db_v_id(&row->event), db_v_int(s->now), db_v_int(row->expires), db_v_text(a->category), db_v_text(a->type),
+			       db_v_text(a->operation), db_v_text(e->failure == NULL ? "Success" : "Failure"), db_v_text(a->component),
+			       db_v_text(actor_type_name(s->actor.type)), db_v_id(or_null(&s->actor.id)),
+			       db_v_text(lower(s->arena, s->actor.upn)), db_v_text(actor_name(&s->actor)), db_v_text(s->actor.ip),
+			       db_v_id(or_null(&e->subject)), db_v_text(e->resource_type), db_v_id(or_null(&e->resource)),
+			       db_v_text(e->resource_name), db_v_id(&s->correlation), db_v_blob(salt, AUDIT_SALT_BYTES),
+			       db_v_blob(row->bytes.data, row->bytes.len)),
+		       NULL);
+}
+
+/* Salt and commitment: what puts the event into the log. */
+static enum err commit_row(struct db_tx *tx, const struct audit_row *row)
+{
 	uint8_t salt[AUDIT_SALT_BYTES], commitment[AUDIT_COMMITMENT_BYTES];
 	random_bytes(salt, sizeof salt);
-	audit_commitment(bytes->data, bytes->len, salt, commitment);
-	TRY(db_exec(tx, &audit_event_insert,
-		    DB_ARGS(db_v_id(&event), db_v_int(s->now), db_v_int(expires), db_v_text(a->category), db_v_text(a->type),
-			    db_v_text(a->operation), db_v_text(e->failure == NULL ? "Success" : "Failure"), db_v_text(a->component),
-			    db_v_text(actor_type_name(s->actor.type)), db_v_id(or_null(&s->actor.id)),
-			    db_v_text(lower(s->arena, s->actor.upn)), db_v_text(actor_name(&s->actor)), db_v_text(s->actor.ip),
-			    db_v_id(or_null(&e->subject)), db_v_text(e->resource_type), db_v_id(or_null(&e->resource)),
-			    db_v_text(e->resource_name), db_v_id(&s->correlation), db_v_blob(salt, sizeof salt),
-			    db_v_blob(bytes->data, bytes->len)),
-		    NULL));
-	return db_exec(tx, &audit_pending_insert, DB_ARGS(db_v_id(&event), db_v_blob(commitment, sizeof commitment)), NULL);
+	audit_commitment(row->bytes.data, row->bytes.len, salt, commitment);
+	TRY(audit_row_insert(tx, row, salt));
+	return db_exec(tx, &audit_pending_insert, DB_ARGS(db_v_id(&row->event), db_v_blob(commitment, sizeof commitment)), NULL);
 }
 
 enum err audit_record(struct db_tx *tx, const struct audit_event *e)
 {
-	struct scope *s = db_tx_scope(tx);
+	struct audit_row row = {.e = e};
 	check(e->activity != ACT_NONE && db_writing(tx));
-	int64_t keep;
-	TRY(audit_retention_us(tx, &keep));
-	struct id event = scope_id(s);
-	auto_buf bytes;
-	buf_init(&bytes, AUDIT_EVENT_BYTES_MAX);
-	struct json_writer w;
-	jw_init(&w, &bytes);
-	write_event(&w, s, e, event, s->now + keep);
-	if (bytes.failed)
-		return scope_fail(s, ERR_LIMIT, "the change is too large to be recorded in the audit log");
-	return insert(tx, e, event, s->now + keep, &bytes);
+	enum err err = audit_row_make(tx, e, &row);
+	if (err == OK)
+		err = commit_row(tx, &row);
+	buf_release(&row.bytes);
+	return err;
 }
 
 static enum err record_closure(struct scope *s, struct db_tx *tx, void *arg)

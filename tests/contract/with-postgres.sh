@@ -5,7 +5,7 @@
 #   with-postgres.sh command [argument ...]
 #
 # REEVE_TEST_PG is the administrator's conninfo of an empty database "reeve_test".  REEVE_TEST_PG_HOST is the socket's directory.
-# REEVE_PG_BIN says where another version's programs are; REEVE_PG_PRELOAD is an LD_PRELOAD for the server alone (a faked time).
+# REEVE_PG_DIR is where its data stands (/tmp).  REEVE_PG_BIN says where another version's programs are; REEVE_PG_PRELOAD is an LD_PRELOAD for the server alone (a faked time).
 # Returns the command's status, or 77 (skipped) where there is no PostgreSQL.
 set -u
 
@@ -18,7 +18,7 @@ if [ ! -x "$bin/initdb" ]; then
 	exit 77
 fi
 
-dir=$(mktemp -d /tmp/reeve-pg.XXXXXX) || exit 70
+dir=$(mktemp -d "${REEVE_PG_DIR:-/tmp}/reeve-pg.XXXXXX") || exit 70
 # initdb refuses root
 as() { "$@"; }
 if [ "$(id -u)" = 0 ]; then
