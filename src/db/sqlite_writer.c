@@ -59,8 +59,8 @@ static enum err submit(struct sq_db *d, struct sq_queue *q, struct sq_job *j)
 	sem_init(&j->answered, 0, 0);
 	pthread_mutex_lock(&d->queue_lock);
 	queue_push(q, j);
-	pthread_cond_signal(&d->queue_filled);
 	pthread_mutex_unlock(&d->queue_lock);
+	pthread_cond_signal(&d->queue_filled); /* outside: the writer wants the lock */
 	while (sem_wait(&j->answered) != 0)
 		check(errno == EINTR);
 	sem_destroy(&j->answered);

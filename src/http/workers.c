@@ -142,8 +142,8 @@ void workers_put(struct http_workers *w, struct http_task *t)
 	t->next = NULL;
 	*w->last = t;
 	w->last = &t->next;
-	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->work); /* outside: whom it wakes wants the lock */
 }
 
 struct arena *workers_arena_take(struct http_workers *w)
