@@ -12,7 +12,9 @@
 
 #include "api/api.h"
 #include "api/metrics.h"
+#include "api/refusals.h"
 #include "api/router.h"
+#include "audit/audit_files.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -21,6 +23,7 @@
 #include "directory/application.h"
 #include "directory/role.h"
 #include "directory/tenant.h"
+#include "directory/tenant_settings.h"
 
 /* ---- who ---- */
 
@@ -62,8 +65,49 @@ static enum err check_tenant(struct call *c, enum tenant_level level)
 		return OK;
 	if (level == TENANT_NONE)
 		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "the tenant is closed");
-	bool reads = strcmp(c->route->method, "GET") == 0 || strstr(c->route->permission, "User.Export.All") != NULL;
+	bool reads = strcmp(c->route->method, "GET") == 0 || strstr(c->route->permission, ".Export.All") != NULL;
 	return reads || c->route->access == ACCESS_DEVICE ? OK : scope_fail(&c->s, ERR_FORBIDDEN, "the tenant is closed");
+}
+
+static enum err check_permission(struct call *c)
+{
+	if (!permission_granted(c->s.actor.permissions, c->route->permission))
+		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", c->route->permission);
+	return OK;
+}
+
+static enum err is_published(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return tenant_setting_int(tx, "auditLogPublished", arg);
+}
+
+/* Its own tenant's token with the permission, or anybody where it is published.  To all others it looks like a log that is not there. */
+static enum err admit_log(struct call *c)
+{
+	enum tenant_level level = TENANT_NONE;
+	struct scope log;
+	struct id tenant;
+	int64_t published = 0;
+	bool token = http_header(c->in, "Authorization") != NULL;
+	if (token) {
+		TRY(authenticate_bearer(c, &level));
+		TRY(check_tenant(c, level));
+	}
+	bool named = audit_log_name_parse(call_param(c, "log"), &tenant, &c->generation);
+	if (named && token && id_equal(tenant, c->s.tenant))
+		return check_permission(c);
+	if (named) {
+		scope_tenant(&log, c->s.arena, c->s.db, c->s.keeper, tenant);
+		TRY(db_read(&log, is_published, &published));
+	}
+	if (published == 0 && token)
+		return scope_fail(&c->s, ERR_NOT_FOUND, "there is no such log");
+	if (published == 0)
+		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "send an access token: 'Authorization: Bearer …'");
+	c->s.tenant = tenant;
+	c->s.has_tenant = c->published = true;
+	c->s.actor = (struct actor){.type = ACTOR_ANONYMOUS, .ip = c->in->client_ip};
+	return OK;
 }
 
 static enum err admit(struct call *c)
@@ -78,11 +122,11 @@ static enum err admit(struct call *c)
 	case ACCESS_DEVICE:
 		TRY(authenticate_device(c, &level));
 		break;
+	case ACCESS_LOG:
+		return admit_log(c);
 	}
 	TRY(check_tenant(c, level));
-	if (c->route->access == ACCESS_BEARER && !permission_granted(c->s.actor.permissions, c->route->permission))
-		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", c->route->permission);
-	return OK;
+	return c->route->access == ACCESS_BEARER ? check_permission(c) : OK;
 }
 
 /* ---- the answer ---- */
@@ -141,12 +185,22 @@ static struct id aimed_at(const struct call *c)
 	return id;
 }
 
+/* Why nobody was let in is said in our own constant words; what a handler says of a request may hold the request's. */
+static void count_refusal(struct call *c, enum err err)
+{
+	bool ours = err == ERR_UNAUTHENTICATED && c->route != NULL && c->route->access != ACCESS_PUBLIC;
+	int status = err_http_status(err);
+	atomic_fetch_add(&c->server->metrics->refused_before_sign_in, 1);
+	if (status < 500 && !c->published)
+		refusals_count(c->in->client_ip, status, ours ? scope_detail(&c->s, err) : err_graph_code(err), c->s.now);
+}
+
 /* A change that was refused, and a read that was forbidden, are events of the tenant that asked; before sign-in they are only counted. */
 static void record_refusal(struct call *c, enum err err)
 {
 	bool known = c->s.has_tenant && c->s.actor.type != ACTOR_ANONYMOUS;
 	if (!known) {
-		atomic_fetch_add(&c->server->metrics->refused_before_sign_in, 1);
+		count_refusal(c, err);
 		return;
 	}
 	enum activity activity = c->route->activity;
@@ -222,7 +276,7 @@ static void handle_on(struct server *srv, struct http_request *in, struct http_r
 	json_decref(c->body);
 	if (err != OK) {
 		answer_error(c, err);
-		if (c->route != NULL)
+		if (c->route != NULL || http_header(in, "Authorization") == NULL) /* else a client that asks for what is not there */
 			record_refusal(c, err);
 	}
 	int64_t took = clock_monotonic() - started;
@@ -255,13 +309,15 @@ static enum err err_of_status(int status)
 	return ERR_BAD_REQUEST;
 }
 
-static void refuse(void *ctx, int status, const char *reason, struct http_response *out)
+static void refuse(void *ctx, int status, const char *reason, const char *peer, struct http_response *out)
 {
 	struct server *srv = ctx;
 	int64_t now = clock_now();
 	out->status = status;
 	write_error(&out->body, err_of_status(status), reason, id_new(now), NULL, now);
 	atomic_fetch_add(&srv->metrics->refused_before_sign_in, 1);
+	if (status < 500)
+		refusals_count(peer, status, reason, now);
 	metrics_request(srv->metrics, status, 0);
 }
 

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "audit/audit_internal.h"
+#include "audit/audit_period.h"
 #include "audit/audit_tiles.h"
 #include "base/limits.h"
 #include "codec/base64.h"
@@ -24,16 +25,14 @@
 DB_TENANT(archive_head,
 	  "SELECT h.size + (SELECT count(*) FROM audit_pending p WHERE p.tenant_id = ?1), h.signed_size, h.checkpoint "
 	  "FROM audit_heads h WHERE h.tenant_id = ?1");
-DB_TENANT(archive_witnessed, "SELECT size, checkpoint, line FROM audit_cosignatures WHERE tenant_id = ?1 ORDER BY size DESC, witness");
-DB_TENANT(archive_places,
-	  "SELECT e.at, e.event_id, l.leaf_index FROM audit_events e JOIN audit_leaves l ON l.tenant_id = e.tenant_id AND l.event_id = e.event_id "
-	  "WHERE e.tenant_id = ?1 AND e.at >= ?2 AND (e.at, e.event_id) > (?2, ?3) AND e.at < ?4 ORDER BY e.at, e.event_id LIMIT ?5");
+DB_TENANT(archive_witnessed,
+	  "SELECT c.size, c.checkpoint, c.line FROM audit_cosignatures c JOIN audit_heads h ON h.tenant_id = c.tenant_id AND "
+	  "h.generation = c.generation WHERE c.tenant_id = ?1 AND c.witnessed AND c.size <= h.signed_size ORDER BY c.size DESC, c.witness");
 DB_TENANT(archive_events,
 	  "SELECT l.leaf_index, e.salt, e.bytes FROM audit_leaves l JOIN audit_events e ON e.tenant_id = l.tenant_id AND e.event_id = l.event_id "
 	  "WHERE l.tenant_id = ?1 AND l.leaf_index >= ?2 AND l.leaf_index < ?3 AND e.at >= ?4 AND e.at < ?5 ORDER BY l.leaf_index");
 
 enum {
-	PLACES_PAGE = 2048,
 	WAIT_MS = 3000, /* for the head over what is committed: it is signed within a second */
 	WAIT_STEP_MS = 50,
 	BUNDLE_EVENTS_MAX = TILE_WIDTH * (AUDIT_EVENT_BYTES_MAX + 256),
@@ -140,54 +139,13 @@ static enum err find_head(struct archive *a)
 	return OK;
 }
 
-/* ---- which bundles ---- */
-
-struct places {
-	struct archive *a;
-	int64_t at;
-	struct id event;
-	size_t n;
-	uint64_t lowest, highest;
-};
-
-static enum err places_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct places *p = arg;
-	auto_rows struct db_rows *r = NULL;
-	p->n = 0;
-	TRY(db_query(tx, &archive_places,
-		     DB_ARGS(db_v_int(p->at), db_v_id(&p->event), db_v_int(p->a->io->until), db_v_int(PLACES_PAGE)), &r));
-	int64_t at = p->at;
-	struct id event = p->event;
-	for (; db_next(r); p->n++) {
-		uint64_t index = (uint64_t)db_int(r, 2);
-		at = db_int(r, 0);
-		event = db_id(r, 1);
-		if (index >= p->a->io->size)
-			continue;
-		p->lowest = index < p->lowest ? index : p->lowest;
-		p->highest = index > p->highest ? index : p->highest;
-	}
-	TRY(db_rows_err(r));
-	p->at = at;
-	p->event = event;
-	return OK;
-}
-
-/* Indexes follow the order of commits, times that of beginnings: only about the same, so every event of the period is looked at. */
+/* The bundles that the period touches. */
 static enum err find_bundles(struct archive *a)
 {
-	struct places p = {.a = a, .at = a->io->from, .lowest = UINT64_MAX};
-	do {
-		struct arena_mark mark = arena_mark(a->s->arena);
-		TRY(db_read(a->s, places_tx, &p));
-		arena_rewind(a->s->arena, mark);
-	} while (p.n == PLACES_PAGE);
-	a->io->first = a->io->end = 0;
-	if (p.lowest == UINT64_MAX)
-		return OK;
-	a->io->first = p.lowest / TILE_WIDTH * TILE_WIDTH;
-	a->io->end = (p.highest / TILE_WIDTH + 1) * TILE_WIDTH;
+	struct audit_period p = {.from = a->io->from, .until = a->io->until, .size = a->io->size};
+	TRY(audit_period_find(a->s, &p));
+	a->io->first = p.first / TILE_WIDTH * TILE_WIDTH;
+	a->io->end = p.end == 0 ? 0 : ((p.end - 1) / TILE_WIDTH + 1) * TILE_WIDTH;
 	if (a->io->end > a->io->size)
 		a->io->end = a->io->size;
 	return OK;

@@ -77,8 +77,61 @@ static const struct property certificate_props[] = {
 static const struct property data_policy_operation_props[] = {
 #include "resource/defs/data_policy_operation.def"
 };
+
+/* What audit/ knows by name, as lists and as SQL; a list may end in "|". */
+#define AUDIT_ACTORS "Unknown|ItPro|IW|System|Partner|Application|GuestUser|Device"
+static const char AUDIT_CATEGORIES[] =
+#define AUDIT_CATEGORY(name) name "|"
+#include "audit/categories.def"
+#undef AUDIT_CATEGORY
+	;
+static const char AUDIT_COMPONENTS[] =
+#define ACTIVITY(name, category, type, operation, component, display) component "|"
+#include "audit/activities.def"
+#undef ACTIVITY
+	;
+static const char AUDIT_TYPES[] =
+#define ACTIVITY(name, category, type, operation, component, display) type "|"
+#include "audit/activities.def"
+#undef ACTIVITY
+	;
 static const struct property audit_event_props[] = {
 #include "resource/defs/audit_event.def"
+};
+static const struct property audit_export_props[] = {
+#include "resource/defs/audit_export.def"
+};
+static const struct property audit_sink_props[] = {
+#include "resource/defs/audit_sink.def"
+};
+
+static const char DIRECTORY_NAMES[] =
+#define DIRECTORY_ACTIVITY(type, name, category, operation) name "|"
+#include "audit/directory_activities.def"
+#undef DIRECTORY_ACTIVITY
+	;
+static const char DIRECTORY_NAME_SQL[] = "(CASE t.activity_type"
+#define DIRECTORY_ACTIVITY(type, name, category, operation) " WHEN '" type "' THEN '" name "'"
+#include "audit/directory_activities.def"
+#undef DIRECTORY_ACTIVITY
+	" END)";
+static const char DIRECTORY_NAME_EQ[] = "t.activity_type = (CASE ?"
+#define DIRECTORY_ACTIVITY(type, name, category, operation) " WHEN '" name "' THEN '" type "'"
+#include "audit/directory_activities.def"
+#undef DIRECTORY_ACTIVITY
+	" END)";
+static const char DIRECTORY_CATEGORY_SQL[] = "(CASE t.activity_type"
+#define DIRECTORY_ACTIVITY(type, name, category, operation) " WHEN '" type "' THEN '" category "'"
+#include "audit/directory_activities.def"
+#undef DIRECTORY_ACTIVITY
+	" END)";
+static const char DIRECTORY_OPERATION_SQL[] = "(CASE t.activity_type"
+#define DIRECTORY_ACTIVITY(type, name, category, operation) " WHEN '" type "' THEN '" operation "'"
+#include "audit/directory_activities.def"
+#undef DIRECTORY_ACTIVITY
+	" END)";
+static const struct property directory_audit_props[] = {
+#include "resource/defs/directory_audit.def"
 };
 
 #define PROPS(table_) .props = table_, .prop_count = sizeof(table_) / sizeof((table_)[0])
@@ -185,9 +238,23 @@ const struct resource RES_DATA_POLICY_OPERATION = {
 
 const struct resource RES_AUDIT_EVENT = {
 	.name = "auditEvent", .entity = "AuditEvent", .context = "deviceManagement/auditEvents",
-	.table = "audit_events", .key = "event_id", .where = "1=1", .order = "activityDateTime",
+	.table = "audit_events", .key = "event_id", .content = "bytes", .where = "1=1", .order = "activityDateTime",
 	.order_descending = true, .always_count = true, .page_default = 1000, .page_max = 1000,
 	PROPS(audit_event_props)};
+
+/* The condition is that of its index. */
+const struct resource RES_DIRECTORY_AUDIT = {
+	.name = "directoryAudit", .entity = "AuditEvent", .context = "auditLogs/directoryAudits",
+	.table = "audit_events", .key = "event_id", .content = "bytes", .where = "t.component = 'Directory' AND t.operation <> 'Get'",
+	.order = "activityDateTime", .order_descending = true, .page_default = 100, .page_max = 1000, PROPS(directory_audit_props)};
+
+const struct resource RES_AUDIT_SINK = {
+	.name = "auditSink", .entity = "AuditSink", .context = "deviceManagement/auditSinks", .table = "audit_sinks",
+	.key = "sink_id", .where = "1=1", .order = "id", .always_count = true, PROPS(audit_sink_props)};
+
+const struct resource RES_AUDIT_EXPORT = {
+	.name = "auditExport", .entity = "AuditExport", .context = "deviceManagement/auditLog/exports", .table = "audit_exports",
+	.key = "export_id", .where = "1=1", .order = "id", .order_descending = true, PROPS(audit_export_props)};
 
 const struct resource *const *resource_all(size_t *ret_n)
 {
@@ -195,7 +262,7 @@ const struct resource *const *resource_all(size_t *ret_n)
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
 		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_DETECTED_APP, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
 		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DUTY, &RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION,
-		&RES_AUDIT_EVENT};
+		&RES_AUDIT_SINK, &RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
 	*ret_n = sizeof all / sizeof all[0];
 	return all;
 }

@@ -25,5 +25,8 @@ extern const struct resource RES_DUTY;
 extern const struct resource RES_CERTIFICATE;
 extern const struct resource RES_DATA_POLICY_OPERATION;
 extern const struct resource RES_AUDIT_EVENT;
+extern const struct resource RES_AUDIT_EXPORT;
+extern const struct resource RES_AUDIT_SINK;
+extern const struct resource RES_DIRECTORY_AUDIT; /* those of the directory, in Entra's words */
 
 #endif
