@@ -11,7 +11,6 @@
 DB_TENANT(audit_leaves_open,
 	  "SELECT l.leaf_index, e.bytes, e.salt FROM audit_leaves l LEFT JOIN audit_events e ON e.tenant_id = l.tenant_id AND "
 	  "e.event_id = l.event_id WHERE l.tenant_id = ?1 AND l.leaf_index >= ?2 AND l.leaf_index < ?3 ORDER BY l.leaf_index");
-DB_TENANT(audit_check_size, "SELECT size FROM audit_heads WHERE tenant_id = ?1");
 
 struct check_state {
 	struct merkle_range range;
@@ -67,21 +66,15 @@ static enum err check_tile(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
-static enum err load_size(struct scope *s, struct db_tx *tx, void *arg)
-{
-	auto_rows struct db_rows *r = NULL;
-	enum err e = db_query_one(tx, &audit_check_size, DB_NOARGS, &r);
-	if (e == OK)
-		*(uint64_t *)arg = (uint64_t)db_int(r, 0);
-	return e == ERR_NOT_FOUND ? OK : e;
-}
-
 enum err audit_verify_all(struct scope *s, const char *host, uint64_t *ret_events, uint64_t *ret_leaves)
 {
-	struct check_state c = {.size = 0};
+	struct audit_head_info head;
 	uint8_t signed_root[SHA256_BYTES];
-	TRY(db_read(s, load_size, &c.size));
-	enum err err = keeper_head(s->keeper, s, audit_origin(s->arena, host, s->tenant), &c.stop, signed_root);
+	enum err err = audit_head(s, &head);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return err;
+	struct check_state c = {.size = head.size};
+	err = keeper_head(s->keeper, s, audit_origin_of(s->arena, host, s->tenant, head.generation), &c.stop, signed_root);
 	bool has_head = err == OK;
 	if (err != OK && err != ERR_NOT_FOUND)
 		return err;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two threads.  The sequencer: woken by commits, at most four times a second, so that a checkpoint covers every commit within a second.
- * The scheduler: the jobs of jobs.def.  A job that fails is loud, counted, and tried again at its next turn; it takes no other with it.
+ * Two threads.  The sequencer: woken by commits, at most four times a second, so that a checkpoint covers every commit within a second;
+ * where other servers may commit, whose commits wake nobody here, it looks by itself.  The scheduler: the jobs of jobs.def.  A job that
+ * fails is loud, counted, and tried again at its next turn; it takes no other with it.
  */
 #include "jobs/jobs.h"
 
@@ -17,17 +18,24 @@
 #include "base/log.h"
 #include "jobs/jobs_internal.h"
 #include "jobs/lease.h"
+#include "jobs/sinks.h"
+#include "jobs/witness.h"
 
 enum { LEASE_SECONDS = 30 };
+#define SEQUENCER "sequencer"
 #define SEQUENCE_EVERY_US (250 * SECOND_US / 1000)
+#define SEQUENCE_SHARED_US (500 * SECOND_US / 1000) /* unasked, on PostgreSQL */
+#define SEQUENCE_RETRY_US SECOND_US		    /* after a failure */
 
 static const struct job {
 	const char *name;
 	int period_seconds;
 	bool woken;
 	enum err (*run)(struct server *srv, struct scope *s, bool *ret_more);
+	bool own; /* runs on each server, without the lease */
 } JOBS[] = {
-#define JOB(name, period, woken, function) {name, period, woken, function},
+#define JOB(name, period, woken, function) {name, period, woken, function, false},
+#define OWN_JOB(name, period, woken, function) {name, period, woken, function, true},
 #include "jobs/jobs.def"
 #undef JOB
 };
@@ -37,11 +45,14 @@ enum { JOB_COUNT = sizeof JOBS / sizeof JOBS[0] };
 struct jobs {
 	struct server *srv;
 	struct id holder;
+	int64_t fence; /* under which the sequencer last ran; 0: not yet */
 	pthread_t sequencer, scheduler;
+	struct sinks *sinks;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
 	uint64_t commits; /* counts jobs_wake() */
+	struct witnesses *witnesses;
 };
 
 static void wait_until(struct jobs *j, int64_t monotonic_us)
@@ -57,61 +68,86 @@ void jobs_wake(void *jobs)
 	j->commits++;
 	pthread_cond_broadcast(&j->wake);
 	pthread_mutex_unlock(&j->lock);
+	witnesses_wake(j->witnesses);
+	sinks_wake(j->sinks);
 }
 
-/* One run in a scope and an arena of its own.  On PostgreSQL only under the lease. */
-static enum err run_once(struct jobs *j, struct arena *arena, const char *name, enum err (*run)(struct server *, struct scope *, bool *),
-			 bool *ret_more)
+static enum err done(struct jobs *j, struct scope *s, const char *name, enum err err, bool *ret_more)
+{
+	if (err != OK) {
+		atomic_fetch_add(&j->srv->metrics->jobs_failed, 1);
+		log_event(LOG_ERROR, "job_failed", "job=%s error=%s detail=\"%s\"", name, err_name(err), scope_detail(s, err));
+		*ret_more = false;
+	}
+	arena_reset(s->arena);
+	return err;
+}
+
+/* One run in a scope and an arena of its own.  On PostgreSQL only under the lease, but for what each server does for itself. */
+static enum err run_once(struct jobs *j, struct arena *arena, const char *name, bool own,
+			 enum err (*run)(struct server *, struct scope *, bool *), bool *ret_more)
 {
 	struct scope s;
 	bool held = true;
 	enum err err = OK;
 	scope_system(&s, arena, j->srv->db, j->srv->keeper);
 	*ret_more = false;
-	if (db_engine(j->srv->db) == DB_POSTGRES)
-		err = lease_take(&s, name, j->holder, LEASE_SECONDS, &held);
+	if (db_engine(j->srv->db) == DB_POSTGRES && !own)
+		err = lease_take(&s, name, j->holder, LEASE_SECONDS, &held, NULL);
 	if (err == OK && held)
 		err = run(j->srv, &s, ret_more);
-	if (err != OK) {
-		atomic_fetch_add(&j->srv->metrics->jobs_failed, 1);
-		log_event(LOG_ERROR, "job_failed", "job=%s error=%s detail=\"%s\"", name, err_name(err), scope_detail(&s, err));
-		*ret_more = false;
-	}
-	arena_reset(arena);
-	return err;
+	return done(j, &s, name, err, ret_more);
 }
 
-static enum err run_sequencer(struct server *srv, struct scope *s, bool *ret_more)
+/* Whoever takes over from another server first holds its own keeper against what that server left. */
+static enum err sequence(struct jobs *j, struct scope *s, bool *ret_more)
 {
-	TRY(audit_sequence(s, srv->host, ret_more));
-	atomic_store(&srv->metrics->last_checkpoint_us, s->now);
+	bool shared = db_engine(j->srv->db) == DB_POSTGRES, held = true;
+	struct audit_fence fence = {.lease = SEQUENCER, .holder = j->holder};
+	if (shared)
+		TRY(lease_take(s, SEQUENCER, j->holder, LEASE_SECONDS, &held, &fence.number));
+	if (!held)
+		return OK;
+	if (fence.number != j->fence)
+		TRY(audit_check_heads(s, j->srv->host));
+	j->fence = fence.number;
+	TRY(audit_sequence_fenced(s, j->srv->host, shared ? &fence : NULL, ret_more));
+	atomic_store(&j->srv->metrics->last_checkpoint_us, s->now);
 	return OK;
+}
+
+static enum err sequence_once(struct jobs *j, struct arena *arena, bool *ret_more)
+{
+	struct scope s;
+	scope_system(&s, arena, j->srv->db, j->srv->keeper);
+	*ret_more = false;
+	enum err err = sequence(j, &s, ret_more);
+	return done(j, &s, SEQUENCER, err, ret_more);
 }
 
 static void *sequencer_main(void *arg)
 {
 	struct jobs *j = arg;
 	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
-	uint64_t seen = 0;
-	bool more = true; /* what an earlier process left */
+	int64_t unasked = db_engine(j->srv->db) == DB_POSTGRES ? SEQUENCE_SHARED_US : 3600 * SECOND_US;
+	bool more;
 	pthread_mutex_lock(&j->lock);
 	while (!j->stop) {
-		if (!more && j->commits == seen) {
-			wait_until(j, clock_monotonic() + 60 * SECOND_US);
-			continue;
-		}
-		seen = j->commits;
+		uint64_t seen = j->commits;
 		pthread_mutex_unlock(&j->lock);
-		int64_t next = clock_monotonic() + SEQUENCE_EVERY_US;
-		enum err err = run_once(j, arena, "sequencer", run_sequencer, &more);
+		int64_t began = clock_monotonic();
+		enum err err = sequence_once(j, arena, &more);
+		int64_t next = began + (err == OK ? SEQUENCE_EVERY_US : SEQUENCE_RETRY_US), until = err == OK ? began + unasked : next;
 		pthread_mutex_lock(&j->lock);
-		if (err != OK && seen > 0)
-			seen--; /* again, though nothing new is committed */
 		while (!j->stop && !more && clock_monotonic() < next)
 			wait_until(j, next);
+		while (!j->stop && !more && j->commits == seen && clock_monotonic() < until)
+			wait_until(j, until);
 	}
 	pthread_mutex_unlock(&j->lock);
-	run_once(j, arena, "sequencer", run_sequencer, &more); /* so that the last commits are signed */
+	do
+		sequence_once(j, arena, &more); /* so that the last commits are signed */
+	while (more);
 	arena_free(arena);
 	return NULL;
 }
@@ -123,7 +159,7 @@ static int64_t run_due(struct jobs *j, struct arena *arena, int64_t next[JOB_COU
 	for (int i = 0; i < JOB_COUNT; i++) {
 		bool more = false;
 		if (clock_monotonic() >= next[i] || (woken && JOBS[i].woken)) {
-			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].run, &more);
+			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].own, JOBS[i].run, &more);
 			next[i] = clock_monotonic() + (err == OK && more ? 0 : JOBS[i].period_seconds * SECOND_US);
 		}
 		first = next[i] < first ? next[i] : first;
@@ -155,13 +191,14 @@ static void *scheduler_main(void *arg)
 	return NULL;
 }
 
-/* The same for every process of this data directory, of which the keeper's lock admits one: a server that was killed takes its own leases
- * again at once. */
+/* The same for every process in this place, of which the keeper's lock admits one: a server that was killed takes its own leases again at
+ * once.  Another for a server with a copy of the data directory. */
 static struct id stable_holder(struct server *srv)
 {
-	uint8_t reference[SHA256_BYTES];
+	uint8_t place[SHA256_BYTES], reference[SHA256_BYTES];
 	struct id id;
-	keeper_reference(srv->keeper, "lease", srv->url, strlen(srv->url), reference);
+	keeper_place(srv->keeper, place);
+	keeper_reference(srv->keeper, "lease", place, sizeof place, reference);
 	memcpy(id.b, reference, sizeof id.b);
 	return id;
 }
@@ -174,8 +211,10 @@ struct jobs *jobs_start(struct server *srv)
 	j->holder = stable_holder(srv);
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_cond_init(&j->wake, NULL);
+	j->witnesses = witnesses_start(srv, j->holder); /* before anything is signed */
 	check(pthread_create(&j->sequencer, NULL, sequencer_main, j) == 0);
 	check(pthread_create(&j->scheduler, NULL, scheduler_main, j) == 0);
+	j->sinks = sinks_start(srv, j->holder);
 	return j;
 }
 
@@ -187,9 +226,18 @@ static void give_leases(struct jobs *j)
 		return;
 	struct arena *arena = arena_new(MIB);
 	scope_system(&s, arena, j->srv->db, j->srv->keeper);
-	lease_give(&s, "sequencer", j->holder);
+	lease_give(&s, SEQUENCER, j->holder);
 	for (int i = 0; i < JOB_COUNT; i++)
 		lease_give(&s, JOBS[i].name, j->holder);
+	arena_free(arena);
+}
+
+/* What is only in memory, before the log is signed for the last time. */
+static void write_refusals(struct jobs *j)
+{
+	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+	bool more;
+	run_once(j, arena, "refusals", true, job_refusals, &more);
 	arena_free(arena);
 }
 
@@ -197,12 +245,15 @@ void jobs_stop(struct jobs *j)
 {
 	if (j == NULL)
 		return;
+	write_refusals(j);
 	pthread_mutex_lock(&j->lock);
 	j->stop = true;
 	pthread_cond_broadcast(&j->wake);
 	pthread_mutex_unlock(&j->lock);
 	pthread_join(j->sequencer, NULL);
 	pthread_join(j->scheduler, NULL);
+	sinks_stop(j->sinks);
+	witnesses_stop(j->witnesses);
 	give_leases(j);
 	pthread_cond_destroy(&j->wake);
 	pthread_mutex_destroy(&j->lock);

@@ -137,7 +137,7 @@ static void compact(struct heads *h)
 		return;
 	}
 	if (newfile_commit(&f) != OK) {
-		h->file.broken = !still_ours(h);
+		h->file.broken |= !still_ours(h);
 		return;
 	}
 	appendfile_close(&h->file);
@@ -252,6 +252,9 @@ static enum err stage(struct heads *h, struct scope *s, const struct keeper_grow
 		merkle_append(&range, g->leaf_hashes[i]);
 	ret->size = range.size;
 	merkle_root(&range, ret->root);
+	if (g->root != NULL && !bytes_equal(g->root, ret->root, SHA256_BYTES))
+		return scope_fail(s, ERR_CONFLICT, "the log %s is not the one that was signed: its root at size %" PRIu64 " differs",
+				  g->origin, range.size);
 	if (g->n == 0)
 		return OK;
 	if (slot->staged == NULL) {
@@ -292,13 +295,15 @@ static enum err write_batch(struct heads *h, struct scope *s)
 	if (e == ERR_STORAGE_FULL)
 		return scope_fail(s, e, "no space is left for the keeper's heads");
 	if (e != OK)
-		return scope_fail(s, e, "the keeper's heads could not be written: the server must be restarted");
+		return scope_fail(s, e, "the keeper's heads could not be written: nothing is signed until their file can be written anew");
 	return OK;
 }
 
 enum err heads_grow(struct heads *h, struct scope *s, struct keeper_growth *logs, struct head_state *ret, size_t count)
 {
 	check(pthread_mutex_lock(&h->lock) == 0);
+	if (h->file.broken) /* what the file holds is not known, what memory holds was on disk: a new file says it again */
+		compact(h);
 	for (size_t i = 0; i < count; i++)
 		logs[i].err = stage(h, s, &logs[i], &ret[i]);
 	enum err e = write_batch(h, s);
@@ -326,4 +331,19 @@ bool heads_get(struct heads *h, const char *origin, struct head_state *ret)
 	ret->size = range.size;
 	merkle_root(&range, ret->root);
 	return true;
+}
+
+void heads_each(struct heads *h, keeper_heads_fn fn, void *arg)
+{
+	struct merkle_range range;
+	uint8_t root[SHA256_BYTES];
+	check(pthread_mutex_lock(&h->lock) == 0);
+	for (size_t i = 0; i < h->cap; i++) {
+		if (h->table[i] == NULL || h->table[i]->head == NULL)
+			continue;
+		head_range(h->table[i]->head, &range);
+		merkle_root(&range, root);
+		fn(arg, h->table[i]->origin, range.size, root);
+	}
+	pthread_mutex_unlock(&h->lock);
 }

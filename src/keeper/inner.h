@@ -56,6 +56,7 @@ void heads_close(struct heads *h);
 MUST_CHECK enum err heads_grow(struct heads *h, struct scope *s, struct keeper_growth *logs, struct head_state *ret,
 			       size_t count);
 bool heads_get(struct heads *h, const char *origin, struct head_state *ret);
+void heads_each(struct heads *h, keeper_heads_fn fn, void *arg);
 
 /* ---- ledger.c ---- */
 

@@ -212,6 +212,31 @@ const char *keeper_cut(const struct keeper *k)
 	return k->cut;
 }
 
+/* A copy on the same machine has another inode and birth; a copy of the whole disk stands in another machine. */
+void keeper_place(struct keeper *k, uint8_t ret[SHA256_BYTES])
+{
+	struct statx st;
+	char machine[64] = "";
+	struct {
+		uint64_t inode, birth, nanoseconds, device;
+	} where = {0};
+	check(statx(k->dir, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) == 0);
+	where.inode = st.stx_ino;
+	if ((st.stx_mask & STATX_BTIME) != 0) {
+		where.birth = (uint64_t)st.stx_btime.tv_sec;
+		where.nanoseconds = st.stx_btime.tv_nsec;
+	} else { /* not every file system knows it; the device's number may change with the machine's start */
+		where.device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+	}
+	int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ssize_t n = read(fd, machine, sizeof machine - 1);
+		machine[n > 0 ? n : 0] = '\0';
+		close(fd);
+	}
+	sha256_parts((struct digest_part[]){{&where, sizeof where}, {machine, strlen(machine)}}, 2, ret);
+}
+
 /* ---- heads ---- */
 
 enum err keeper_sign_heads(struct keeper *k, struct scope *s, struct keeper_growth *logs, size_t count)
@@ -245,6 +270,11 @@ enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint
 	*ret_size = head.size;
 	memcpy(ret_root, head.root, SHA256_BYTES);
 	return OK;
+}
+
+void keeper_heads_each(struct keeper *k, keeper_heads_fn fn, void *arg)
+{
+	heads_each(k->heads, fn, arg);
 }
 
 char *keeper_vkey(struct keeper *k, struct arena *a, const char *name)
