@@ -34,6 +34,7 @@ struct server {
 	const char *ca_file;
 	_Atomic bool draining;  /* SIGTERM: /readyz says 503 */
 	struct metrics *metrics;
+	const struct policy *policy; /* whom the logs' checkpoints are shown to (tlog/policy.h); NULL: nobody */
 };
 
 enum route_access {
@@ -42,6 +43,7 @@ enum route_access {
 	ACCESS_DEVICE, /* a client certificate of an enrolled device (device listener) */
 };
 
+	ACCESS_LOG,    /* the log that {log} names: a token of its tenant with the row's permission, or anybody where the tenant publishes it */
 enum route_listener { ON_API, ON_DEVICE, ON_BOTH };
 
 struct call;
@@ -75,6 +77,8 @@ struct call {
 	uint8_t fingerprint[32];     /* ACCESS_DEVICE: of its certificate */
 	json_t *body;                /* set by call_body(); released by the gate */
 };
+	unsigned generation;         /* ACCESS_LOG: of the log, whose tenant is the scope's */
+	bool published;              /* ACCESS_LOG: it was read as anybody may */
 
 const char *call_param(const struct call *c, const char *name); /* a programming error where the route has no such parameter */
 /* ERR_NOT_FOUND ("no <noun> with id …") where the text is no id. */

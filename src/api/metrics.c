@@ -20,6 +20,42 @@ static void metric(struct buf *out, const char *name, const char *type, const ch
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name, value);
 }
 
+/* A label's value: what would end it is escaped (Prometheus text format). */
+static void label(struct buf *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *text);
+	}
+}
+
+static void witness_line(struct buf *out, const char *name, const char *witness, uint64_t value)
+{
+	buf_printf(out, "%s{witness=\"", name);
+	label(out, witness);
+	buf_printf(out, "\"} %" PRIu64 "\n", value);
+}
+
+static void write_witnesses(struct metrics *m, int64_t now, struct buf *out)
+{
+	unsigned n = atomic_load(&m->witnesses);
+	if (n == 0)
+		return;
+	buf_adds(out, "# HELP reeve_witness_cosignatures_total Checkpoints that a witness cosigned.\n# TYPE reeve_witness_cosignatures_total counter\n");
+	for (unsigned i = 0; i < n; i++)
+		witness_line(out, "reeve_witness_cosignatures_total", m->witness[i].name, atomic_load(&m->witness[i].cosignatures));
+	buf_adds(out, "# HELP reeve_witness_failures_total Answers of a witness that failed, and refusals.\n# TYPE reeve_witness_failures_total counter\n");
+	for (unsigned i = 0; i < n; i++)
+		witness_line(out, "reeve_witness_failures_total", m->witness[i].name, atomic_load(&m->witness[i].failures));
+	buf_adds(out, "# HELP reeve_witness_lag_seconds For how long a witness has been without the newest checkpoint of some log.\n"
+		      "# TYPE reeve_witness_lag_seconds gauge\n");
+	for (unsigned i = 0; i < n; i++) {
+		int64_t since = atomic_load(&m->witness[i].behind_since_us);
+		witness_line(out, "reeve_witness_lag_seconds", m->witness[i].name, since == 0 || since > now ? 0 : (uint64_t)((now - since) / SECOND_US));
+	}
+}
+
 enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
@@ -45,3 +81,4 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));
 	return OK;
 }
+	write_witnesses(m, s->now, out);

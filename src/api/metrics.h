@@ -10,6 +10,14 @@
 #include "base/err.h"
 
 enum { METRICS_CLASSES = 6 }; /* 1xx … 5xx by their first digit */
+enum { METRICS_WITNESSES = 128 }; /* as many as a policy may have (tlog/policy.h) */
+
+struct metrics_witness {
+	const char *name; /* in the operator's policy */
+	_Atomic uint64_t cosignatures, failures;
+	_Atomic int64_t behind_since_us; /* 0: it has the newest checkpoint of every log */
+};
+
 
 struct metrics {
 	_Atomic uint64_t requests[METRICS_CLASSES];
@@ -18,6 +26,8 @@ struct metrics {
 	_Atomic uint64_t jobs_failed;
 	_Atomic int64_t last_checkpoint_us;
 	int64_t started_us;
+	_Atomic unsigned witnesses;
+	struct metrics_witness witness[METRICS_WITNESSES];
 };
 
 void metrics_request(struct metrics *m, int status, int64_t took_us);

@@ -2,7 +2,8 @@
  *
  * Paths as Graph's clients write them: /users/{id} and /users('{id}'), casts (microsoft.graph.user, graph.user), bound actions with their
  * namespace (microsoft.graph.wipe), functions with or without (), a trailing slash, segments in any case.  The path is split once into
- * segments; a row matches when each of its segments does.  Rows with more literal segments win.
+ * segments; a row matches when each of its segments does.  A row's last segment {name...} takes all that are left, one at least, joined by
+ * '/'.  Rows with more literal segments win.
  */
 #include "api/router.h"
 
@@ -140,6 +141,24 @@ static bool segment_matches(struct arena *a, const char *want, size_t n, const s
 	return *have->s != '(' && *have->s != '$' && add_param(a, m, want + 1, n - 2, have->s);
 }
 
+static bool is_rest(const char *want, size_t n)
+{
+	return n > 5 && want[0] == '{' && memcmp(want + n - 4, "...}", 4) == 0;
+}
+
+/* The segments from i on as one parameter.  None holds a slash of its own: what is joined means what stood in the path. */
+static bool rest_matches(struct arena *a, const char *want, size_t n, const struct segments *have, size_t i, struct route_match *m)
+{
+	const char *joined = NULL;
+	for (; i < have->n; i++) {
+		const char *s = have->s[i].s;
+		if (*s == '(' || *s == '$' || strchr(s, '/') != NULL)
+			return false;
+		joined = joined == NULL ? s : arena_printf(a, "%s/%s", joined, s);
+	}
+	return joined != NULL && add_param(a, m, want + 1, n - 5, joined);
+}
+
 /* The number of literal segments, or -1. */
 static int match(struct arena *a, const char *want, const struct segments *have, struct route_match *m)
 {
@@ -151,6 +170,8 @@ static int match(struct arena *a, const char *want, const struct segments *have,
 		size_t n = (size_t)(strchrnul(want, '/') - want);
 		const char *arg = memchr(want, '(', n); /* getAuditActivityTypes({category}) */
 		size_t name_n = arg != NULL ? (size_t)(arg - want) : n;
+		if (is_rest(want, n))
+			return rest_matches(a, want, n, have, i, m) ? literals : -1;
 		if (i >= have->n || !segment_matches(a, want, name_n, &have->s[i++], m, &literals))
 			return -1;
 		if (arg != NULL &&

@@ -22,6 +22,7 @@
 /* memory */
 #define LIMIT_ARENA_BYTES (64u * MIB)    /* of one request or job; pages and batches keep it far below */
 #define LIMIT_RESPONSE_BYTES (32u * MIB) /* a page of 1,000 devices is about 2 MiB */
+#define LIMIT_EVENTS_FILE_BYTES (144u * MIB) /* 256 events, each as large as one may be; half a MiB as a rule */
 
 /* JSON and OData */
 #define LIMIT_JSON_DEPTH 32u

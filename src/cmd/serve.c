@@ -30,6 +30,7 @@
 #include "keeper/keeper.h"
 #include "map/datamap.h"
 
+#include "tlog/policy.h"
 int cmd_serve(int argc, char **argv);
 
 static const char HELP[] =
@@ -43,6 +44,7 @@ struct serve {
 	struct server srv;
 	struct metrics metrics;
 	struct http_workers *workers;
+	struct policy policy;
 	struct http_server *api, *device, *local;
 	struct jobs *jobs;
 	char *detail;
@@ -209,6 +211,28 @@ static bool refresh_tls(struct serve *v)
 }
 
 static enum err set_log_level(struct serve *v)
+/* The witnesses of the logs.  A file that is named must be there; DIR/witness.policy need not. */
+static enum err read_policy(struct serve *v)
+{
+	struct scope s = {.arena = v->arena};
+	bool named = *v->settings.witness_policy != '\0';
+	char *text, *path = named ? arena_strdup(v->arena, v->settings.witness_policy) : data_path(v->arena, v->dir, "witness.policy");
+	enum err err = file_read(v->arena, path, POLICY_BYTES_MAX, &text, &v->detail);
+	if (err == ERR_NOT_FOUND && !named) {
+		v->detail = NULL;
+		return OK;
+	}
+	if (err != OK)
+		return ERR_CONFIG;
+	err = policy_parse(&s, text, strlen(text), &v->policy);
+	if (err != OK) {
+		v->detail = arena_printf(v->arena, "%s: %s", path, scope_detail(&s, err));
+		return ERR_CONFIG;
+	}
+	v->srv.policy = &v->policy;
+	return OK;
+}
+
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
 	for (int i = 0; i < 4; i++)
@@ -239,6 +263,7 @@ static enum err start(struct serve *v)
 	TRY(open_keeper(v));
 	TRY(open_database(v));
 	TRY(check_database(v));
+	TRY(read_policy(v));
 	refresh_tls(v);
 	v->jobs = jobs_start(&v->srv);
 	db_on_commit(v->srv.db, jobs_wake, v->jobs);

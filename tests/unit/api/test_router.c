@@ -72,6 +72,23 @@ static void methods(void **state)
 	assert_int_equal(find("GET", "/v1.0/users").version, API_V1);
 }
 
+static void the_rest_of_a_path(void **state)
+{
+	static const char *const none[] = {"/log/k1/tile", "/log/k1/tile/", "/log/k1/tile/0%2f000", "/log/k1/tile/$x", "/log/k1/tile/f(x=1)",
+					   "/log/k1", "/log/k1/tile/1/2/3/4/5/6/7/8/9/10"};
+	struct route_match m = find("GET", "/log/k1/tile/0/x001/067.p/12");
+	assert_non_null(m.route);
+	assert_string_equal(m.route->path, "/log/{log}/tile/{path...}");
+	assert_int_equal(m.param_count, 2);
+	assert_string_equal(m.param[1].name, "path");
+	assert_string_equal(m.param[1].value, "0/x001/067.p/12");
+	assert_string_equal(find("GET", "/log/k1/tile/entries/x001/x234/x567/x891/x234/x567/067.p/1").param[1].value,
+			    "entries/x001/x234/x567/x891/x234/x567/067.p/1"); /* the longest that there can be */
+	assert_true(find("DELETE", "/log/k1/tile/0/000").other_method);
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+		assert_null(find("GET", none[i]).route);
+}
+
 /* Each row can be reached by its own path, and no two rows are the same. */
 static void every_row_is_reached(void **state)
 {
@@ -95,7 +112,7 @@ static void every_row_is_reached(void **state)
 		route_find(A, table, n, table[i].listener == ON_DEVICE ? ON_DEVICE : ON_API, table[i].method, path, &m);
 		if (m.route != &table[i])
 			fail_msg("%s %s does not reach its row", table[i].method, path);
-		assert_true(table[i].access == ACCESS_BEARER || *table[i].permission == '\0');
+		assert_true(table[i].access == ACCESS_BEARER || table[i].access == ACCESS_LOG || *table[i].permission == '\0');
 	}
 }
 
@@ -114,7 +131,8 @@ static int down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(paths_that_mean_the_same), cmocka_unit_test(paths_that_are_nothing),
-					   cmocka_unit_test(methods), cmocka_unit_test(every_row_is_reached)};
+					   cmocka_unit_test(methods), cmocka_unit_test(the_rest_of_a_path),
+					   cmocka_unit_test(every_row_is_reached)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, up, down);
 }
