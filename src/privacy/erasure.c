@@ -152,8 +152,8 @@ static enum err fail_tx(struct scope *s, struct db_tx *tx, void *arg)
 static void step_failed(struct erase_job *j, enum err err)
 {
 	char duty[ID_TEXT];
-	bool later = err_retryable(err), moved = err == ERR_CONFLICT;
-	if (moved)
+	bool later = err_retryable(err), moved = err == ERR_CONFLICT, waits = err == ERR_BUSY && j->s.detail == NULL;
+	if (moved || waits)
 		return;
 	log_event(later ? LOG_WARN : LOG_ERROR, "erasure_step", "duty=%s state=%s error=%s detail=\"%s\"",
 		  id_format(j->d.duty, duty), duty_state_name(j->d.state), err_name(err), scope_detail(&j->s, err));

@@ -157,22 +157,11 @@ static enum err not_written(struct archive *a, enum err err)
 	}
 	j->s.detail = NULL;
 	progress_set_int(j, "archiveTriedAt", j->s.now);
-	return db_write_low(&j->s, save_tx, j);
+	TRY(db_write_low(&j->s, save_tx, j));
+	return ERR_BUSY;
 }
 
-static enum err try_now(struct archive *a, bool *ret_done)
-{
-	enum err err = write_file(a);
-	if (err != OK) {
-		TRY(not_written(a, err));
-		*ret_done = a->failure != NULL;
-		return OK;
-	}
-	*ret_done = true;
-	return db_write_low(&a->installation, register_tx, a);
-}
-
-enum err step_tenant_archive(struct erase_job *j, bool *ret_done)
+enum err erasure_archive(struct erase_job *j)
 {
 	static const struct id installation;
 	struct archive a = {.j = j};
@@ -183,13 +172,12 @@ enum err step_tenant_archive(struct erase_job *j, bool *ret_done)
 	TRY(tenant_get(&j->s, j->d.tenant, &t));
 	a.deadline = t.purge_deadline_at;
 	TRY(db_read(&a.installation, look_tx, &a));
-	*ret_done = a.found || a.deadline <= j->s.now;
-	if (*ret_done)
+	if (a.found || a.deadline <= j->s.now)
 		return OK;
-	bool last = a.deadline - j->s.now <= last_chance_us;
 	TRY(db_read(&j->s, waits_tx, &waits)); /* the sequencer is a moment behind */
-	if (!last && (waits || j->s.now - progress_int(j, "archiveTriedAt") < again_after_us))
-		return OK;
+	if (a.deadline - j->s.now > last_chance_us && (waits || j->s.now - progress_int(j, "archiveTriedAt") < again_after_us))
+		return ERR_BUSY;
 	TRY(begin(&a));
-	return try_now(&a, ret_done);
+	enum err err = write_file(&a);
+	return err == OK ? db_write_low(&a.installation, register_tx, &a) : not_written(&a, err);
 }

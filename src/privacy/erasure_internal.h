@@ -31,7 +31,7 @@ struct erase_job {
 	json_t *progress;
 };
 
-/* A step: one short effect.  OK: reload the duty and go on.  ERR_BUSY: later.  Any other error: see erasure.c. */
+/* A step: one short effect.  OK: reload the duty and go on.  ERR_BUSY: later (without a detail it is only waiting its turn).  Any other error: see erasure.c. */
 MUST_CHECK enum err step_scheduled(struct erase_job *j); /* a tenant's */
 MUST_CHECK enum err step_received(struct erase_job *j);
 MUST_CHECK enum err step_suppressed(struct erase_job *j);
@@ -40,10 +40,12 @@ MUST_CHECK enum err step_deleting(struct erase_job *j);
 MUST_CHECK enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, size_t n);
 /* A duty whose scan is done: certificate, scrubbed. */
 MUST_CHECK enum err step_certify(struct erase_job *j);
-/* Hands the purged tenant's log to the operator.  *ret_done: the log may go: its archive is there, or there is no time left for one. */
-MUST_CHECK enum err step_tenant_archive(struct erase_job *j, bool *ret_done);
-/* The last of a purged tenant: its log, its evidence, its row.  *ret_gone false: call again at once. */
+/* The last of a purged tenant: its log, its evidence, its row.  *ret_gone: nothing is left of it. */
 MUST_CHECK enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone);
+
+/* Hands the purged tenant's log to the operator, as a file.  OK: the log may go, its archive is there, or there is no time left for one;
+ * ERR_BUSY: later. */
+MUST_CHECK enum err erasure_archive(struct erase_job *j);
 
 /* ---- progress ---- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "audit/audit_export.h"
 #include "audit/audit_retention.h"
 #include "directory/tenant.h"
 #include "keeper/keeper.h"
@@ -139,17 +140,14 @@ static enum err last_tx(struct scope *s, struct db_tx *tx, void *arg)
 enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone)
 {
 	int64_t most;
-	bool archived;
 	*ret_gone = true;
 	if (!tenant_goes_whole(j))
 		return reopen_for_directory(j);
-	TRY(step_tenant_archive(j, &archived));
-	if (!archived)
-		return OK; /* the next run goes on */
 	TRY(drop_needles(j));
 	do
 		TRY(db_write_low(&j->s, evidence_tx, &most));
 	while (most == ERASE_BATCH);
 	TRY(audit_purge_tenant(&j->s, j->d.tenant, NULL));
+	TRY(audit_export_forget_files(&j->s, j->e->data_dir)); /* their rows go with the last */
 	return db_write_low(&j->s, last_tx, ret_gone);
 }

@@ -26,6 +26,19 @@ static int64_t rows_of_first(void)
 	return sum;
 }
 
+static char *archive_path(void)
+{
+	char *text = NULL;
+	FILE *f = popen(arena_printf(F.d.arena, "ls %s/archives/*.zip 2>/dev/null", F.dir), "re");
+	char line[256] = "";
+	if (f != NULL && fgets(line, sizeof line, f) != NULL)
+		text = arena_strndup(F.d.arena, line, strcspn(line, "\n"));
+	pclose(f);
+	return text;
+}
+
+static int64_t of_installation(const char *sql) { return ask(installation, sql, db_v_null()).ret; }
+
 static void test_nothing_before_its_day(void **state)
 {
 	close_first();
@@ -59,6 +72,58 @@ static void test_it_goes_whole(void **state)
 		assert_true(on_disk(F.eve.canary[i].text));
 }
 
+/* The operator has the log as a file before it goes, and the installation's log says so. */
+static void test_its_log_is_archived(void **state)
+{
+	size_t n, events_n;
+	uint8_t sha[SHA256_BYTES];
+	char hex[2 * SHA256_BYTES + 1], day[TIME_TEXT], id[ID_TEXT], *events;
+	close_first();
+	F.now += 121 * DAY_US;
+	run_erasure();
+	assert_int_equal(rows_of_first(), 0);
+	char *path = archive_path();
+	assert_non_null(path);
+	assert_string_equal(path, arena_printf(F.d.arena, "%s/archives/%s-%.10s.zip", F.dir, id_format(F.tenant, id), time_format(F.now, day)));
+	char *bytes = slurp(path, &n);
+	sha256(bytes, n, sha);
+	free(bytes);
+	hex_encode(sha, sizeof sha, hex);
+	ok_in(NULL, zip_read(path, "events/000", 10 * MIB, &events, &events_n));
+	assert_non_null(strstr(events, "close Tenant"));
+	free(events);
+	assert_int_equal(of_installation("SELECT count(*) FROM audit_exports WHERE tenant_id = ?1 AND format = 'archive' AND status = 'completed'"), 1);
+	assert_int_equal(of_installation("SELECT size_bytes FROM audit_exports WHERE tenant_id = ?1"), (int64_t)n);
+	/* 180 days after the closing */
+	assert_int_equal(of_installation("SELECT expires_at FROM audit_exports WHERE tenant_id = ?1"), F.now + 59 * DAY_US);
+	assert_int_equal(ask(installation, "SELECT count(*) FROM audit_exports WHERE tenant_id = ?1 AND of_tenant = ?2", db_v_id(&F.tenant)).ret, 1);
+	char *event = ask(installation, F.d.engine == DB_SQLITE ? "SELECT CAST(bytes AS TEXT) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2"
+							 : "SELECT convert_from(bytes, 'UTF8') FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2",
+			  db_v_text("archive AuditLog")).text;
+	assert_non_null(strstr(event, hex));
+	assert_non_null(strstr(event, arena_printf(F.d.arena, HOST "/log/%s\\n", id))); /* the last checkpoint */
+}
+
+static void test_without_room_it_waits_until_the_last_day(void **state)
+{
+	close_first();
+	assert_int_equal(system(arena_printf(F.d.arena, "touch %s/archives", F.dir)), 0); /* a file where the folder belongs */
+	F.now += 121 * DAY_US;
+	run_erasure();
+	int64_t left = ask(F.tenant, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1", db_v_null()).ret;
+	assert_true(left > 0);
+	F.now += 30 * DAY_US;
+	run_erasure();
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1", db_v_null()).ret, left);
+	assert_int_equal(of_installation("SELECT count(*) FROM audit_exports WHERE tenant_id = ?1"), 0);
+	F.now += 28 * DAY_US + 12 * HOUR_US; /* day 179.5 */
+	run_erasure();
+	assert_int_equal(rows_of_first(), 0);
+	assert_int_equal(of_installation("SELECT count(*) FROM audit_exports WHERE tenant_id = ?1 AND status = 'failed'"), 1);
+	assert_int_equal(ask(installation, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2 AND result = 'Failure'",
+			     db_v_text("archive AuditLog")).ret, 1);
+}
+
 static void test_every_step_may_be_the_last(void **state)
 {
 	bool more = true;
@@ -69,12 +134,16 @@ static void test_every_step_may_be_the_last(void **state)
 		struct scope s = system_scope();
 		ok_in(&s, erasure_run_steps(&s, F.dir, HOST, 1, &more));
 		fixture_reopen(&F.d, db_migrations);
+		sequence_logs();
 		steps++;
 	}
+	run_erasure();
 	assert_true(steps > 8 && steps < 300);
 	assert_int_equal(rows_of_first(), 0);
 	assert_int_equal(ask(installation, "SELECT count(*) FROM certificates WHERE tenant_id = ?1", db_v_null()).ret,
 			 1);
+	assert_int_equal(of_installation("SELECT count(*) FROM audit_exports WHERE tenant_id = ?1"), 1);
+	assert_int_equal(system(arena_printf(F.d.arena, "test $(ls %s/archives | wc -l) = 1", F.dir)), 0);
 }
 
 static void test_a_duty_under_way_goes_with_it(void **state)
@@ -141,6 +210,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_nothing_before_its_day),
 		T(test_it_goes_whole),
+		T(test_its_log_is_archived),
+		T(test_without_room_it_waits_until_the_last_day),
 		T(test_every_step_may_be_the_last),
 		T(test_a_duty_under_way_goes_with_it),
 		T(test_its_directory_stays_for_another_product),
