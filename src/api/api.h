@@ -34,6 +34,8 @@ struct server {
 	const char *ca_file;
 	_Atomic bool draining;  /* SIGTERM: /readyz says 503 */
 	struct metrics *metrics;
+	struct reach *reach;    /* where sinks may send to (http/reach.h) */
+	const char *sink_dir;   /* files of sinks stand in <sink_dir>/<tenant>/ */
 	const struct policy *policy; /* whom the logs' checkpoints are shown to (tlog/policy.h); NULL: nobody */
 };
 
@@ -41,9 +43,9 @@ enum route_access {
 	ACCESS_PUBLIC, /* no authentication; must be cheap */
 	ACCESS_BEARER, /* a token of ours with the row's permission */
 	ACCESS_DEVICE, /* a client certificate of an enrolled device (device listener) */
+	ACCESS_LOG,    /* the log that {log} names: a token of its tenant with the row's permission, or anybody where the tenant publishes it */
 };
 
-	ACCESS_LOG,    /* the log that {log} names: a token of its tenant with the row's permission, or anybody where the tenant publishes it */
 enum route_listener { ON_API, ON_DEVICE, ON_BOTH };
 
 struct call;
@@ -75,10 +77,10 @@ struct call {
 	size_t param_count;
 	struct id device;            /* ACCESS_DEVICE: the device */
 	uint8_t fingerprint[32];     /* ACCESS_DEVICE: of its certificate */
-	json_t *body;                /* set by call_body(); released by the gate */
-};
 	unsigned generation;         /* ACCESS_LOG: of the log, whose tenant is the scope's */
 	bool published;              /* ACCESS_LOG: it was read as anybody may */
+	json_t *body;                /* set by call_body(); released by the gate */
+};
 
 const char *call_param(const struct call *c, const char *name); /* a programming error where the route has no such parameter */
 /* ERR_NOT_FOUND ("no <noun> with id …") where the text is no id. */

@@ -56,6 +56,37 @@ static void write_witnesses(struct metrics *m, int64_t now, struct buf *out)
 	}
 }
 
+static void sink_metric(struct buf *out, const char *name, const char *type, const char *help, const uint64_t values[SINK_KINDS])
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	for (int k = 0; k < SINK_KINDS; k++)
+		buf_printf(out, "%s{kind=\"%s\"} %" PRIu64 "\n", name, sink_kind_name((enum sink_kind)k), values[k]);
+}
+
+static enum err write_sinks(struct metrics *m, struct scope *s, struct buf *out)
+{
+	struct sink_stats stats[SINK_KINDS];
+	uint64_t sinks[SINK_KINDS], failing[SINK_KINDS], events[SINK_KINDS], seconds[SINK_KINDS], delivered[SINK_KINDS], failures[SINK_KINDS];
+	TRY(audit_sinks_stats(s, stats));
+	for (int k = 0; k < SINK_KINDS; k++) {
+		sinks[k] = stats[k].sinks;
+		failing[k] = stats[k].failing;
+		events[k] = stats[k].lag_events;
+		seconds[k] = stats[k].lag_seconds;
+		delivered[k] = atomic_load(&m->sinks[k].delivered);
+		failures[k] = atomic_load(&m->sinks[k].failures);
+	}
+	sink_metric(out, "reeve_audit_sinks", "gauge", "Sinks of audit events that are switched on.", sinks);
+	sink_metric(out, "reeve_audit_sinks_failing", "gauge", "Sinks whose last delivery failed.", failing);
+	sink_metric(out, "reeve_audit_sink_lag_events_max", "gauge", "Events that the sink furthest behind has not confirmed.", events);
+	sink_metric(out, "reeve_audit_sink_lag_seconds_max", "gauge", "Age of the oldest event that a sink has not confirmed.", seconds);
+	sink_metric(out, "reeve_audit_sink_delivered_total", "counter", "Events that sinks confirmed.", delivered);
+	sink_metric(out, "reeve_audit_sink_failures_total", "counter", "Deliveries that failed.", failures);
+	metric(out, "reeve_audit_sink_expired_total", "counter", "Events whose retention ended before a sink had them.",
+	       atomic_load(&m->sink_events_expired));
+	return OK;
+}
+
 enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
@@ -78,7 +109,7 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_jobs_failed_total", "counter", "Runs of periodic jobs that failed.", atomic_load(&m->jobs_failed));
 	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
 	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));
-	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));
-	return OK;
-}
 	write_witnesses(m, s->now, out);
+	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));
+	return write_sinks(m, s, out);
+}

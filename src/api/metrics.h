@@ -6,10 +6,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "audit/audit_sink.h"
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { METRICS_CLASSES = 6 }; /* 1xx … 5xx by their first digit */
 enum { METRICS_WITNESSES = 128 }; /* as many as a policy may have (tlog/policy.h) */
 
 struct metrics_witness {
@@ -18,6 +18,7 @@ struct metrics_witness {
 	_Atomic int64_t behind_since_us; /* 0: it has the newest checkpoint of every log */
 };
 
+enum { METRICS_CLASSES = 6 }; /* 1xx … 5xx by their first digit */
 
 struct metrics {
 	_Atomic uint64_t requests[METRICS_CLASSES];
@@ -25,9 +26,13 @@ struct metrics {
 	_Atomic uint64_t refused_before_sign_in;
 	_Atomic uint64_t jobs_failed;
 	_Atomic int64_t last_checkpoint_us;
-	int64_t started_us;
+	struct {
+		_Atomic uint64_t delivered, failures;
+	} sinks[SINK_KINDS];                  /* by kind */
+	_Atomic uint64_t sink_events_expired; /* gone by retention before they were delivered */
 	_Atomic unsigned witnesses;
 	struct metrics_witness witness[METRICS_WITNESSES];
+	int64_t started_us;
 };
 
 void metrics_request(struct metrics *m, int status, int64_t took_us);

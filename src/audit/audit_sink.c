@@ -2,7 +2,6 @@
  * Sinks' rows, cursors and pages. */
 #include "audit/audit_sink.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -55,13 +54,6 @@ bool sink_kind_parse(const char *name, enum sink_kind *ret)
 
 /* ---- one row ---- */
 
-static char *log_name(struct scope *s, int64_t generation)
-{
-	char id[ID_TEXT];
-	id_format(s->tenant, id);
-	return generation > 1 ? arena_printf(s->arena, "%s.%" PRId64, id, generation) : arena_strdup(s->arena, id);
-}
-
 static enum err load(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct audit_sink *k = arg;
@@ -77,7 +69,7 @@ static enum err load(struct scope *s, struct db_tx *tx, void *arg)
 	k->enabled = db_bool(r, 6);
 	k->version = db_int(r, 7);
 	k->next_index = (uint64_t)db_int(r, 8);
-	k->log = log_name(s, db_int(r, 9));
+	k->generation = db_is_null(r, 9) ? 1 : (unsigned)db_int(r, 9);
 	return OK;
 }
 

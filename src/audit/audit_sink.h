@@ -36,7 +36,7 @@ struct audit_sink {
 	size_t secret_n;
 	int64_t version;
 	uint64_t next_index;
-	const char *log;                      /* its name: the tenant's id, with the generation from the second on */
+	unsigned generation;                  /* of the log, for its origin */
 };
 /* In the scope's tenant.  ERR_NOT_FOUND without a detail. */
 MUST_CHECK enum err audit_sink_load(struct scope *s, struct id sink, struct audit_sink *ret);

@@ -26,11 +26,12 @@
 #include "cmd/tls.h"
 #include "db/db.h"
 #include "http/http.h"
+#include "http/reach.h"
 #include "jobs/jobs.h"
 #include "keeper/keeper.h"
 #include "map/datamap.h"
-
 #include "tlog/policy.h"
+
 int cmd_serve(int argc, char **argv);
 
 static const char HELP[] =
@@ -43,8 +44,8 @@ struct serve {
 	struct settings settings;
 	struct server srv;
 	struct metrics metrics;
-	struct http_workers *workers;
 	struct policy policy;
+	struct http_workers *workers;
 	struct http_server *api, *device, *local;
 	struct jobs *jobs;
 	char *detail;
@@ -93,16 +94,16 @@ static enum err open_database(struct serve *v)
 	return taken(v, db_open(&(struct db_options){.url = url, .owner_url = owner}, &v->srv.db, &detail), &detail);
 }
 
-/* I5, and that the database is not older than what was signed. */
+/* I5, and whether the database went back behind what was signed (which is recorded: its partitions come first). */
 static enum err check_database(struct serve *v)
 {
 	struct scope s;
 	scope_system(&s, v->arena, v->srv.db, v->srv.keeper);
 	enum err err = map_check(&s);
 	if (err == OK)
-		err = audit_check_heads(&s, v->srv.host);
-	if (err == OK)
 		err = audit_partitions(&s);
+	if (err == OK)
+		err = audit_check_heads(&s, v->srv.host);
 	if (err != OK)
 		v->detail = s.detail != NULL ? s.detail : arena_strdup(v->arena, err_text(err));
 	return err;
@@ -210,7 +211,6 @@ static bool refresh_tls(struct serve *v)
 	return made;
 }
 
-static enum err set_log_level(struct serve *v)
 /* The witnesses of the logs.  A file that is named must be there; DIR/witness.policy need not. */
 static enum err read_policy(struct serve *v)
 {
@@ -233,6 +233,7 @@ static enum err read_policy(struct serve *v)
 	return OK;
 }
 
+static enum err set_log_level(struct serve *v)
 {
 	static const char *const names[] = {"debug", "info", "warn", "error"};
 	for (int i = 0; i < 4; i++)
@@ -244,12 +245,26 @@ static enum err read_policy(struct serve *v)
 	return ERR_CONFIG;
 }
 
+static enum err set_sinks(struct serve *v)
+{
+	char *bad;
+	v->srv.sink_dir = *v->settings.sink_dir != '\0' ? v->settings.sink_dir : data_path(v->arena, v->dir, "sinks");
+	v->srv.reach = reach_new(v->settings.sink_targets, &bad);
+	if (v->srv.reach != NULL)
+		return OK;
+	v->detail = arena_printf(v->arena, "%s/reeve.conf: 'sink_targets': '%s' is no name, address or network", v->dir, bad);
+	free(bad);
+	return ERR_CONFIG;
+}
+
 static enum err start(struct serve *v)
 {
 	unsigned port;
 	char *host;
 	TRY(settings_load(v->arena, v->dir, &v->settings, &v->detail));
 	TRY(set_log_level(v));
+	TRY(read_policy(v));
+	TRY(set_sinks(v));
 	if (!url_split(v->arena, v->settings.url, &host, &port)) {
 		v->detail = arena_printf(v->arena, "%s/reeve.conf: 'url' must look like https://HOST:PORT", v->dir);
 		return ERR_CONFIG;
@@ -263,7 +278,6 @@ static enum err start(struct serve *v)
 	TRY(open_keeper(v));
 	TRY(open_database(v));
 	TRY(check_database(v));
-	TRY(read_policy(v));
 	refresh_tls(v);
 	v->jobs = jobs_start(&v->srv);
 	db_on_commit(v->srv.db, jobs_wake, v->jobs);
@@ -294,6 +308,7 @@ static void stop(struct serve *v)
 	jobs_stop(v->jobs);
 	db_close(v->srv.db);
 	keeper_close(v->srv.keeper);
+	reach_free(v->srv.reach);
 }
 
 static void raise_file_limit(void)

@@ -21,7 +21,7 @@
 #include "jobs/sinks.h"
 #include "jobs/witness.h"
 
-enum { LEASE_SECONDS = 30 };
+enum { LEASE_SECONDS = 30, SEQUENCER_SECONDS = 5 }; /* while a server is gone nothing is signed for so long */
 #define SEQUENCER "sequencer"
 #define SEQUENCE_EVERY_US (250 * SECOND_US / 1000)
 #define SEQUENCE_SHARED_US (500 * SECOND_US / 1000) /* unasked, on PostgreSQL */
@@ -105,7 +105,7 @@ static enum err sequence(struct jobs *j, struct scope *s, bool *ret_more)
 	bool shared = db_engine(j->srv->db) == DB_POSTGRES, held = true;
 	struct audit_fence fence = {.lease = SEQUENCER, .holder = j->holder};
 	if (shared)
-		TRY(lease_take(s, SEQUENCER, j->holder, LEASE_SECONDS, &held, &fence.number));
+		TRY(lease_take(s, SEQUENCER, j->holder, SEQUENCER_SECONDS, &held, &fence.number));
 	if (!held)
 		return OK;
 	if (fence.number != j->fence)

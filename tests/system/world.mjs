@@ -37,6 +37,8 @@ export function bodyOf(route, w, mark = 'x') {
     'PATCH /deviceManagement/termsAndConditions/{terms}': { description: mark },
     'POST /deviceManagement/enrollmentTokens': { userId: w.user, ownerType: 'personal' },
     'POST /users/{user}/exportPersonalData': {},
+    'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
+    'PATCH /deviceManagement/auditSinks/{sink}': { displayName: mark },
   };
   if (/certificateAuthority/.test(key)) return undefined;
   if (bodies[key]) return bodies[key];
@@ -102,6 +104,7 @@ export async function world(r, o, tenant, mark) {
   const done = await until('a certificate', async () => (await r.all(`${DM}/erasureCertificates`, o))[0], { seconds: 60 });
   w.certificate = done.id;
   await until('the export', async () => (await r.get(`/v1.0/dataPolicyOperations/${w.operation}`, o)).status === 'complete', { seconds: 60 });
+  w.sink = (await r.post(`${DM}/auditSinks`, { displayName: m(), kind: 'file', target: m(), enabled: false }, o)).id;
   w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
   return w;
 }
