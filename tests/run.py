@@ -71,6 +71,8 @@ def meson_tests(totals, folder):
         if good and ok == 0 and test["result"] == "OK":
             ok = 1
         passed, failed = passed + ok, failed + bad
+        if test["result"] == "SKIP":
+            print(f"-- {test['name']}: SKIPPED: {test.get('stdout', '').strip()}", flush=True)
         if not good:
             print(f"-- {test['name']}: {test['result']}\n{test.get('stdout', '')[-3000:]}\n{test.get('stderr', '')[-3000:]}")
     totals.add("unit, contract, agent", passed, failed)
