@@ -24,11 +24,6 @@
 #include "crypto/seal.h"
 #include "keeper/keeper.h"
 
-#define EXPORT_PAGE                                                                                                                  \
-	"SELECT l.leaf_index, t.bytes FROM audit_leaves l JOIN audit_events t ON t.tenant_id = l.tenant_id AND t.event_id = l.event_id " \
-	"WHERE l.tenant_id = ?1 AND l.leaf_index >= ?2 AND l.leaf_index < ?3 AND t.at >= ?4 AND t.at < ?5"
-#define EXPORT_ORDER " ORDER BY l.leaf_index"
-
 DB_GLOBAL(audit_export_next,
 	  "SELECT tenant_id, export_id, format, filter, from_at, until_at, created_at FROM audit_exports WHERE status IN ('inProgress', "
 	  "'notStarted') ORDER BY created_at LIMIT 1");
@@ -42,7 +37,9 @@ DB_TENANT(audit_export_fail,
 	  "('inProgress', 'notStarted')");
 DB_TENANT(audit_export_reach,
 	  "SELECT h.size, (SELECT count(*) FROM audit_pending p WHERE p.tenant_id = ?1) FROM audit_heads h WHERE h.tenant_id = ?1");
-DB_TENANT(audit_export_page, EXPORT_PAGE EXPORT_ORDER);
+DB_TENANT(audit_export_page,
+	  "SELECT l.leaf_index, t.bytes FROM audit_leaves l JOIN audit_events t ON t.tenant_id = l.tenant_id AND t.event_id = l.event_id "
+	  "WHERE l.tenant_id = ?1 AND l.leaf_index >= ?2 AND l.leaf_index < ?3 AND t.at >= ?4 AND t.at < ?5 ORDER BY l.leaf_index");
 
 enum {
 	PAGE = 256,                  /* indexes to a transaction */
@@ -131,6 +128,13 @@ static enum err find_reach(struct making *m)
 	}
 }
 
+/* The page's statement with one condition more. */
+static const char *page_sql(struct arena *a, const char *condition)
+{
+	const char *all = audit_export_page.sql, *order = strstr(all, " ORDER BY ");
+	return arena_printf(a, "%.*s AND %s%s", (int)(order - all), all, condition, order);
+}
+
 static enum err prepare_filter(struct making *m)
 {
 	const struct db_value *args;
@@ -138,7 +142,7 @@ static enum err prepare_filter(struct making *m)
 	if (m->filter == NULL)
 		return OK;
 	TRY(m->job->filter(m->s, m->filter, FIRST_PARAM, &condition, &args, &m->arg_count));
-	m->sql = arena_printf(m->s->arena, EXPORT_PAGE " AND %s" EXPORT_ORDER, condition);
+	m->sql = page_sql(m->s->arena, condition);
 	m->args = arena_alloc(m->s->arena, (FIRST_PARAM - 2 + m->arg_count) * sizeof *m->args);
 	if (m->arg_count > 0)
 		memcpy(m->args + FIRST_PARAM - 2, args, m->arg_count * sizeof *args);
