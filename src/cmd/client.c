@@ -248,6 +248,43 @@ void client_close(struct client *c)
 	*c = (struct client){0};
 }
 
+int client_open_public(struct client *c, const char *command, const char *url, int *argc, char **argv)
+{
+	bool bad = false;
+	*c = (struct client){.command = command, .arena = arena_new(512 * MIB), .url = url};
+	c->ca = or_env(take_option(argc, argv, "--ca", &bad), "REEVE_CA");
+	c->token = take_option(argc, argv, "--token", &bad);
+	c->json = take_flag(argc, argv, "--json");
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	c->curl = curl_easy_init();
+	if (!bad)
+		return 0;
+	client_close(c);
+	return cmd_fail(command, ERR_USAGE, "an option lacks its value");
+}
+
+enum err client_fetch(struct client *c, const char *path, struct buf *out, long *ret_status, const char **ret_detail)
+{
+	struct arena_mark mark = arena_mark(c->arena);
+	buf_clear(out);
+	set_target(c, path);
+	struct curl_slist *list = headers(c, false);
+	curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(c->curl, CURLOPT_ACCEPT_ENCODING, "");
+	curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, to_buf);
+	curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, out);
+	curl_easy_setopt(c->curl, CURLOPT_TIMEOUT, 120L);
+	CURLcode code = curl_easy_perform(c->curl);
+	curl_slist_free_all(list);
+	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, ret_status);
+	arena_rewind(c->arena, mark);
+	if (code == CURLE_OK)
+		return OK;
+	*ret_detail = out->failed ? arena_printf(c->arena, "%s is larger than it can be", path)
+				  : arena_printf(c->arena, "%s: %s", c->url != NULL ? c->url : c->data, curl_easy_strerror(code));
+	return out->failed ? ERR_LIMIT : ERR_NO_SERVER;
+}
+
 static int progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
 {
 	if (isatty(STDERR_FILENO) && now > 0)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 #define CLIENT_OPTIONS_HELP                                                                                        \
@@ -32,6 +33,8 @@ struct client {
 
 /* Takes the options above out of argv; *argc and argv then hold the rest.  Returns 0 or an exit code (message printed). */
 int client_open(struct client *c, const char *command, bool as_operator, int *argc, char **argv);
+/* The same for what needs no token: one that is given is used. */
+int client_open_public(struct client *c, const char *command, const char *url, int *argc, char **argv);
 void client_close(struct client *c);
 
 struct client_answer {
@@ -45,6 +48,9 @@ struct client_answer {
 /* One request; path starts with '/' or is an absolute nextLink of the server.  body: JSON text or NULL.  Returns 0 on a 2xx status; otherwise
  * prints the server's message and returns the exit code for it. */
 int client_call(struct client *c, const char *method, const char *path, const char *body, struct client_answer *ret);
+/* A file of the server's as it is, into `out` (cleared before), over the same connection; nothing is printed.  ERR_NO_SERVER, or ERR_LIMIT where
+ * it does not fit, with *ret_detail in the arena; else OK, and *ret_status is what the server answered. */
+enum err client_fetch(struct client *c, const char *path, struct buf *out, long *ret_status, const char **ret_detail);
 /* The body into a file (created 0600, removed where it fails), with progress on a terminal. */
 int client_download(struct client *c, const char *path, const char *file);
 

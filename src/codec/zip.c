@@ -230,3 +230,47 @@ enum err zip_read(const char *path, const char *name, size_t max_bytes, char **r
 	check(*ret != NULL);
 	return OK;
 }
+
+static enum err give_entry(struct archive *a, const char *name, uint64_t *left, struct buf *bytes, zip_entry_fn fn, void *arg)
+{
+	buf_clear(bytes);
+	TRY(read_entry(a, bytes));
+	if (bytes->len > *left)
+		return ERR_LIMIT;
+	*left -= bytes->len;
+	return fn(arg, name, bytes->len > 0 ? bytes->data : "", bytes->len);
+}
+
+static enum err give_all(struct archive *a, const struct zip_limits *limits, zip_entry_fn fn, void *arg)
+{
+	struct archive_entry *entry;
+	uint64_t left = limits->total_bytes;
+	auto_buf bytes;
+	int r;
+	buf_init(&bytes, limits->entry_bytes);
+	for (uint64_t n = 0; (r = archive_read_next_header(a, &entry)) == ARCHIVE_OK; n++) {
+		const char *name = archive_entry_pathname(entry);
+		if (n == limits->entries)
+			return ERR_LIMIT;
+		if (archive_entry_filetype(entry) == AE_IFDIR)
+			continue;
+		if (name == NULL || !safe_name(name) || archive_entry_filetype(entry) != AE_IFREG)
+			return ERR_BAD_REQUEST;
+		TRY(give_entry(a, name, &left, &bytes, fn, arg));
+	}
+	return r == ARCHIVE_EOF ? OK : ERR_IO;
+}
+
+enum err zip_each(const char *path, const struct zip_limits *limits, zip_entry_fn fn, void *arg)
+{
+	struct archive *a = archive_read_new();
+	check(a != NULL);
+	archive_read_support_format_zip_seekable(a);
+	enum err e;
+	if (archive_read_open_filename(a, path, 64 * 1024) != ARCHIVE_OK)
+		e = archive_errno(a) == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+	else
+		e = give_all(a, limits, fn, arg);
+	archive_read_free(a);
+	return e;
+}

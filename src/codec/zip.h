@@ -25,4 +25,15 @@ void zip_abort(struct zip_writer *z);                 /* removes the file, frees
  * show the other one), ERR_IO where the file cannot be read or is damaged. */
 MUST_CHECK enum err zip_read(const char *path, const char *name, size_t max_bytes, char **ret, size_t *ret_n);
 
+struct zip_limits {
+	size_t entry_bytes;   /* of one entry, unpacked */
+	uint64_t total_bytes; /* of all of them */
+	uint64_t entries;
+};
+/* One entry whole; bytes are valid during the call.  What it returns other than OK ends the reading. */
+typedef enum err (*zip_entry_fn)(void *arg, const char *name, const char *bytes, size_t n);
+/* Every file in the order of the central directory.  ERR_LIMIT past a limit (checked while unpacking, not believed from the header);
+ * ERR_BAD_REQUEST: a name that zip_add() would refuse, or an entry that is neither file nor folder; ERR_NOT_FOUND, ERR_IO as above. */
+MUST_CHECK enum err zip_each(const char *path, const struct zip_limits *limits, zip_entry_fn fn, void *arg);
+
 #endif
