@@ -6,7 +6,8 @@
 #include "db_fixture.h"
 
 /* A row per tenant, migration or job, or a few of each tenant; what is pending is drained every second. */
-static const char *const small_tables[] = {"tenants", "schema_migrations", "leases", "audit_heads", "audit_pending", "audit_removed"};
+static const char *const small_tables[] = {"tenants", "schema_migrations", "leases", "audit_heads", "audit_pending", "audit_removed",
+					   "audit_sinks"};
 
 static void failures_none(int failures)
 {
