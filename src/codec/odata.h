@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * OData query options as Microsoft Graph uses them ($filter, $select, $orderby, $top, $skip, $count, $skiptoken,
- * $expand): text to a tree, pure, bounded.  Which properties exist and how they become SQL is resource/'s business.
+ * $deltatoken, $search, $expand): text to a tree, pure, bounded.  Which properties exist and how they become SQL is resource/'s business.
  * Source: OData 4.01 URL conventions, section 5; Graph's "query parameters" page.
  */
 #ifndef REEVE_CODEC_ODATA_H
@@ -47,7 +47,8 @@ struct odata_query {
 	struct odata_node *filter; /* NULL: none */
 	struct odata_order *order;
 	const char *const *select; /* NULL-terminated; NULL: all */
-	const char *expand, *search, *skiptoken;
+	const char *filter_text; /* as it was parsed; NULL */
+	const char *expand, *search, *skiptoken, *deltatoken;
 	int64_t top, skip;         /* -1: not given */
 	bool count;
 };

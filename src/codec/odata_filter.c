@@ -4,9 +4,12 @@
  *
  *   or      = and { "or" and }
  *   and     = term { "and" term }
- *   term    = "not" term | "(" or ")" | compare | call
+ *   term    = "not" term | "(" or ")" | compare | call | path "/any(" variable ":" or ")"
  *   compare = path ("eq" | "ne" | "gt" | "ge" | "lt" | "le") value | path "in" "(" value { "," value } ")"
  *   call    = ("startswith" | "endswith" | "contains") "(" path "," text ")" [("eq" | "ne") ("true" | "false")]
+ *
+ * Inside any() a name begins with the variable, which stands for the collection: `a/any(x:x/b eq 1)` is `a/b eq 1`.  So it can be used with
+ * collections of one element, and whoever names the properties has to see to that.
  *
  * Keywords and function names are taken in any case, because clients write startsWith and NOT.  `not a eq 1` means not
  * (a eq 1): a path alone is no condition here, so there is no other reading.  Terms (comparisons, connectives, values
@@ -22,6 +25,7 @@
 struct parser {
 	struct odata_lexer lex;
 	unsigned terms, depth;
+	const char *variable, *collection; /* of the any() that is open; NULL */
 };
 
 static enum err parse_or(struct parser *p, struct odata_node **ret);
@@ -122,11 +126,48 @@ static enum err parse_truth(struct parser *p, struct odata_node **ret)
 	return odata_next(&p->lex);
 }
 
+/* The path that a name means: inside any() its variable is the collection. */
+static enum err resolve(struct parser *p, const char *name, const char **ret)
+{
+	*ret = name;
+	if (p->variable == NULL)
+		return OK;
+	size_t n = strlen(p->variable), from = strlen(p->collection), rest = strlen(name);
+	if (strncmp(name, p->variable, n) != 0 || (name[n] != '/' && name[n] != '\0'))
+		return odata_malformed(&p->lex, "names inside any(...) begin with its variable");
+	char *path = arena_try(p->lex.s->arena, from + rest - n + 1);
+	if (path == NULL)
+		return odata_no_room(p->lex.s);
+	memcpy(path, p->collection, from);
+	memcpy(path + from, name + n, rest - n);
+	*ret = path;
+	return OK;
+}
+
+/* Stands on the bracket. */
+static enum err parse_any(struct parser *p, const char *collection, struct odata_node **ret)
+{
+	if (p->variable != NULL)
+		return odata_malformed(&p->lex, "any(...) inside any(...) is not supported");
+	TRY(enter(p));
+	const char *variable = p->lex.text;
+	TRY(expect(p, TOKEN_NAME, "any(...) needs a variable and a condition: any(x:x/name eq 'text')"));
+	if (strpbrk(variable, "/.") != NULL)
+		return odata_malformed(&p->lex, "the variable of any(...) is a single name");
+	TRY(expect(p, TOKEN_COLON, ": is expected behind the variable of any(...)"));
+	p->variable = variable;
+	p->collection = collection;
+	TRY(parse_or(p, ret));
+	p->variable = NULL;
+	p->depth--;
+	return expect(p, TOKEN_CLOSE, "and, or or ) is expected");
+}
+
 static enum err not_supported(struct parser *p, const char *name)
 {
 	const char *slash = strrchr(name, '/');
 	const char *last = slash == NULL ? name : slash + 1;
-	if (strcasecmp(last, "any") == 0 || strcasecmp(last, "all") == 0)
+	if (strcasecmp(last, "all") == 0)
 		return scope_fail(p->lex.s, ERR_BAD_REQUEST, "the lambda %s(...) is not supported in $filter", last);
 	return scope_fail(p->lex.s, ERR_BAD_REQUEST, "the function %.32s(...) is not supported in $filter", name);
 }
@@ -134,6 +175,9 @@ static enum err not_supported(struct parser *p, const char *name)
 static enum err parse_call(struct parser *p, const char *name, struct odata_node **ret)
 {
 	enum odata_op op;
+	size_t n = strlen(name);
+	if (n > 4 && strcasecmp(name + n - 4, "/any") == 0)
+		return parse_any(p, arena_strndup(p->lex.s->arena, name, n - 4), ret);
 	if (strcasecmp(name, "startswith") == 0)
 		op = ODATA_STARTSWITH;
 	else if (strcasecmp(name, "endswith") == 0)
@@ -144,8 +188,10 @@ static enum err parse_call(struct parser *p, const char *name, struct odata_node
 		return not_supported(p, name);
 	TRY(new_node(p, op, ret));
 	TRY(odata_next(&p->lex));
-	(*ret)->path = p->lex.text;
-	TRY(expect(p, TOKEN_NAME, "a property is expected as the function's first argument"));
+	if (p->lex.token != TOKEN_NAME)
+		return odata_malformed(&p->lex, "a property is expected as the function's first argument");
+	TRY(resolve(p, p->lex.text, &(*ret)->path));
+	TRY(odata_next(&p->lex));
 	TRY(expect(p, TOKEN_COMMA, "a comma is expected behind the function's first argument"));
 	(*ret)->value = p->lex.value;
 	if (p->lex.token != TOKEN_VALUE || p->lex.value->type != ODATA_STRING)
@@ -174,6 +220,7 @@ static enum err parse_term(struct parser *p, struct odata_node **ret)
 	TRY(expect(p, TOKEN_NAME, "a property, a function, not or ( is expected"));
 	if (p->lex.token == TOKEN_OPEN)
 		return parse_call(p, name, ret);
+	TRY(resolve(p, name, &name));
 	return parse_compare(p, name, ret);
 }
 

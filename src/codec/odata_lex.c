@@ -163,6 +163,20 @@ static enum err lex_name(struct odata_lexer *l)
 	return OK;
 }
 
+static bool at_sign(struct odata_lexer *l, char c)
+{
+	switch (c) {
+	case '\0': l->token = TOKEN_END; return true;
+	case '(': l->token = TOKEN_OPEN; break;
+	case ')': l->token = TOKEN_CLOSE; break;
+	case ',': l->token = TOKEN_COMMA; break;
+	case ':': l->token = TOKEN_COLON; break;
+	default: return false;
+	}
+	l->at++;
+	return true;
+}
+
 enum err odata_next(struct odata_lexer *l)
 {
 	l->text = NULL;
@@ -170,11 +184,8 @@ enum err odata_next(struct odata_lexer *l)
 	l->at += strspn(l->at, " \t");
 	l->column = (size_t)(l->at - l->start) + 1;
 	char c = *l->at;
-	if (c == '\0' || c == '(' || c == ')' || c == ',') {
-		l->token = c == '\0' ? TOKEN_END : c == '(' ? TOKEN_OPEN : c == ')' ? TOKEN_CLOSE : TOKEN_COMMA;
-		l->at += c != '\0';
+	if (at_sign(l, c))
 		return OK;
-	}
 	if (at_guid(l->at))
 		return lex_guid(l);
 	if (c == '\'')

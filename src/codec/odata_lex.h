@@ -15,6 +15,7 @@ enum odata_token {
 	TOKEN_OPEN,
 	TOKEN_CLOSE,
 	TOKEN_COMMA,
+	TOKEN_COLON, /* behind a lambda's variable */
 	TOKEN_NAME,  /* a keyword, function or property path: text */
 	TOKEN_VALUE, /* a literal: value */
 };

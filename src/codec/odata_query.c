@@ -21,6 +21,7 @@ static enum err bad_value(struct scope *s, const char *option, const char *what)
 
 static enum err read_filter(struct scope *s, const char *option, char *text, struct odata_query *q)
 {
+	q->filter_text = text;
 	return odata_parse_filter(s, text, &q->filter);
 }
 
@@ -133,13 +134,19 @@ static enum err read_skiptoken(struct scope *s, const char *option, char *text, 
 	return OK;
 }
 
+static enum err read_deltatoken(struct scope *s, const char *option, char *text, struct odata_query *q)
+{
+	q->deltatoken = text;
+	return OK;
+}
+
 static const struct option {
 	const char *name;
 	enum err (*read)(struct scope *s, const char *option, char *text, struct odata_query *q);
 } OPTIONS[] = {
 	{"filter", read_filter}, {"top", read_top},       {"skip", read_skip},     {"count", read_count},
 	{"orderby", read_order}, {"select", read_select}, {"expand", read_expand}, {"search", read_search},
-	{"skiptoken", read_skiptoken},
+	{"skiptoken", read_skiptoken}, {"deltatoken", read_deltatoken},
 };
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof *OPTIONS };
 

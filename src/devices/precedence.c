@@ -35,6 +35,7 @@ struct audit_change **removal_changes(struct scope *s, const struct device *d, c
 	char id[ID_TEXT];
 	tail = audit_change_add(s->arena, tail, "AzureADDeviceId", "managed_devices", "directory_device_id", NULL,
 				id_format(d->directory_id, id));
+	tail = audit_change_add(s->arena, tail, "DeviceManagementAPIVersion", NULL, NULL, NULL, "1.0");
 	return audit_change_add(s->arena, tail, "actionName", "device_actions", "action_name", NULL, action);
 }
 

@@ -27,7 +27,7 @@ MUST_CHECK enum err removal_open_duty(struct db_tx *tx, const struct device *d, 
 /* Whether the device has confirmed a removal: nothing more can be asked of it. */
 MUST_CHECK enum err removal_confirmed(struct db_tx *tx, struct id device, bool *ret);
 
-/* AzureADDeviceId and the action, as every event about an action has them. */
+/* AzureADDeviceId, DeviceManagementAPIVersion (Graph's) and the action, as every event about an action has them. */
 struct audit_change **removal_changes(struct scope *s, const struct device *d, const char *action,
 				      struct audit_change **tail);
 

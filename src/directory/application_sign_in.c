@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Signing in with client credentials, and what a token stands for at each request.  Both read rows and write none; the refusal of an
- * application that exists is an event of its own.
+ * application that exists is an event of its own, one a minute.
  */
+#include "audit/audit_read.h"
 #include "base/clock.h"
 #include "directory/application_internal.h"
 #include "directory/tenant.h"
@@ -53,7 +54,7 @@ static enum err sign_in_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 static enum err refuse(struct scope *s, const struct sign_in *a)
 {
-	if (a->known)
+	if (a->known && audit_first_in_minute(s, ACT_TOKEN_REFUSED, a->client)) /* all of them are counted by the API's refusals */
 		audit_refused(s, &(struct audit_event){.activity = ACT_TOKEN_REFUSED, .resource_type = RES_APPLICATION.entity,
 						       .resource = a->client, .resource_name = a->name, .failure = a->why});
 	return scope_fail(s, ERR_UNAUTHENTICATED, "unknown client, wrong or expired secret, or the client may not sign in");

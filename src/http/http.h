@@ -57,8 +57,9 @@ struct http_handler {
 	size_t (*body_limit)(void *ctx, const char *method, const char *path);
 	/* On a worker thread.  Must fill response. */
 	void (*handle)(void *ctx, struct http_request *request, struct http_response *response);
-	/* For refusals made here, mostly on an I/O thread: fills the body for the status. */
-	void (*refuse)(void *ctx, int status, const char *reason, struct http_response *response);
+	/* For refusals made here, mostly on an I/O thread: fills the body for the status.  reason: a constant of ours.  peer: the address of the
+	 * connection, for a request that was not understood says nothing of its client; NULL on the local socket. */
+	void (*refuse)(void *ctx, int status, const char *reason, const char *peer, struct http_response *response);
 };
 
 struct http_options {

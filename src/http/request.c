@@ -141,7 +141,8 @@ static enum MHD_Result refuse(struct job *j, int status, const char *reason, boo
 	struct arena *a = workers_arena_take(s->workers);
 	response_init(&r, a);
 	atomic_fetch_add(&s->count.refused, 1);
-	s->handler.refuse(s->handler.ctx, status, reason, &r);
+	char peer[ADDRESS_TEXT];
+	s->handler.refuse(s->handler.ctx, status, reason, s->local ? NULL : address_format(&j->conn->peer, peer), &r);
 	if (status == 503)
 		http_response_header(&r, "Retry-After", "1");
 	struct response_context ctx = {.arena = a, .secure = s->secure, .close = close, .release = release_nothing};
@@ -319,7 +320,7 @@ static void mend(struct job *j, struct http_response *r)
 		return;
 	response_drop(r);
 	response_init(r, j->arena);
-	h->refuse(h->ctx, 500, "internal error", r);
+	h->refuse(h->ctx, 500, "internal error", NULL, r);
 	r->status = 500;
 }
 

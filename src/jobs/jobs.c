@@ -237,7 +237,7 @@ static void write_refusals(struct jobs *j)
 {
 	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
 	bool more;
-	run_once(j, arena, "refusals", true, job_refusals, &more);
+	run_once(j, arena, "refusals", true, job_refusals_end, &more);
 	arena_free(arena);
 }
 

@@ -10,5 +10,7 @@
 #define JOB(name, period, woken, function) enum err function(struct server *srv, struct scope *s, bool *ret_more);
 #include "jobs/jobs.def"
 #undef JOB
+/* When the server stops. */
+enum err job_refusals_end(struct server *srv, struct scope *s, bool *ret_more);
 
 #endif

@@ -53,14 +53,23 @@ static enum err enum_value(struct filter *f, const struct property *p, const str
 	return OK;
 }
 
+static enum err text_value(struct filter *f, const struct property *p, const struct odata_value *v, struct db_value *ret)
+{
+	const char *known = NULL;
+	if (v->type != ODATA_STRING)
+		return wrong_type(f, p, "a string in quotes");
+	if (p->values != NULL)
+		known = property_enum_member(f->s->arena, p, v->text);
+	*ret = db_v_text(known != NULL ? known : v->text);
+	return OK;
+}
+
 static enum err value_of(struct filter *f, const struct property *p, const struct odata_value *v, struct db_value *ret)
 {
 	switch (p->type) {
 	case PROP_ID: return id_value(f, p, v, ret);
 	case PROP_ENUM: return enum_value(f, p, v, ret);
-	case PROP_TEXT:
-		*ret = db_v_text(v->text);
-		return v->type == ODATA_STRING ? OK : wrong_type(f, p, "a string in quotes");
+	case PROP_TEXT: return text_value(f, p, v, ret);
 	case PROP_BOOL:
 		*ret = db_v_int(v->i);
 		return v->type == ODATA_BOOL ? OK : wrong_type(f, p, "true or false");

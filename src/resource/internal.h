@@ -113,6 +113,7 @@ struct row_plan {
 	const struct property *keys[KEY_COLUMNS_MAX];
 	int key_columns[KEY_COLUMNS_MAX];
 	size_t key_count;
+	int content; /* the column of the resource's content, or -1 */
 	struct piece pieces[RECORD_PROPS_MAX + 1];
 	size_t piece_count;
 	bool on[RECORD_PROPS_MAX]; /* which properties are written, by place in the table */

@@ -30,6 +30,8 @@ static enum err refuse_options(struct scope *s, const struct odata_query *o)
 		return scope_fail(s, ERR_NOT_IMPLEMENTED, "$expand=%.64s is not implemented for this resource", o->expand);
 	if (o->search != NULL)
 		return scope_fail(s, ERR_NOT_IMPLEMENTED, "$search is not implemented; use $filter with contains()");
+	if (o->deltatoken != NULL)
+		return scope_fail(s, ERR_BAD_REQUEST, "$deltatoken is for delta functions");
 	if (o->skip > SKIP_MAX)
 		return scope_fail(s, ERR_BAD_REQUEST, "$skip is at most %d; follow @odata.nextLink instead", SKIP_MAX);
 	return OK;

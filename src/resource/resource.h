@@ -66,7 +66,7 @@ struct property {
 	enum property_type type;
 	unsigned flags;
 	unsigned max_bytes;     /* of text; 0: LIMIT_TEXT_BYTES */
-	const char *values;     /* PROP_ENUM */
+	const char *values;     /* PROP_ENUM: its members; PROP_TEXT: spellings that $filter takes in any case, beside other texts */
 	const char *eq;         /* condition for `eq` and `in` where an index serves it better; "?" stands for the value
 				   (P_NOCASE: lower case) */
 };
@@ -81,6 +81,7 @@ struct resource {
 	const char *key;        /* the key column (16-byte id), or several, comma-separated: then rows are listed, not
 				   got by id.  Each is the sql of a property */
 	const char *join;       /* LEFT JOIN … u ON …, for properties "(u.…)"; never multiplies rows; NULL */
+	const char *content;    /* a BLOB column (of a hidden property) that the query's content hook writes; NULL */
 	const char *where;      /* always true of visible rows, over t; "1=1" for all */
 	const char *order;      /* default order: a property name */
 	bool order_descending;
@@ -165,6 +166,8 @@ struct resource_query {
 	 * row's key.  NULL. */
 	enum err (*more)(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg);
 	void *more_arg;
+	/* Writes the properties P_MORE of one object out of the resource's content column, read with the row.  NULL. */
+	enum err (*content)(struct scope *s, struct json_writer *w, const struct resource_query *q, const char *p, size_t n);
 };
 
 /* One page as a Graph collection object ({"@odata.context", "@odata.count"?, "@odata.nextLink"?, "value":[…]}).  Keyset

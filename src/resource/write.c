@@ -161,6 +161,9 @@ enum err row_plan(struct scope *s, const struct resource_query *rq, struct order
 		ret->key_columns[i] = column_for(ret, ret->keys[i], false);
 	for (size_t i = 0; o != NULL && i < o->n; i++)
 		o->t[i].column = column_for(ret, o->t[i].p, true);
+	ret->content = -1;
+	if (rq->content != NULL)
+		ret->content = column_for(ret, property_by_column(rq->res, rq->res->content, strlen(rq->res->content)), false);
 	return OK;
 }
 
@@ -259,6 +262,11 @@ enum err row_write(const struct row_plan *pl, struct db_tx *tx, const struct res
 		write_piece(pl, &pl->pieces[i], r, w);
 	if (pl->piece_count > 0)
 		w->comma = true;
+	if (pl->content >= 0) {
+		size_t n;
+		const char *p = db_blob(r, pl->content, &n);
+		TRY(rq->content(db_tx_scope(tx), w, rq, p, n));
+	}
 	if (rq->more == NULL)
 		return OK;
 	struct id key = {{0}};

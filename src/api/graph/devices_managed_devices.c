@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "audit/audit_read.h"
 #include "devices/managed_device.h"
 #include "devices/request.h"
 #include "directory/user.h"
@@ -51,6 +52,12 @@ static enum err query(struct call *c, struct devices_query *d)
 	return OK;
 }
 
+/* Under a user these are parts of the person's page: who looks at it is recorded. */
+static enum err record_view(struct call *c, const struct devices_query *d)
+{
+	return d->q.arg_count == 0 ? OK : audit_record_view(&c->s, d->user);
+}
+
 /* The device of the path, visible and, under a user, that person's. */
 static enum err device_of_path(struct call *c, struct id *ret)
 {
@@ -66,6 +73,7 @@ enum err managed_devices_list(struct call *c)
 {
 	struct devices_query d;
 	TRY(query(c, &d));
+	TRY(record_view(c, &d));
 	return call_list(c, &d.q);
 }
 
@@ -73,6 +81,7 @@ enum err managed_devices_count(struct call *c)
 {
 	struct devices_query d;
 	TRY(query(c, &d));
+	TRY(record_view(c, &d));
 	return call_count(c, &d.q);
 }
 
@@ -82,6 +91,7 @@ enum err managed_devices_get(struct call *c)
 	struct id device;
 	TRY(call_param_id(c, "device", "managed device", &device));
 	TRY(query(c, &d));
+	TRY(record_view(c, &d));
 	return call_get(c, &d.q, device);
 }
 
@@ -110,8 +120,11 @@ enum err managed_devices_delete(struct call *c)
 enum err managed_devices_apps(struct call *c)
 {
 	struct resource_query q;
+	struct devices_query d;
 	struct id device;
 	TRY(device_of_path(c, &device));
+	TRY(query(c, &d));
+	TRY(record_view(c, &d));
 	TRY(call_query(c, &RES_DETECTED_APP, &q));
 	struct db_value args[] = {db_v_id(&device)};
 	q.extra_where = "t.device_id = ?2";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * directory/deletedItems: users who can be restored. */
 #include "api/api.h"
+#include "audit/audit_read.h"
 #include "directory/user.h"
 #include "resource/tables.h"
 
@@ -43,7 +44,8 @@ enum err deleted_items_get(struct call *c)
 	struct id user;
 	TRY(item_param(c, &user));
 	TRY(call_query(c, &RES_DELETED_USER, &q));
-	return call_get(c, &q, user);
+	TRY(call_get(c, &q, user));
+	return audit_record_view(&c->s, user);
 }
 
 static enum err write_type(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg)

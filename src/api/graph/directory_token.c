@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "api/api.h"
+#include "api/refusals.h"
 #include "base/clock.h"
 #include "codec/base64.h"
 #include "codec/odata.h"
@@ -21,6 +22,7 @@ struct token_form {
 
 static enum err oauth_error(struct call *c, int status, const char *error, const char *description)
 {
+	refusals_count(c->in->client_ip, status, error, c->s.now);
 	struct json_writer w = call_json(c);
 	jw_object(&w);
 	jw_kstring(&w, "error", error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * users, and the groups that a user is a member of. */
 #include "api/api.h"
+#include "audit/audit_read.h"
 #include "directory/user.h"
 #include "resource/tables.h"
 
@@ -18,6 +19,13 @@ static enum err user_param(struct call *c, struct id *ret)
 	TRY(user_resolve(&c->s, call_param(c, "user"), ret));
 	c->s.subject = *ret;
 	return OK;
+}
+
+/* The person's page: who looks at it is recorded. */
+static enum err page_param(struct call *c, struct id *ret)
+{
+	TRY(user_param(c, ret));
+	return audit_record_view(&c->s, *ret);
 }
 
 enum err users_list(struct call *c)
@@ -49,7 +57,7 @@ enum err users_get(struct call *c)
 {
 	struct resource_query q;
 	struct id user;
-	TRY(user_param(c, &user));
+	TRY(page_param(c, &user));
 	TRY(call_query(c, &RES_USER, &q));
 	return call_get(c, &q, user);
 }
@@ -85,7 +93,7 @@ enum err users_member_of(struct call *c)
 {
 	struct resource_query q;
 	struct id user;
-	TRY(user_param(c, &user));
+	TRY(page_param(c, &user));
 	TRY(call_query(c, &RES_GROUP, &q));
 	struct db_value args[] = {db_v_id(&user)};
 	q.extra_where = "t.group_id IN (SELECT m.group_id FROM group_members m WHERE m.tenant_id = ?1 AND m.user_id = ?2)";

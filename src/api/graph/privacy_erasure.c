@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Duties to erase, their certificates, and what an erasure would do. */
 #include "api/api.h"
+#include "audit/audit_read.h"
 #include "privacy/certificate.h"
 #include "privacy/erasure.h"
 #include "privacy/export.h"
@@ -19,6 +20,7 @@ enum err erasure_show_preview(struct call *c)
 {
 	struct id user;
 	TRY(export_resolve(&c->s, call_param(c, "user"), &user)); /* who can be exported can be erased */
+	TRY(audit_record_view(&c->s, user));
 	struct json_writer w = call_json(c);
 	jw_object(&w);
 	TRY(erasure_preview(&c->s, user, &w));

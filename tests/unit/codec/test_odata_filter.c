@@ -88,6 +88,11 @@ static const struct {
 	{"a in(1,null," GUID ")", "(in a 1 null #" GUID ")"},
 	/* functions, in any case, and compared with a truth */
 	{"startswith(a,'x')", "(startswith a <x>)"},
+	/* lambdas over collections of one */
+	{"resources/any(r:r/resourceId eq 'x')", "(eq resources/resourceId <x>)"},
+	{"resources/ANY( res : res/id eq 'x' and (contains(res/n,'y') or not res/t in ('a','b')) ) and c eq 1",
+	 "(and (and (eq resources/id <x>) (or (contains resources/n <y>) (not (in resources/t <a> <b>)))) (eq c 1))"},
+	{"not a/any(x:x eq 1) or a/any(y:y/b eq 2)", "(or (not (eq a 1)) (eq a/b 2))"},
 	{"startsWith( a/b , 'x' )", "(startswith a/b <x>)"},
 	{"ENDSWITH(a,'x')", "(endswith a <x>)"},
 	{"contains (a,')')", "(contains a <)>)"},
@@ -213,9 +218,19 @@ static const struct {
 	{"contains(tolower(a),'x')", AT(17, "a comma is expected behind the function's first argument")},
 	{"averyveryveryverylongfunctionnameindeed(a)",
 	 "the function averyveryveryverylongfunctionnam(...) is not supported in $filter"},
-	{"groups/any(g:g/id eq 'secret')", "the lambda any(...) is not supported in $filter"},
+	/* lambdas */
 	{"a eq 1 and b/c/all(x:x eq 1)", "the lambda all(...) is not supported in $filter"},
-	{"not tags/Any()", "the lambda Any(...) is not supported in $filter"},
+	{"not tags/Any()", AT(14, "any(...) needs a variable and a condition: any(x:x/name eq 'text')")},
+	{"any(x:x/a eq 1)", "the function any(...) is not supported in $filter"},
+	{"a/any(x/y:x/y eq 1)", AT(10, "the variable of any(...) is a single name")},
+	{"a/any(x eq 1)", AT(9, ": is expected behind the variable of any(...)")},
+	{"a/any(x:y/b eq 'secret')", AT(13, "names inside any(...) begin with its variable")},
+	{"a/any(x:xy/b eq 'secret')", AT(14, "names inside any(...) begin with its variable")},
+	{"a/any(x:contains(b,'secret'))", AT(18, "names inside any(...) begin with its variable")},
+	{"a/any(x:x/b/any(y:y/c eq 1))", AT(16, "any(...) inside any(...) is not supported")},
+	{"a/any(x:x/b eq 1", AT(17, "and, or or ) is expected")},
+	{"a/any(x:x/b eq 1) or x/b eq 1 :", AT(31, "and, or or the end is expected")},
+	{"a: eq 1", AT(2, "eq, ne, gt, ge, lt, le or in is expected behind a property")},
 };
 
 static void what_is_not_understood_is_refused(void **state)

@@ -117,7 +117,7 @@ static void site_handle(void *ctx, struct http_request *q, struct http_response 
 	}
 }
 
-static void site_refuse(void *ctx, int status, const char *reason, struct http_response *r)
+static void site_refuse(void *ctx, int status, const char *reason, const char *peer, struct http_response *r)
 {
 	buf_printf(&r->body, "refused %d: %s", status, reason);
 }

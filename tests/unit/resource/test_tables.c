@@ -33,10 +33,15 @@ static const struct resource *const *all(size_t *n)
 	return resource_all(n);
 }
 
-/* In beta, which has most properties. */
-static enum err list_beta(const struct resource *r, const char *text)
+/* In beta, which has most properties; NULL: whichever. */
+static enum api_version version_of(const struct property *p)
 {
-	struct question a = {.q = {.res = r, .version = API_BETA}};
+	return p != NULL && (p->flags & P_V1) ? API_V1 : API_BETA;
+}
+
+static enum err list_in(const struct resource *r, const struct property *p, const char *text)
+{
+	struct question a = {.q = {.res = r, .version = version_of(p)}};
 	enum err e = ask(&a, text);
 	if (e != OK)
 		print_message("# %s?%s: %s: %s\n", r->name, text, err_name(e), scope_detail(&fx.s, e));
@@ -128,7 +133,7 @@ static void every_property_selects(void **state)
 	size_t n;
 	const struct resource *const *r = all(&n);
 	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(list_beta(r[i], ""), OK);
+		assert_int_equal(list_in(r[i], NULL, ""), OK);
 		assert_int_equal(try_list(r[i], ""), OK);
 		for (size_t k = 0; k < r[i]->prop_count; k++) {
 			const struct property *p = &r[i]->props[k];
@@ -149,14 +154,14 @@ static void try_operators(const struct resource *r, const struct property *p)
 	bool has_order = p->type == PROP_TEXT || p->type == PROP_INT || p->type == PROP_TIME || p->type == PROP_TIME_0;
 	struct arena *a = fx.s.arena;
 	const char *v = literal(p);
-	bool good = list_beta(r, query("$filter", arena_printf(a, "%s eq %s or %s ne %s", p->name, v, p->name, v))) == OK;
-	good = good && list_beta(r, query("$filter", arena_printf(a, "%s eq null or not (%s ne null)", p->name,
+	bool good = list_in(r, p, query("$filter", arena_printf(a, "%s eq %s or %s ne %s", p->name, v, p->name, v))) == OK;
+	good = good && list_in(r, p, query("$filter", arena_printf(a, "%s eq null or not (%s ne null)", p->name,
 								p->name))) == OK;
-	good = good && list_beta(r, query("$filter", arena_printf(a, "%s in (%s, %s)", p->name, v, v))) == OK;
+	good = good && list_in(r, p, query("$filter", arena_printf(a, "%s in (%s, %s)", p->name, v, v))) == OK;
 	for (size_t i = 0; i < 4 && has_order; i++)
-		good = good && list_beta(r, query("$filter", arena_printf(a, "%s %s %s", p->name, ordered[i], v))) == OK;
+		good = good && list_in(r, p, query("$filter", arena_printf(a, "%s %s %s", p->name, ordered[i], v))) == OK;
 	for (size_t i = 0; i < 3 && p->type == PROP_TEXT; i++)
-		good = good && list_beta(r, query("$filter", arena_printf(a, "%s(%s, 'a%%_!''b')", text[i], p->name))) == OK;
+		good = good && list_in(r, p, query("$filter", arena_printf(a, "%s(%s, 'a%%_!''b')", text[i], p->name))) == OK;
 	if (!good)
 		fail_msg("%s.%s cannot be filtered", r->name, p->name);
 }
@@ -172,7 +177,7 @@ static void every_filterable_property_filters(void **state)
 				try_operators(r[i], p);
 				tried++;
 			} else if (!(p->flags & P_WRITE_ONLY)) {
-				struct question a = {.q = {.res = r[i], .version = API_BETA}};
+				struct question a = {.q = {.res = r[i], .version = version_of(p)}};
 				assert_int_equal(ask(&a, query("$filter", arena_printf(fx.s.arena, "%s eq null", p->name))), ERR_BAD_REQUEST);
 			}
 		}
@@ -182,7 +187,7 @@ static void every_filterable_property_filters(void **state)
 /* A page after a place too, with and without a value in it. */
 static void try_order(const struct resource *r, const struct property *p, bool descending, bool null)
 {
-	struct question a = {.q = {.res = r, .version = API_BETA}};
+	struct question a = {.q = {.res = r, .version = version_of(p)}};
 	struct sql where;
 	struct order o;
 	struct place at = {.count = 7};
@@ -200,7 +205,7 @@ static void try_order(const struct resource *r, const struct property *p, bool d
 			at.v[i] = db_v_null();
 	}
 	ok(token_write(&fx.s, token_hash(&fx.s, &a.q, &o, &where), &o, &at, &token));
-	if (list_beta(r, text) != OK || list_beta(r, arena_printf(fx.s.arena, "%s&$skiptoken=%s", text, token)) != OK)
+	if (list_in(r, p, text) != OK || list_in(r, p, arena_printf(fx.s.arena, "%s&$skiptoken=%s", text, token)) != OK)
 		fail_msg("%s.%s cannot be ordered", r->name, p->name);
 }
 
@@ -216,7 +221,7 @@ static void every_sortable_property_sorts(void **state)
 					try_order(r[i], p, way & 1, way & 2);
 				tried++;
 			} else if (!(p->flags & P_WRITE_ONLY)) {
-				struct question a = {.q = {.res = r[i], .version = API_BETA}};
+				struct question a = {.q = {.res = r[i], .version = version_of(p)}};
 				assert_int_equal(ask(&a, query("$orderby", p->name)), ERR_BAD_REQUEST);
 			}
 		}

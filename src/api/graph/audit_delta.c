@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * auditEvents/delta: the log to be followed, in Graph's delta conventions: pages with @odata.nextLink, then @odata.deltaLink, to be asked again
+ * later.  A token says generation and index of the log, and a hash of tenant and filter, so that one of another query is refused instead of
+ * skipping events silently; it grants nothing.
+ * Source: Graph's "Use delta query to track changes".
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/api.h"
+#include "audit/audit_read.h"
+#include "audit/audit_tail.h"
+#include "base/limits.h"
+#include "codec/base64.h"
+#include "codec/odata.h"
+#include "crypto/digest.h"
+#include "resource/tables.h"
+
+enum err audit_events_delta(struct call *c);
+
+#define DELTA_PATH "/deviceManagement/auditEvents/delta"
+
+enum { PAGE_BYTES = 8 * 1024 * 1024 }; /* a page ends where it has so much, however few events those are */
+
+struct delta {
+	struct call *c;
+	struct odata_query o;
+	struct audit_tail tail;
+	uint64_t from, generation; /* of the token */
+	bool latest;
+	char hash[17];
+	struct json_writer w;
+};
+
+/* ---- tokens ---- */
+
+static void bind(struct delta *d)
+{
+	uint8_t hash[SHA256_BYTES];
+	const char *filter = d->o.filter_text != NULL ? d->o.filter_text : "";
+	struct digest_part parts[] = {{d->c->s.tenant.b, sizeof d->c->s.tenant.b}, {filter, strlen(filter)}};
+	sha256_parts(parts, 2, hash);
+	hex_encode(hash, 8, d->hash);
+}
+
+static const char *token_of(struct delta *d)
+{
+	char text[80];
+	int n = snprintf(text, sizeof text, "1.%" PRIu64 ".%" PRIu64 ".%s", d->tail.generation, d->tail.next, d->hash);
+	return base64url_encode(d->c->s.arena, text, (size_t)n);
+}
+
+static bool number(const char **at, uint64_t *ret)
+{
+	char *end;
+	if (**at < '0' || **at > '9' || strspn(*at, "0123456789") > 18)
+		return false;
+	*ret = strtoull(*at, &end, 10);
+	*at = end + 1;
+	return *end == '.';
+}
+
+static bool read_token(struct delta *d, const char *token)
+{
+	void *bytes;
+	size_t n;
+	if (!base64url_decode(d->c->s.arena, token, strlen(token), &bytes, &n))
+		return false;
+	const char *at = arena_strndup(d->c->s.arena, bytes, n);
+	if (strncmp(at, "1.", 2) != 0)
+		return false;
+	at += 2;
+	return number(&at, &d->generation) && d->generation > 0 && number(&at, &d->from) && strcmp(at, d->hash) == 0;
+}
+
+/* ---- the question ---- */
+
+static enum err check_select(struct delta *d)
+{
+	for (const char *const *name = d->o.select; name != NULL && *name != NULL; name++) {
+		bool known = false;
+		for (size_t i = 0; i < RES_AUDIT_EVENT.prop_count && !known; i++)
+			known = !(RES_AUDIT_EVENT.props[i].flags & P_HIDDEN) && strcasecmp(RES_AUDIT_EVENT.props[i].name, *name) == 0;
+		if (!known)
+			return scope_fail(&d->c->s, ERR_BAD_REQUEST, "$select names '%.64s', which auditEvent does not have", *name);
+	}
+	return OK;
+}
+
+/* $top, or Prefer: odata.maxpagesize=N */
+static unsigned page_size(struct delta *d)
+{
+	static const char option[] = "odata.maxpagesize=";
+	const char *prefer = http_header(d->c->in, "Prefer");
+	const char *at = prefer == NULL ? NULL : strcasestr(prefer, option);
+	int64_t size = d->o.top;
+	if (size < 0 && at != NULL && atoi(at + sizeof option - 1) > 0) {
+		size = atoi(at + sizeof option - 1);
+		http_response_header(d->c->out, "Preference-Applied", arena_printf(d->c->s.arena, "%s%" PRId64, option, size));
+	}
+	return size > 0 && size < (int64_t)RES_AUDIT_EVENT.page_max ? (unsigned)size : RES_AUDIT_EVENT.page_max;
+}
+
+static enum err read_options(struct delta *d)
+{
+	struct scope *s = &d->c->s;
+	struct odata_query *o = &d->o;
+	struct resource_condition where;
+	TRY(odata_parse(s, d->c->in->query, o));
+	if (o->order != NULL || o->skip >= 0 || o->count || o->search != NULL || o->expand != NULL || o->top == 0)
+		return scope_fail(s, ERR_BAD_REQUEST, "delta takes $filter, $select, $top (from 1) and its own tokens: its order is that of the log");
+	if (o->skiptoken != NULL && o->deltatoken != NULL)
+		return scope_fail(s, ERR_BAD_REQUEST, "$skiptoken and $deltatoken exclude each other");
+	TRY(check_select(d));
+	bind(d);
+	const char *token = o->skiptoken != NULL ? o->skiptoken : o->deltatoken;
+	d->latest = token != NULL && token == o->deltatoken && strcasecmp(token, "latest") == 0;
+	if (token != NULL && !d->latest && !read_token(d, token))
+		return scope_fail(s, ERR_BAD_REQUEST, "the token does not belong to this query");
+	d->tail.most = page_size(d);
+	if (o->filter_text == NULL)
+		return OK;
+	TRY(resource_condition(s, &RES_AUDIT_EVENT, d->c->version, o->filter_text, AUDIT_TAIL_FIRST, &where));
+	d->tail.where = where.sql;
+	d->tail.args = where.args;
+	d->tail.arg_count = where.arg_count;
+	return OK;
+}
+
+/* ---- the answer ---- */
+
+static bool is_token(struct arena *a, const char *option, size_t n)
+{
+	const char *equals = memchr(option, '=', n);
+	char *name = url_decode(a, option, equals == NULL ? n : (size_t)(equals - option), true);
+	if (name == NULL)
+		return false;
+	name += *name == '$';
+	return strcasecmp(name, "skiptoken") == 0 || strcasecmp(name, "deltatoken") == 0;
+}
+
+/* The same question with another token; NULL: with none. */
+static const char *link_to(struct delta *d, const char *name, const char *token)
+{
+	struct arena *a = d->c->s.arena;
+	const char *link = arena_printf(a, "%s" DELTA_PATH, call_base_url(d->c)), *between = "?";
+	for (const char *at = d->c->in->query; at != NULL && *at != '\0';) {
+		size_t n = strcspn(at, "&");
+		if (n > 0 && !is_token(a, at, n)) {
+			link = arena_printf(a, "%s%s%.*s", link, between, (int)n, at);
+			between = "&";
+		}
+		at += n + (at[n] == '&');
+	}
+	return token == NULL ? link : arena_printf(a, "%s%s%s=%s", link, between, name, token);
+}
+
+static enum err write_one(struct db_tx *tx, struct audit_tail *t, const char *bytes, size_t n, void *arg)
+{
+	struct delta *d = arg;
+	jw_object(&d->w);
+	TRY(audit_write_event(&d->c->s, &d->w, bytes, n, d->c->version == API_BETA, d->o.select));
+	jw_end_object(&d->w);
+	t->full = d->c->out->body.len >= PAGE_BYTES;
+	return OK;
+}
+
+static enum err write_page(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct delta *d = arg;
+	d->w = call_json(d->c); /* the closure may run again */
+	d->tail.from = d->from;
+	d->tail.generation = d->generation;
+	d->tail.full = false;
+	jw_object(&d->w);
+	jw_kstring(&d->w, "@odata.context", arena_printf(s->arena, "%s/$metadata#%s", call_base_url(d->c), RES_AUDIT_EVENT.context));
+	jw_key(&d->w, "value");
+	jw_array(&d->w);
+	if (d->latest)
+		TRY(audit_tail_end(tx, &d->tail));
+	else
+		TRY(audit_tail(tx, &d->tail, write_one, d));
+	jw_end_array(&d->w);
+	if (d->tail.next < d->tail.size)
+		jw_kstring(&d->w, "@odata.nextLink", link_to(d, "$skiptoken", token_of(d)));
+	else
+		jw_kstring(&d->w, "@odata.deltaLink", link_to(d, "$deltatoken", token_of(d)));
+	jw_end_object(&d->w);
+	return d->c->out->body.failed ? scope_fail(s, ERR_LIMIT, "the answer is too large") : OK;
+}
+
+enum err audit_events_delta(struct call *c)
+{
+	struct delta *d = arena_alloc(c->s.arena, sizeof *d);
+	d->c = c;
+	TRY(read_options(d));
+	TRY(audit_record_read(&c->s));
+	enum err err = db_read(&c->s, write_page, d);
+	if (err == ERR_SYNC_STATE)
+		http_response_header(c->out, "Location", link_to(d, NULL, NULL));
+	return err;
+}
