@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The log as outsiders read it: every byte recomputed here from the events, who may read it, what caches may keep.
 import assert from 'node:assert/strict';
-import { shared, sleep, testOnEngines, until } from './lib.mjs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { BUILD, ROOT, shared, sleep, testOnEngines, until } from './lib.mjs';
 import { Tree, checkpointOf, commitmentOf, group, signedBy, vkey } from './tlog.mjs';
 import { DM } from './world.mjs';
 
@@ -44,6 +47,19 @@ async function grow(r, n, o) {
     await Promise.all(Array.from({ length: Math.min(20, n - i) }, (_, k) => r.ok('PATCH', `/v1.0/groups/${g.id}`, { body: { description: `${i + k}` }, ...o })));
 }
 
+// Other people's code (golang.org/x/mod), which sees the files only.
+function verifier(dir, ...old) {
+  execFileSync(path.join(ROOT, 'tests/verifier/build.sh'), [BUILD], { stdio: 'inherit' });
+  const done = spawnSync(path.join(BUILD, 'tests/verifier/reeve-log-verifier'), [dir, ...old], { encoding: 'utf8' });
+  return { code: done.status, said: `${done.stdout}${done.stderr}`.trim() };
+}
+function put(dir, name, content) {
+  const file = path.join(dir, name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  fs.writeFileSync(file, content);
+  return file;
+}
+
 testOnEngines('51 every file of the log is what its events make it, now and for every checkpoint before', async engine => {
   const r = await one(engine), checkpoints = new Set();
   await fetched(r, 'events/000'); // the reading of today is recorded before
@@ -74,6 +90,20 @@ testOnEngines('51 every file of the log is what its events make it, now and for 
     assert.equal(x.headers['cache-control'], 'private, max-age=31536000, immutable');
     assert.equal(Number(x.headers['content-length']), content.length);
   }
+  const served = path.join(r.tmp, 'served'), old = [...checkpoints].map((c, i) => put(r.tmp, `old/${i}`, c));
+  for (const [name, content] of [['checkpoint', note], ['key', key], ...tree.files(head.size).map(([name]) => [name, null])])
+    put(served, name, content ?? (await fetched(r, name)).bytes);
+  assert.deepEqual(verifier(served, ...old), { code: 0, said: `ok ${head.size}` });
+  const some = path.join(served, 'tile/entries/001'), good = fs.readFileSync(some), bad = Buffer.from(good);
+  bad[5000] ^= 1;
+  fs.writeFileSync(some, bad);
+  assert.equal(verifier(served, ...old).code, 1, 'one bit');
+  fs.writeFileSync(some, good);
+  const mirrored = path.join(r.tmp, 'mirrored'), mirror = r.cli('audit', 'mirror', mirrored);
+  assert.equal(mirror.code, 0, mirror.err);
+  const theirs = checkpointOf(fs.readFileSync(path.join(mirrored, 'checkpoint'), 'utf8'));
+  assert.ok(theirs.size >= head.size);
+  assert.deepEqual(verifier(mirrored, ...old), { code: 0, said: `ok ${theirs.size}` });
   // what its events say is what the API says
   const ids = bytes.map(b => JSON.parse(b)).map(b => b.event.id);
   assert.equal(new Set(ids).size, ids.length);
