@@ -8,9 +8,11 @@
 #include "db/db.h"
 #include "keeper/keeper.h"
 
+/* Subqueries, for as long as PostgreSQL has no statistics it would walk all events of the tenant for each leaf of a join. */
 DB_TENANT(audit_leaves_open,
-	  "SELECT l.leaf_index, e.bytes, e.salt FROM audit_leaves l LEFT JOIN audit_events e ON e.tenant_id = l.tenant_id AND "
-	  "e.event_id = l.event_id WHERE l.tenant_id = ?1 AND l.leaf_index >= ?2 AND l.leaf_index < ?3 ORDER BY l.leaf_index");
+	  "SELECT l.leaf_index, (SELECT e.bytes FROM audit_events e WHERE e.tenant_id = ?1 AND e.event_id = l.event_id), (SELECT e.salt "
+	  "FROM audit_events e WHERE e.tenant_id = ?1 AND e.event_id = l.event_id) FROM audit_leaves l WHERE l.tenant_id = ?1 "
+	  "AND l.leaf_index >= ?2 AND l.leaf_index < ?3 ORDER BY l.leaf_index");
 
 struct check_state {
 	struct merkle_range range;

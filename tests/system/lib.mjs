@@ -46,7 +46,7 @@ export async function until(what, fn, { seconds = 30, every = 200 } = {}) {
 }
 
 let nextPort = 20000 + (process.pid % 20000);
-async function freePorts() {
+export async function freePorts() {
   const free = p => new Promise(r => { const s = net.createServer(); s.once('error', () => r(false)); s.listen(p, '127.0.0.1', () => s.close(() => r(true))); });
   for (;;) { nextPort += 2; if (nextPort > 60000) nextPort = 20000; if (await free(nextPort) && await free(nextPort + 1)) return nextPort; }
 }
@@ -86,7 +86,7 @@ export class Reeve {
   }
 
   env(days) {
-    const env = { ...process.env, ...sanitizers };
+    const env = { ...process.env, ...sanitizers, XDG_STATE_HOME: path.join(this.tmp, 'state') };
     if (days) {
       assert.ok(FAKETIME, 'libfaketime is installed');
       Object.assign(env, { LD_PRELOAD: FAKETIME, FAKETIME: `+${days}d`, FAKETIME_DONT_FAKE_MONOTONIC: '1' });
@@ -246,10 +246,11 @@ export class Reeve {
 
 // A PostgreSQL server whose clock can be moved: for time travel, where Reeve's database must live in Reeve's time.
 export class MovedPostgres {
-  constructor() {
+  constructor(init = true) { // init false: its data directory comes from elsewhere
     this.bin = fs.readdirSync('/usr/lib/postgresql').map(v => `/usr/lib/postgresql/${v}/bin`).find(b => fs.existsSync(`${b}/initdb`));
     this.host = fs.mkdtempSync('/tmp/reeve-pg-moved-');
     if (process.getuid() === 0) execFileSync('chown', ['postgres', this.host]);
+    if (!init) return;
     this.as('initdb', ['-D', `${this.host}/data`, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync']);
     fs.appendFileSync(`${this.host}/data/postgresql.conf`, `listen_addresses = ''\nunix_socket_directories = '${this.host}'\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\n`);
   }
