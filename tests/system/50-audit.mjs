@@ -80,6 +80,9 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await does('PATCH /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, { body: { displayName: 'Drain' } }, 200, ['patch AuditSink']);
   await does('PATCH /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, { body: { displayName: 'Drain' } }, 200, []);
   await does('DELETE /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, {}, 204, ['delete AuditSink']);
+  const file = (await does('POST /{v}/deviceManagement/auditLog/exports', `${DM}/auditLog/exports`, { body: { format: 'csv' } }, 201, ['export AuditLog'])).json.id;
+  await until('the export of the log', async () => (await r.get(`${DM}/auditLog/exports/${file}`)).status === 'completed');
+  await does('GET /{v}/deviceManagement/auditLog/exports/{export}/content', `${DM}/auditLog/exports/${file}/content`, {}, 200, ['download AuditExport']);
 
   // devices, by both roads
   for (const [road, prefix] of [['/{v}/deviceManagement/managedDevices/{device}', DM], ['/{v}/users/{user}/managedDevices/{device}', `/v1.0/users/${u}`]]) {
@@ -124,7 +127,7 @@ testOnEngines('50 every refused attempt of a change is an event; a refused read 
   const r = await one(engine), w = await world(r, {}, r.tenant, 'REF');
   const a = await r.post('/v1.0/applications', { displayName: 'Nobody', roleDefinitionId: w.role }), s = await r.post(`/v1.0/applications/${a.id}/addPassword`, {});
   const token = await r.signIn(r.tenant, a.id, s.secretText);
-  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && x.path.startsWith('/{v}/') && !/auditEvents/.test(x.path))) {
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && x.path.startsWith('/{v}/') && !/auditEvents|auditLog.exports/.test(x.path))) { // an auditor may export the log: 55
     const e = await eventsOf(r, route.method, fill(route.path, w), { token, body: bodyOf(route, w) });
     assert.equal(e.status, 403, `${route.method} ${route.path}`);
     assert.equal(e.events.length, 1, `${route.method} ${route.path}: ${e.said}`);
@@ -134,7 +137,7 @@ testOnEngines('50 every refused attempt of a change is an event; a refused read 
   const read = await eventsOf(r, 'GET', `/v1.0/users/${w.user}`, { token });
   assert.deepEqual([read.status, read.said], [403, ['refused Request (Failure)']]);
   const none = '01999999-9999-7999-8999-999999999999', unknown = Object.fromEntries(Object.keys(w).map(k => [k, none]));
-  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink)\}/.test(x.path))) {
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink|export)\}/.test(x.path))) {
     const e = await eventsOf(r, route.method, fill(route.path, unknown), { body: bodyOf(route, unknown) });
     assert.equal(e.status, 404, `${route.method} ${route.path}: ${e.text}`);
     assert.equal(e.said.length, 1, `${route.method} ${route.path}: ${e.said}`);

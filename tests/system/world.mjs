@@ -37,6 +37,7 @@ export function bodyOf(route, w, mark = 'x') {
     'PATCH /deviceManagement/termsAndConditions/{terms}': { description: mark },
     'POST /deviceManagement/enrollmentTokens': { userId: w.user, ownerType: 'personal' },
     'POST /users/{user}/exportPersonalData': {},
+    'POST /deviceManagement/auditLog/exports': { format: 'csv' },
     'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
     'PATCH /deviceManagement/auditSinks/{sink}': { displayName: mark },
   };
@@ -105,6 +106,8 @@ export async function world(r, o, tenant, mark) {
   w.certificate = done.id;
   await until('the export', async () => (await r.get(`/v1.0/dataPolicyOperations/${w.operation}`, o)).status === 'complete', { seconds: 60 });
   w.sink = (await r.post(`${DM}/auditSinks`, { displayName: m(), kind: 'file', target: m(), enabled: false }, o)).id;
+  w.export = (await r.post(`${DM}/auditLog/exports`, { format: 'ndjson', filter: `actor/userPrincipalName eq '${mark}@acme.example'` }, o)).id;
+  await until('the export of the log', async () => (await r.get(`${DM}/auditLog/exports/${w.export}`, o)).status === 'completed', { seconds: 60 });
   w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
   return w;
 }
