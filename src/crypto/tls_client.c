@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "crypto/openssl.h"
 
-enum { OUTQ_POLL_MS = 5 };
+enum { OUTQ_POLL_MS = 5, WRITE_TIMES = 3 };
 
 struct tls_client {
 	SSL *ssl;
@@ -165,7 +165,7 @@ enum err tls_client_open(struct scope *s, int fd, const struct tls_client_option
 enum err tls_client_write(struct scope *s, struct tls_client *c, const void *p, size_t n)
 {
 	const char *at = p;
-	int64_t deadline = deadline_of(c);
+	int64_t deadline = clock_monotonic() + WRITE_TIMES * c->timeout_ms * INT64_C(1000);
 	while (n > 0) {
 		size_t done = 0;
 		ERR_clear_error();
@@ -174,7 +174,6 @@ enum err tls_client_write(struct scope *s, struct tls_client *c, const void *p, 
 		if (ok == 1) {
 			at += done;
 			n -= done;
-			deadline = deadline_of(c); /* it moves */
 			continue;
 		}
 		int wanted = SSL_get_error(c->ssl, ok);

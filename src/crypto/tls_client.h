@@ -24,7 +24,7 @@ struct tls_client;
 struct tls_client_options {
 	const char *host;   /* a name, or an address in text */
 	const char *ca_pem; /* one or more certificates; NULL: the system's authorities */
-	int timeout_ms;     /* of the handshake, of each write, and of the end */
+	int timeout_ms;     /* of the handshake and of the end; a write may take three times as long */
 	int wake_fd;        /* readable: every wait ends; -1: none */
 };
 

@@ -136,7 +136,7 @@ static enum err look(struct sinks *a, struct arena *arena, bool *ret_gone)
 	for (struct sink_thread *t = a->first; t != NULL; t = t->next)
 		if (!is_listed(t, v, n))
 			tell(t, true);
-	for (size_t i = 0; i < n && i < SINKS_PER_INSTALLATION; i++)
+	for (size_t i = 0; i < n; i++)
 		follow(a, &v[i]);
 	pthread_mutex_unlock(&a->lock);
 	return OK;

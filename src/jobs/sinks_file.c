@@ -74,14 +74,26 @@ enum err sink_file_open(int dir, const char *name, int *ret_fd)
 
 /* ---- delivering ---- */
 
+/* A directory below another one, made where it is missing, and on disk. */
+static enum err enter(int at, const char *name, int *ret)
+{
+	bool made = mkdirat(at, name, 0700) == 0;
+	if (!made && errno != EEXIST)
+		return err_from_errno(errno);
+	if (made && at != AT_FDCWD && fsync(at) != 0)
+		return err_from_errno(errno);
+	*ret = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret < 0 ? err_from_errno(errno) : OK;
+}
+
 static enum err open_directory(const struct delivery *d, int *ret)
 {
 	char id[ID_TEXT];
-	const char *path = arena_printf(d->s->arena, "%s/%s", d->srv->sink_dir, id_format(d->s->tenant, id));
-	if ((mkdir(d->srv->sink_dir, 0700) != 0 && errno != EEXIST) || (mkdir(path, 0700) != 0 && errno != EEXIST))
-		return err_from_errno(errno);
-	*ret = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *ret < 0 ? err_from_errno(errno) : OK;
+	int all;
+	TRY(enter(AT_FDCWD, d->srv->sink_dir, &all));
+	enum err e = enter(all, id_format(d->s->tenant, id), ret);
+	close(all);
+	return e;
 }
 
 static enum err append(int dir, const char *name, const struct buf *text)

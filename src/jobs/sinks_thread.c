@@ -17,10 +17,10 @@
 #include "resource/tables.h"
 
 enum {
-	LEASE_SECONDS = 120, /* longer than any round takes */
+	LEASE_SECONDS = 15, /* a round may take longer: then another server may send the same again, and one of them moves the cursor */
 	BACKOFF_STEPS = 9,   /* 2^9 s is past the longest pause */
 };
-#define LEASE_RENEW_US (20 * SECOND_US)
+#define LEASE_RENEW_US (5 * SECOND_US)
 #define LEASE_RETRY_US (5 * SECOND_US)
 #define SAVE_EVERY_US SECOND_US
 #define IDLE_US (60 * SECOND_US)

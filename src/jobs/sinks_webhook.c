@@ -160,7 +160,7 @@ static enum err post(struct delivery *d, CURL *h, const char *host, const struct
 	void *secret = keeper_unseal(d->s->keeper, d->s->arena, d->sink->secret, d->sink->secret_n, &n);
 	if (secret == NULL)
 		return scope_fail(d->s, ERR_CONFIG, "the webhook's secret was not sealed by this keeper; give it again");
-	char *signature = sink_signature(d->s->arena, secret, n, clock_now(), body->data, body->len);
+	char *signature = sink_signature(d->s->arena, secret, n, d->s->now, body->data, body->len);
 	wipe(secret, n);
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/cloudevents-batch+json; charset=utf-8");
 	headers = curl_slist_append(headers, "Expect:");
