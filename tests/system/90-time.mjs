@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time travel: the real server (and PostgreSQL) under libfaketime, day after day.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { MovedPostgres, Reeve, makeRequest, testOnEngines, until } from './lib.mjs';
+import { MovedPostgres, REEVE, Reeve, makeRequest, sanitizers, testOnEngines, until } from './lib.mjs';
 import { DM } from './world.mjs';
 
 const hex = (r, id) => (r.engine === 'sqlite' ? `x'${id.replaceAll('-', '')}'` : `'\\x${id.replaceAll('-', '')}'`);
@@ -20,6 +20,20 @@ const onDisk = (r, mark) => files(r).filter(f => fs.readFileSync(f).toString('la
 // In an event's bytes; PostgreSQL compresses long ones, so that its files do not show them.
 const inLog = (r, mark) => count(r, r.engine === 'sqlite' ? `audit_events WHERE instr(bytes, CAST('${mark}' AS BLOB)) > 0` : `audit_events WHERE position('${mark}'::bytea in bytes) > 0`);
 
+// What somebody needs who keeps one event: its stored bytes, its proof, the log's key.  Checked without the server, at the real time.
+async function keepProof(r, id) {
+  const at = name => path.join(r.tmp, name), text = r.engine === 'sqlite' ? JSON.parse(r.sql(`SELECT hex(bytes) b FROM audit_events WHERE event_id = ${hex(r, id)}`))[0].b
+    : r.sql(`SELECT encode(bytes, 'hex') FROM audit_events WHERE event_id = ${hex(r, id)}`).trim();
+  fs.writeFileSync(at('kept.event'), Buffer.from(text, 'hex'));
+  const proof = await until('its proof', async () => { const x = await r.api('GET', `${DM}/auditEvents/${id}/proof`); return x.status === 200 && x.text; });
+  fs.writeFileSync(at('kept.tlog-proof'), proof);
+  const key = (await r.get(`${DM}/auditLog`)).verifierKey;
+  return () => {
+    const done = spawnSync(REEVE, ['audit', 'verify', '--event', at('kept.event'), '--proof', at('kept.tlog-proof'), '--key', key], { encoding: 'utf8', env: { ...process.env, ...sanitizers, HOME: r.tmp } });
+    assert.equal(done.status, 0, done.stderr);
+  };
+}
+
 testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants, certificates, audit events', async engine => {
   const pg = engine === 'postgres' ? new MovedPostgres() : null;
   try {
@@ -34,7 +48,11 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
     };
     const op = { token: r.operatorToken }, tenantState = async id => (await r.get(`/v1.0/installation/tenants/${id}`, op)).state;
 
-    // day 0
+    // day 0: what is recorded under 730 days stays for them, though the setting is lowered
+    const keep = days => r.ok('PATCH', `${DM}/tenantSettings`, { body: { auditRetentionDays: days } });
+    await keep(730);
+    await r.user('long@acme.example', { displayName: 'TIMELONGNAME' });
+    await keep(365);
     const gone = await r.user('gone@acme.example', { givenName: 'TIMEGONEGIVEN', city: 'TIMEGONECITY', mobilePhone: 'TIMEGONEPHONE' });
     const back = await r.user('back@acme.example', { city: 'TIMEBACKCITY' });
     const stays = await r.user('stays@acme.example');
@@ -46,6 +64,8 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
     const sealed = files(r).filter(f => /exports\//.test(f));
     assert.equal(sealed.length, 1);
     const made = (await r.events("activityType eq 'create User'")).find(e => e.resources[0].resourceId === gone.id);
+    await r.ok('DELETE', `/v1.0/groups/${(await r.group('TIMEGROUPNAME')).id}`); // in events of this day alone
+    const stillProved = await keepProof(r, made.id);
     // tenants: one with another subscription, one without
     const closing = {};
     for (const name of ['Alone', 'Together']) {
@@ -94,14 +114,17 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
     await until('the tenant itself is gone', async () => count(r, `tenants WHERE tenant_id = ${alone}`) === 0, { seconds: 60 });
     const certificates = await r.all('/v1.0/installation/erasureCertificates', op);
     assert.ok(certificates.some(c => c.certificate.trigger === 'tenantClose' && c.certificate.tenantId === closing.Alone.id), JSON.stringify(certificates).slice(0, 500));
+    const archives = () => (fs.existsSync(`${r.dir}/archives`) ? fs.readdirSync(`${r.dir}/archives`) : []);
+    assert.match(archives().join(), new RegExp(`^${closing.Alone.id}-\\d{4}-\\d\\d-\\d\\d\\.zip$`), 'its log is with the operator');
     await until('the other one is open again, for its directory', async () => await tenantState(closing.Together.id) === 'active', { seconds: 60 });
     assert.ok(!/audit_log_rolled_back|erasure_residue/.test(r.log), r.log.match(/.*(audit_log_rolled_back|erasure_residue).*/)?.[0]);
     for (const m of ['TIMEAloneCITY', 'TIMEAloneSERIAL', 'TIMEAloneNOTES', 'TIMETogetherNOTES']) assert.deepEqual(onDisk(r, m), [], m);
     assert.ok(onDisk(r, 'TIMETogetherCITY').length > 0);
-    assert.equal(count(r, `users WHERE tenant_id = ${hex(r, r.tenant)}`), 2, 'the others are untouched');
+    assert.equal(count(r, `users WHERE tenant_id = ${hex(r, r.tenant)}`), 3, 'the others are untouched');
 
     await travel(181);
     assert.equal(count(r, `audit_events WHERE tenant_id = ${alone}`), 0, 'a tenant\'s log goes with it');
+    await until('the archive is gone with the deadline', () => archives().length === 0);
     const m = (await r.api('GET', '/metrics', op)).text;
     assert.match(m, /overdue\S* 0$/m, 'no duty is past its deadline');
 
@@ -113,15 +136,29 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
     const size = (await r.get(`${DM}/auditLog/verify`));
     assert.equal(size.verified, true);
 
+    assert.ok(onDisk(r, 'TIMEGROUPNAME').length > 0);
+
     await travel(366);
     await until('day 366: the event is gone', async () => (await r.api('GET', `${DM}/auditEvents/${made.id}`)).status === 404, { seconds: 40 });
     await until('and its bytes', () => inLog(r, 'TIMEGONEGIVEN') === 0 && onDisk(r, 'TIMEGONEGIVEN').length === 0, { seconds: 40 });
     const after = await r.get(`${DM}/auditLog/verify`);
     assert.ok(after.verified && after.size >= size.size && after.expired > size.expired, JSON.stringify(after));
-    assert.ok((await r.events("activityType eq 'expire AuditEvents'")).length >= 1, 'what was removed is recorded');
+    const records = await r.events("activityType eq 'expire AuditEvents'"), told = Object.fromEntries(records[0].resources[0].modifiedProperties.map(p => [p.displayName, p.newValue]));
+    assert.ok(told.indexes.split(/[,-]/).length > 2, `a range with a hole: ${told.indexes}`);
+    assert.equal(told.policyDays, '365');
+    assert.ok(inLog(r, 'TIMELONGNAME') > 0, 'what was recorded under 730 days is there');
+    stillProved();
+    const whole = r.cli('audit', 'verify');
+    assert.equal(whole.code, 0, whole.err);
     assert.equal((await r.channel('checkin', { items: [] }, pair)).status, 401, 'a certificate that ran out is refused');
     assert.ok([401].includes((await r.channel('renew', { csr }, pair)).status), 'and cannot renew itself');
     await r.get('/v1.0/users'); // init's token works
+    if (engine === 'postgres') {
+      await travel(395); // the four weeks in which it expired have passed
+      await until('no byte is left in the files', () => onDisk(r, 'TIMEGROUPNAME').length === 0, { seconds: 40 });
+      assert.ok(onDisk(r, 'TIMELONGNAME').length > 0 && inLog(r, 'TIMELONGNAME') > 0);
+    } else { assert.deepEqual(onDisk(r, 'TIMEGROUPNAME'), []); }
+    stillProved();
     await r.remove();
   } finally {
     for (const x of [...Reeve.all]) if (!x.kept) await x.stop('SIGKILL').catch(() => {});
