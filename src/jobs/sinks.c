@@ -149,7 +149,7 @@ static void sweep(struct sinks *a, struct arena *arena)
 	sink_files_sweep(&s, a->srv->sink_dir);
 }
 
-static void *keeper_main(void *arg)
+static void *watch_main(void *arg)
 {
 	struct sinks *a = arg;
 	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
@@ -190,7 +190,7 @@ struct sinks *sinks_start(struct server *srv, struct id holder)
 	check(a->stop_fd >= 0 && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_cond_init(&a->wake, NULL);
-	check(pthread_create(&a->keeper, NULL, keeper_main, a) == 0);
+	check(pthread_create(&a->watcher, NULL, watch_main, a) == 0);
 	return a;
 }
 
@@ -212,7 +212,7 @@ void sinks_stop(struct sinks *a)
 	pthread_cond_broadcast(&a->wake);
 	pthread_mutex_unlock(&a->lock);
 	tell_all(a);
-	pthread_join(a->keeper, NULL); /* now the list stays as it is */
+	pthread_join(a->watcher, NULL); /* now the list stays as it is */
 	tell_all(a);
 	for (struct sink_thread *t = a->first, *next; t != NULL; t = next) {
 		next = t->next;

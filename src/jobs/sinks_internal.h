@@ -71,7 +71,7 @@ struct sink_thread {
 struct sinks {
 	struct server *srv;
 	struct id holder;
-	pthread_t keeper; /* looks after the list */
+	pthread_t watcher; /* looks after the list */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	_Atomic bool stop;

@@ -334,6 +334,21 @@ test('56 of two servers with one database one delivers, and the other takes over
   } finally { await hook.stop(); await b.remove(); }
 });
 
+test('56 events that expired before they were delivered are passed over, loudly', async () => {
+  const r = await reeveFor('sqlite', '127.0.0.1');
+  const sink = await r.post(SINKS, { displayName: 'x', kind: 'file', target: 'late', fromBeginning: true, enabled: false });
+  for (let i = 0; i < 5; i++) await r.user(`old${i}@acme.example`);
+  await until('sequenced', () => r.sql('SELECT count(*) n FROM audit_pending').includes('"n":0'));
+  const early = logOf(r).length;
+  await r.restart(366);
+  const on = r.cli('audit', 'set-sink', sink.id, 'enabled=true', '--json'), get = () => JSON.parse(r.cli('audit', 'sink', sink.id, '--json').out);
+  assert.equal(on.code, 0, on.err);
+  await until('the rest is delivered', () => get().lagEvents === 0, { seconds: 10 });
+  assert.equal(get().expiredCount, early);
+  assert.ok(linesOf(fileOf(r, 'late')).length > 0 && !linesOf(fileOf(r, 'late')).some(l => /old\d@/.test(l)));
+  assert.match(r.log, new RegExp(`event=sink_events_expired sink=${sink.id} kind=file events=${early} `));
+});
+
 test('56 what is no sink is refused, and what this machine alone can reach', async () => {
   const r = await reeveFor('sqlite'), hook = new Receiver(), c = certificates(fs.mkdtempSync(path.join(r.tmp, 'receivers-')));
   await hook.start(c);
