@@ -199,6 +199,8 @@ static void count_refusal(struct call *c, enum err err)
 static void record_refusal(struct call *c, enum err err)
 {
 	bool known = c->s.has_tenant && c->s.actor.type != ACTOR_ANONYMOUS;
+	if (c->published && err == ERR_NOT_FOUND)
+		return; /* a monitor falls back from the partial tile to the full one */
 	if (!known) {
 		count_refusal(c, err);
 		return;

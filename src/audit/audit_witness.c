@@ -9,7 +9,7 @@
 #include "db/db.h"
 
 DB_GLOBAL(audit_heads_signed_since,
-	  "SELECT tenant_id, generation, signed_size, checkpoint FROM audit_heads WHERE tenant_id > ?1 AND signed_at >= ?2 "
+	  "SELECT tenant_id, generation, signed_size, checkpoint FROM audit_heads WHERE tenant_id > ?1 AND (signed_at >= ?2 OR signed_at IS NULL) "
 	  "AND checkpoint IS NOT NULL ORDER BY tenant_id LIMIT ?3");
 DB_TENANT(audit_cosignature_put,
 	  "INSERT INTO audit_cosignatures (tenant_id, generation, size, witness, checkpoint, line, at, witnessed) "
@@ -104,9 +104,11 @@ static enum err store(struct scope *s, struct db_tx *tx, void *arg)
 	struct audit_head_info head;
 	struct db_value generation = db_v_int(c->generation), size = db_v_int((int64_t)c->size);
 	bool enough = false;
-	TRY(audit_head_tx(tx, &head));
-	if (head.generation != c->generation)
+	enum err e = audit_head_tx(tx, &head);
+	if (e == ERR_NOT_FOUND || (e == OK && head.generation != c->generation))
 		return OK;
+	if (e != OK)
+		return e;
 	TRY(db_exec(tx, &audit_cosignature_put,
 		    DB_ARGS(generation, size, db_v_text(c->witness), db_v_text(c->checkpoint), db_v_text(c->line), db_v_int(s->now), db_v_int(0)), NULL));
 	TRY(is_enough(tx, x, &enough));

@@ -36,7 +36,7 @@ struct audit_cosignature {
 	const char *line;       /* the cosignature's, without its newline */
 	int64_t at;             /* reading: when it was stored */
 };
-/* Stores one that was verified.  Without effect where the log has gone on to another generation. */
+/* Stores one that was verified.  Without effect where the log is gone or has gone on to another generation. */
 MUST_CHECK enum err audit_cosignature_store(struct scope *s, const struct policy *p, const struct audit_cosignature *c);
 /* The last of each witness in the log's current generation, in the arena. */
 MUST_CHECK enum err audit_cosignatures_last(struct scope *s, struct audit_cosignature **ret, size_t *ret_n);

@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -28,7 +29,7 @@ enum { LEASE_SECONDS = 30, PAGE = 256, RECOVERIES_MAX = 4 };
 #define TARGET_US (2 * SECOND_US)         /* how long others wait for a slow witness */
 #define LOOK_EVERY_US (SECOND_US / 10)    /* at most */
 #define FIRST_ANSWERS_US (5 * SECOND_US)  /* at start, in all */
-#define SLACK_US (60 * SECOND_US)         /* heads become visible a little after the time that they carry */
+#define SLACK_US (10 * MINUTE_US)         /* heads become visible after the time that they carry, which is another server's */
 #define LOST_MAX_US (60 * SECOND_US)
 #define REFUSED_MAX_US HOUR_US
 
@@ -297,6 +298,13 @@ static enum err submit(struct scope *s, struct witness *x, void *curl, struct sh
 	return OK;
 }
 
+static enum err contradicts_itself(struct showing *j)
+{
+	j->answer.what = WITNESS_LOST;
+	snprintf(j->answer.why, sizeof j->answer.why, "it names ever other sizes as the last that it saw");
+	return OK;
+}
+
 /* It has seen more than we showed.  Either we have signed that meanwhile, or database and keeper are older than what it saw: asked once more,
  * with the newest that we have, it says so again. */
 static enum err ahead(struct scope *s, struct witness *x, void *curl, struct showing *j)
@@ -313,8 +321,10 @@ static enum err ahead(struct scope *s, struct witness *x, void *curl, struct sho
 		j->note = head.checkpoint;
 		j->size = j->old_size = head.signed_size;
 		TRY(submit(s, x, curl, j));
-		if (j->answer.what != WITNESS_ELSEWHERE || j->answer.size <= j->size)
-			return OK; /* it contradicts itself; the next turn sees which it is */
+		if (j->answer.what != WITNESS_ELSEWHERE)
+			return OK;
+		if (j->answer.size <= j->size)
+			return contradicts_itself(j);
 	}
 }
 
@@ -332,6 +342,8 @@ static enum err show(struct scope *s, struct witness *x, void *curl, struct show
 			return ahead(s, x, curl, j);
 		j->old_size = j->answer.size;
 	}
+	if (j->answer.what == WITNESS_ELSEWHERE)
+		return contradicts_itself(j);
 	if (j->answer.what != WITNESS_SIGNED)
 		return OK;
 	return audit_cosignature_store(s, x->all->srv->policy, &(struct audit_cosignature){
@@ -380,7 +392,7 @@ static void settle(struct witness *x, const struct showing *j, enum err err, con
 	v->tried = true;
 	if (err != OK) {
 		log_event(LOG_ERROR, "witness_failed", "witness=\"%s\" error=%s detail=\"%s\"", x->item->name, err_name(err), detail);
-		v->retry_at = clock_monotonic() + SECOND_US;
+		v->retry_at = clock_monotonic() + back_off(SECOND_US, v->refusals++, REFUSED_MAX_US);
 	} else if (j->passed || j->answer.what == WITNESS_SIGNED) {
 		answered(x, l, v, j);
 	} else if (j->answer.what == WITNESS_REFUSED) {
@@ -388,7 +400,7 @@ static void settle(struct witness *x, const struct showing *j, enum err err, con
 	} else if (j->answer.what == WITNESS_LOST && !atomic_load(&x->all->stop)) {
 		lost(x, j->answer.why);
 	} else {
-		v->retry_at = clock_monotonic() + SECOND_US;
+		v->retry_at = clock_monotonic() + SECOND_US; /* the log was given a new origin, or the server stops */
 	}
 	promote(x->all, l);
 }
