@@ -93,6 +93,7 @@ int db_stmt_count(void);
 
 /* ---- sqltext.c ---- */
 
+uint64_t db_text_hash(const char *sql); /* to find a made text that was prepared before */
 /* Both answer malloc'd text; NULL without memory. */
 char *db_postgres_text(const char *sql); /* ?N to $N */
 char *db_migration_text(const char *sql, enum db_engine engine);

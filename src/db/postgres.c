@@ -4,8 +4,8 @@
  *
  * Promises: a write is SERIALIZABLE, which is what closures get on SQLite too; a conflict is run again as if for the
  * first time, at the end alone in this process, so that it does not starve; a read is one snapshot.  Each transaction
- * tells the server its tenant (row security, the second lock of I4) in the round trip of its BEGIN.  A connection that
- * broke before anything was sent in the transaction is replaced once; one that broke during COMMIT leaves an unknown
+ * tells the server its tenant (row security, the second lock of I4); that, its BEGIN and its first statement are one
+ * round trip.  A connection that broke before the transaction began is replaced once; one that broke during COMMIT leaves an unknown
  * outcome, and the caller is told so (ERR_IO).
  */
 #include <stdio.h>
@@ -21,6 +21,15 @@ enum { POOL_DEFAULT = 8 };
 
 /* ---- pool ---- */
 
+/* Reads what an earlier transaction did not wait for.  False: the connection is of no use. */
+static bool settle(struct pg_conn *c)
+{
+	for (PGresult *res; c->owes && (res = PQgetResult(c->pg)) != NULL;)
+		PQclear(res);
+	c->owes = false;
+	return pg_alive(c) && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
+}
+
 static enum err pool_take(struct pg_db *d, struct pg_conn **ret, char **detail)
 {
 	pthread_mutex_lock(&d->pool_lock);
@@ -35,8 +44,9 @@ static enum err pool_take(struct pg_db *d, struct pg_conn **ret, char **detail)
 		d->open++;
 	pthread_mutex_unlock(&d->pool_lock);
 	*ret = c;
-	if (c != NULL)
+	if (c != NULL && settle(c))
 		return OK;
+	pg_conn_free(c);
 	enum err e = pg_connect(d->url, ret, detail);
 	if (e != OK) {
 		pthread_mutex_lock(&d->pool_lock);
@@ -49,7 +59,7 @@ static enum err pool_take(struct pg_db *d, struct pg_conn **ret, char **detail)
 
 static void pool_give(struct pg_db *d, struct pg_conn *c)
 {
-	bool keep = !c->stale && pg_alive(c) && PQtransactionStatus(c->pg) == PQTRANS_IDLE;
+	bool keep = !c->stale && pg_alive(c) && (c->owes || PQtransactionStatus(c->pg) == PQTRANS_IDLE);
 	if (!keep)
 		pg_conn_free(c);
 	pthread_mutex_lock(&d->pool_lock);
@@ -65,30 +75,22 @@ static void pool_give(struct pg_db *d, struct pg_conn *c)
 
 /* ---- one transaction ---- */
 
-static void begin_text(const struct db_tx *tx, char *out, size_t size)
+void pg_begin_texts(const struct db_tx *tx, char begin[PG_BEGIN_TEXT], char tenant[PG_BEGIN_TEXT])
 {
-	char tenant[2 * sizeof tx->tenant_id.b + 1] = "*";
+	char id[2 * sizeof tx->tenant_id.b + 1] = "*";
 	if (tx->has_tenant)
-		hex_encode(tx->tenant_id.b, sizeof tx->tenant_id.b, tenant);
-	snprintf(out, size, "BEGIN ISOLATION LEVEL %s; SET LOCAL reeve.tenant = '%s'",
-		 tx->writing ? "SERIALIZABLE" : "REPEATABLE READ, READ ONLY", tenant);
+		hex_encode(tx->tenant_id.b, sizeof tx->tenant_id.b, id);
+	snprintf(begin, PG_BEGIN_TEXT, "BEGIN ISOLATION LEVEL %s", tx->writing ? "SERIALIZABLE" : "REPEATABLE READ, READ ONLY");
+	snprintf(tenant, PG_BEGIN_TEXT, "SET LOCAL reeve.tenant = '%s'", id);
 }
 
-/* A pooled connection may have died while it was idle: one new connection is tried. */
-static enum err begin(struct pg_db *d, struct pg_tx *tx, char **detail)
+enum err pg_replace(struct pg_tx *tx)
 {
-	char sql[160];
-	begin_text(&tx->base, sql, sizeof sql);
-	enum err e = pg_exec_text(tx->conn, sql, detail);
-	if (e == OK || pg_alive(tx->conn))
-		return e;
 	struct pg_conn *fresh = NULL;
-	free(*detail);
-	*detail = NULL;
-	TRY(pg_connect(d->url, &fresh, detail));
+	TRY(pg_connect(((struct pg_db *)tx->base.db)->url, &fresh, NULL));
 	pg_conn_free(tx->conn);
 	tx->conn = fresh;
-	return pg_exec_text(tx->conn, sql, detail);
+	return OK;
 }
 
 /* Deferred constraints and conflicts show themselves here. */
@@ -104,8 +106,15 @@ static enum err commit_failed(struct pg_tx *tx, const PGresult *res)
 	return e;
 }
 
+/* A read has its rows already: nobody waits for the answer to its COMMIT (pool_take() reads it). */
 static enum err commit(struct pg_tx *tx)
 {
+	if (!tx->begun)
+		return OK;
+	if (!tx->base.writing) {
+		tx->conn->owes = PQsendQuery(tx->conn->pg, "COMMIT") == 1;
+		return OK;
+	}
 	PGresult *res = PQexec(tx->conn->pg, "COMMIT");
 	enum err e = OK;
 	if (PQresultStatus(res) != PGRES_COMMAND_OK) {
@@ -119,17 +128,10 @@ static enum err commit(struct pg_tx *tx)
 
 static enum err run_once(struct pg_db *d, struct pg_tx *tx, db_fn fn, void *arg)
 {
-	char *why = NULL;
-	enum err e = begin(d, tx, &why);
-	if (e != OK)
-		scope_fail(tx->base.scope, e, "%s", why == NULL ? "cannot begin" : why);
-	free(why);
-	if (e != OK)
-		return e;
-	e = db_tx_run(&tx->base, fn, arg);
+	enum err e = db_tx_run(&tx->base, fn, arg);
 	if (e == OK)
 		e = commit(tx);
-	if (e != OK && pg_alive(tx->conn) && PQtransactionStatus(tx->conn->pg) != PQTRANS_IDLE) {
+	if (e != OK && tx->begun && pg_alive(tx->conn) && PQtransactionStatus(tx->conn->pg) != PQTRANS_IDLE) {
 		enum err ignored = pg_exec_text(tx->conn, "ROLLBACK", NULL);
 		(void)ignored; /* pool_give() drops a connection that is still in a transaction */
 	}

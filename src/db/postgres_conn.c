@@ -54,6 +54,10 @@ void pg_conn_free(struct pg_conn *c)
 	for (int i = 0; i < c->cache_n; i++)
 		free(c->cache[i].types);
 	free(c->cache);
+	for (int i = 0; i < PG_TEXTS; i++) {
+		free(c->texts[i].sql);
+		free(c->texts[i].types);
+	}
 	PQfinish(c->pg);
 	free(c);
 }

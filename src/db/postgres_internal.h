@@ -30,11 +30,24 @@ struct pg_prepared {
 	int n;
 };
 
+/* A made text, prepared; another one where its values have other types. */
+struct pg_text {
+	char *sql; /* as it was made; NULL: an empty slot */
+	Oid *types;
+	int n;
+	uint64_t hash, used;
+};
+
+enum { PG_TEXTS = 32 };
+
 struct pg_conn {
 	PGconn *pg;
 	struct pg_prepared *cache; /* by db_stmt.index */
 	int cache_n;
+	struct pg_text texts[PG_TEXTS]; /* those that were asked for last */
+	uint64_t text_calls;
 	bool stale;           /* its prepared statements are of no use any more */
+	bool owes;            /* the answer to a COMMIT of a read is still to come */
 	struct pg_conn *next; /* in the pool */
 };
 
@@ -52,9 +65,18 @@ struct pg_db {
 struct pg_tx {
 	struct db_tx base;
 	struct pg_conn *conn;
+	bool begun; /* BEGIN goes out with the first statement */
 	bool again; /* a conflict, or a plan that went stale: the closure may run again */
 	bool changed;
 };
+
+/* ---- postgres.c ---- */
+
+enum { PG_BEGIN_TEXT = 160 };
+/* The statements that begin a transaction: its isolation, and the tenant for row security. */
+void pg_begin_texts(const struct db_tx *tx, char begin[PG_BEGIN_TEXT], char tenant[PG_BEGIN_TEXT]);
+/* Another connection for a transaction that has not begun and whose own is dead. */
+enum err pg_replace(struct pg_tx *tx);
 
 /* ---- postgres_conn.c ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements and cursors on PostgreSQL.  Promises: a declared statement is parsed once per connection; values travel in
- * binary with explicit types, so that no text is ever made of them; results are binary too and read into the four types
+ * Statements and cursors on PostgreSQL.  Promises: a declared statement is parsed once per connection, and a made text
+ * not again while it is among the last ones; values travel in binary with explicit types, so that no text is ever made of them; results are binary too and read into the four types
  * of db.h.
  */
 #include <endian.h>
@@ -182,22 +182,112 @@ static enum err ensure_prepared(struct db_tx *tx, const struct db_call *c, const
 	return OK;
 }
 
+/* BEGIN, tenant and statement in one round trip (libpq's pipeline mode).  *ret: the first of the three that failed, or the statement's
+ * result; NULL where the connection broke. */
+static void begin_with(struct pg_tx *t, const char *name, const struct params *p, PGresult **ret)
+{
+	char begin[PG_BEGIN_TEXT], tenant[PG_BEGIN_TEXT];
+	PGconn *pg = t->conn->pg;
+	pg_begin_texts(&t->base, begin, tenant);
+	bool sent = PQenterPipelineMode(pg) == 1 && PQsendQueryParams(pg, begin, 0, NULL, NULL, NULL, NULL, 1) == 1 &&
+		    PQsendQueryParams(pg, tenant, 0, NULL, NULL, NULL, NULL, 1) == 1 &&
+		    PQsendQueryPrepared(pg, name, p->n, p->values, p->lengths, p->formats, 1) == 1 && PQpipelineSync(pg) == 1;
+	*ret = NULL;
+	for (int i = 0; sent && i < 3; i++) {
+		PGresult *res = PQgetResult(pg), *end = res != NULL ? PQgetResult(pg) : NULL;
+		PQclear(end); /* NULL: the end of this one's results */
+		t->begun |= i == 0 && good(res);
+		if (*ret == NULL || good(*ret)) {
+			PQclear(*ret);
+			*ret = res;
+		} else {
+			PQclear(res);
+		}
+	}
+	PQclear(sent ? PQgetResult(pg) : NULL); /* the sync */
+	PQexitPipelineMode(pg);
+}
+
+static void exec_prepared(struct db_tx *tx, const char *name, const struct params *p, PGresult **ret)
+{
+	struct pg_tx *t = pg_tx_of(tx);
+	if (t->begun)
+		*ret = PQexecPrepared(t->conn->pg, name, p->n, p->values, p->lengths, p->formats, 1);
+	else
+		begin_with(t, name, p, ret);
+}
+
 static enum err run_declared(struct db_tx *tx, const struct db_call *c, const struct params *p, PGresult **ret)
 {
 	char name[16];
 	snprintf(name, sizeof name, "s%d", c->stmt->index);
 	TRY(ensure_prepared(tx, c, name, p));
-	*ret = PQexecPrepared(pg_tx_of(tx)->conn->pg, name, p->n, p->values, p->lengths, p->formats, 1);
+	exec_prepared(tx, name, p, ret);
+	return OK;
+}
+
+static bool is_text(const struct pg_text *t, uint64_t hash, const char *sql, const struct params *p)
+{
+	return t->sql != NULL && t->hash == hash && t->n == p->n && memcmp(t->types, p->types, (size_t)p->n * sizeof *p->types) == 0 &&
+	       strcmp(t->sql, sql) == 0;
+}
+
+/* The slot of a made text with values of these types, else the one that was not asked for the longest time, emptied. */
+static enum err text_slot(struct db_tx *tx, const struct db_call *c, const struct params *p, struct pg_text **ret)
+{
+	struct pg_conn *conn = pg_tx_of(tx)->conn;
+	struct pg_text *oldest = conn->texts;
+	uint64_t hash = db_text_hash(c->sql);
+	char name[24];
+	conn->text_calls++;
+	for (struct pg_text *t = conn->texts; t < conn->texts + PG_TEXTS; t++) {
+		if (is_text(t, hash, c->sql, p)) {
+			*ret = t;
+			return OK;
+		}
+		if (t->used < oldest->used)
+			oldest = t;
+	}
+	*ret = oldest;
+	snprintf(name, sizeof name, "t%d", (int)(oldest - conn->texts));
+	struct pg_prepared gone = {.types = oldest->types};
+	free(oldest->sql);
+	*oldest = (struct pg_text){.hash = hash};
+	enum err e = gone.types == NULL ? OK : drop_prepared(tx, c, name, &gone);
+	conn->stale |= e != OK; /* the name may still be taken */
+	return e;
+}
+
+static enum err text_prepare(struct db_tx *tx, const struct db_call *c, const char *name, const struct params *p, struct pg_text *t)
+{
+	char *text = db_postgres_text(c->sql);
+	if (text == NULL)
+		return ERR_UNAVAILABLE;
+	PGresult *res = PQprepare(pg_tx_of(tx)->conn->pg, name, text, p->n, p->types);
+	free(text);
+	enum err e = good(res) ? OK : failed(tx, c, res);
+	PQclear(res);
+	if (e != OK)
+		return e;
+	t->sql = strdup(c->sql);
+	t->types = malloc((size_t)(p->n + 1) * sizeof *t->types);
+	check(t->sql != NULL && t->types != NULL);
+	memcpy(t->types, p->types, (size_t)p->n * sizeof *t->types);
+	t->n = p->n;
 	return OK;
 }
 
 static enum err run_text(struct db_tx *tx, const struct db_call *c, const struct params *p, PGresult **ret)
 {
-	char *text = db_postgres_text(c->sql);
-	if (text == NULL)
-		return ERR_UNAVAILABLE;
-	*ret = PQexecParams(pg_tx_of(tx)->conn->pg, text, p->n, p->types, p->values, p->lengths, p->formats, 1);
-	free(text);
+	struct pg_conn *conn = pg_tx_of(tx)->conn;
+	struct pg_text *t;
+	char name[24];
+	TRY(text_slot(tx, c, p, &t));
+	snprintf(name, sizeof name, "t%d", (int)(t - conn->texts));
+	if (t->sql == NULL)
+		TRY(text_prepare(tx, c, name, p, t));
+	t->used = conn->text_calls;
+	exec_prepared(tx, name, p, ret);
 	return OK;
 }
 
@@ -207,17 +297,29 @@ static int64_t changes_of(PGresult *res)
 	return strncmp(PQcmdStatus(res), "SELECT", 6) == 0 ? 0 : strtoll(PQcmdTuples(res), NULL, 10);
 }
 
+static enum err run_once(struct db_tx *tx, const struct db_call *c, const struct params *p, PGresult **ret)
+{
+	enum err e = c->stmt == NULL ? run_text(tx, c, p, ret) : run_declared(tx, c, p, ret);
+	if (e == OK && !good(*ret)) {
+		e = failed(tx, c, *ret);
+		PQclear(*ret);
+		*ret = NULL;
+	}
+	return e;
+}
+
 static enum err run(struct db_tx *tx, const struct db_call *c, PGresult **ret, int64_t *ret_changes)
 {
 	struct params p;
 	PGresult *res = NULL;
+	char *detail = tx->scope->detail;
 	TRY(params_make(tx, c, &p));
-	TRY(c->stmt == NULL ? run_text(tx, c, &p, &res) : run_declared(tx, c, &p, &res));
-	if (!good(res)) {
-		enum err e = failed(tx, c, res);
-		PQclear(res);
-		return e;
+	enum err e = run_once(tx, c, &p, &res);
+	if (e != OK && !pg_tx_of(tx)->begun && !pg_alive(pg_tx_of(tx)->conn) && pg_replace(pg_tx_of(tx)) == OK) {
+		tx->scope->detail = detail; /* it died while it was idle */
+		e = run_once(tx, c, &p, &res);
 	}
+	TRY(e);
 	*ret_changes = changes_of(res);
 	pg_tx_of(tx)->changed |= *ret_changes > 0;
 	*ret = res;
@@ -247,6 +349,15 @@ enum err pg_query(struct db_tx *tx, const struct db_call *c, struct db_rows **re
 	return OK;
 }
 
+static enum err begin_alone(struct pg_tx *t)
+{
+	char begin[PG_BEGIN_TEXT], tenant[PG_BEGIN_TEXT];
+	pg_begin_texts(&t->base, begin, tenant);
+	TRY(pg_exec_text(t->conn, begin, NULL));
+	t->begun = true;
+	return pg_exec_text(t->conn, tenant, NULL);
+}
+
 /* In a savepoint, so that a caller can look at many statements in one transaction. */
 enum err pg_prepare_check(struct db_tx *tx, const struct db_call *c)
 {
@@ -255,7 +366,9 @@ enum err pg_prepare_check(struct db_tx *tx, const struct db_call *c)
 	char *text = db_postgres_text(c->sql);
 	if (text == NULL)
 		return ERR_UNAVAILABLE;
-	enum err e = pg_exec_text(conn, "SAVEPOINT prepare_check", NULL);
+	enum err e = pg_tx_of(tx)->begun ? OK : begin_alone(pg_tx_of(tx));
+	if (e == OK)
+		e = pg_exec_text(conn, "SAVEPOINT prepare_check", NULL);
 	if (e == OK) {
 		PGresult *res = PQprepare(conn->pg, "", text, p.n, p.types);
 		e = good(res) ? OK : failed(tx, c, res);

@@ -45,18 +45,10 @@ static enum err prepare(struct db_tx *tx, const struct db_call *c, unsigned flag
 			  c->stmt == NULL ? "(made text)" : c->stmt->name);
 }
 
-static uint64_t text_hash(const char *text)
-{
-	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * UINT64_C(1099511628211);
-	return h;
-}
-
 /* The slot of a made text, else the one that was not asked for the longest time, emptied; NULL where all are running. */
 static struct sq_cached *text_slot(struct sq_conn *c, const char *text)
 {
-	uint64_t hash = text_hash(text);
+	uint64_t hash = db_text_hash(text);
 	struct sq_cached *oldest = NULL;
 	c->text_calls++;
 	for (struct sq_cached *t = c->texts; t < c->texts + SQ_TEXTS; t++) {

@@ -43,6 +43,14 @@ static size_t opaque_length(const char *p)
 
 /* ---- statements ---- */
 
+uint64_t db_text_hash(const char *sql)
+{
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+	for (; *sql != '\0'; sql++)
+		h = (h ^ (unsigned char)*sql) * UINT64_C(1099511628211);
+	return h;
+}
+
 char *db_postgres_text(const char *sql)
 {
 	struct buf b;
