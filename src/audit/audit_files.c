@@ -32,7 +32,7 @@ bool audit_log_name_parse(const char *text, struct id *ret_tenant, unsigned *ret
 		return false;
 	memcpy(tenant, text, n);
 	tenant[n] = '\0';
-	if (!id_parse(tenant, ret_tenant) || (text[n] == '.' && sscanf(text + n + 1, "%9u", &generation) != 1))
+	if (!id_parse(tenant, ret_tenant) || (text[n] == '.' && sscanf(text + n + 1, "%10u", &generation) != 1))
 		return false;
 	snprintf(again, sizeof again, generation > 1 ? "%s.%u" : "%s", id_format(*ret_tenant, tenant), generation);
 	*ret_generation = generation;
