@@ -250,9 +250,11 @@ export class MovedPostgres {
     this.bin = fs.readdirSync('/usr/lib/postgresql').map(v => `/usr/lib/postgresql/${v}/bin`).find(b => fs.existsSync(`${b}/initdb`));
     this.host = fs.mkdtempSync('/tmp/reeve-pg-moved-');
     if (process.getuid() === 0) execFileSync('chown', ['postgres', this.host]);
-    if (!init) return;
-    this.as('initdb', ['-D', `${this.host}/data`, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync']);
-    fs.appendFileSync(`${this.host}/data/postgresql.conf`, `listen_addresses = ''\nunix_socket_directories = '${this.host}'\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\n`);
+    if (init) this.init();
+  }
+  init(more = [], conf = '') {
+    this.as('initdb', ['-D', `${this.host}/data`, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync', ...more]);
+    fs.appendFileSync(`${this.host}/data/postgresql.conf`, `listen_addresses = ''\nunix_socket_directories = '${this.host}'\nshared_buffers = 16MB\nmax_connections = 60\nautovacuum = off\n${conf}`);
   }
   as(program, args, env = {}) {
     const list = [...Object.entries(env).map(([k, v]) => `${k}=${v}`), `${this.bin}/${program}`, ...args];
