@@ -215,7 +215,7 @@ CREATE TABLE audit_cosignatures (    -- of the newest checkpoints: each witness'
   tenant_id ID NOT NULL,
   generation INT NOT NULL,           -- of the log's origin
   size INT NOT NULL,
-  witness TEXT NOT NULL,             -- the name of its key
+  witness TEXT NOT NULL,             -- its name in the policy
   checkpoint TEXT NOT NULL,          -- the log's own signed note
   line TEXT NOT NULL,                -- the cosignature's line of it
   at TIME NOT NULL,
