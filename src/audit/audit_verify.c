@@ -249,11 +249,10 @@ static void read_restored(struct audit_verify *v, const json_t *properties, uint
 	buf_init(&text, 4096);
 	buf_printf(&text, "index %" PRIu64 ", %s", index, time_format(at, when));
 	json_array_foreach((json_t *)properties, i, p) {
-		const char *value = json_string_value(json_object_get(p, "newValue"));
-		if (value == NULL)
-			value = json_string_value(json_object_get(p, "oldValue"));
-		if (value != NULL)
-			buf_printf(&text, "%s %s %s", i == 0 ? ":" : ",", json_string_value(json_object_get(p, "displayName")), value);
+		const char *old = json_string_value(json_object_get(p, "oldValue")), *new = json_string_value(json_object_get(p, "newValue"));
+		if (old != NULL || new != NULL)
+			buf_printf(&text, "%s %s %s%s%s", i == 0 ? ":" : ",", json_string_value(json_object_get(p, "displayName")), old != NULL ? old : "",
+				   old != NULL && new != NULL ? " -> " : "", new != NULL ? new : "");
 	}
 	free(v->restored);
 	v->restored = text.failed ? NULL : buf_steal(&text, NULL);
@@ -382,6 +381,7 @@ static void judge_hole(struct audit_verify *v, const struct audit_range *hole, s
 		if (r == NULL) {
 			if (!excusable(v, hole))
 				fault(v, AUDIT_MISSING, i, "the event at index %" PRIu64 " is missing inside its retention", i);
+			v->may_be_late |= hole->at + RETENTION_LEAST_US <= v->now + EXPIRY_SLACK_US;
 			return;
 		}
 		if (hole->at != 0 && r->at + EXPIRY_SLACK_US < hole->at + RETENTION_LEAST_US) {

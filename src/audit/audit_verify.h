@@ -62,8 +62,9 @@ struct audit_verify {
 	uint64_t removed;     /* without */
 	struct audit_ranges removals; /* sorted after audit_verify_end() */
 	uint64_t kept_from;   /* the highest that is recorded */
-	char *restored;       /* "index 7, 2026-…: name value, …" of the last "restore AuditLog" event; NULL: none */
+	char *restored;       /* "index 7, 2026-…: name old -> new, …" of the last "restore AuditLog" event; NULL: none */
 	enum audit_fault fault;
+	bool may_be_late;     /* what is missing is old enough to have been removed just now, recorded behind the checkpoint */
 	uint64_t bad_index;
 	char *why;            /* heap */
 	/* own */

@@ -215,26 +215,38 @@ static void start_content(struct audit_run *r)
 	r->events_read = !r->no_events && (r->src.kind == SOURCE_LIVE || r->src.has_events);
 }
 
-/* A tile of wrong commitments names up to 256 indexes; the events tell which. */
+/* Whether an event of that bundle does not open the commitment that stands there, signed or not. */
+static bool find_unopened(struct audit_run *r, uint64_t bundle)
+{
+	uint8_t commitments[TILE_WIDTH][SHA256_BYTES];
+	struct tile t = {.entries = true, .index = bundle, .width = tile_width(r->report.head.size, 0, bundle)};
+	char path[TILE_PATH_MAX];
+	auto_buf bytes;
+	buf_init(&bytes, BUNDLE_BYTES);
+	tile_path(&t, path);
+	return read_path(r, path, &bytes) == OK && bundle_read(bytes.data, bytes.len, t.width, commitments) &&
+	       on_entries(&r->src, &r->s, bundle * TILE_WIDTH, (const void *)commitments, t.width) == OK && r->content.fault == AUDIT_CHANGED;
+}
+
+/* A wrong tile names up to 256 indexes or more, a wrong root none; the events tell which it is. */
 static void name_index(struct audit_run *r, enum err e)
 {
 	struct scope *s = &r->s;
 	struct log_report *p = &r->report;
-	uint8_t commitments[TILE_WIDTH][SHA256_BYTES];
-	struct tile t = {.entries = true, .index = p->bad_index / TILE_WIDTH, .width = tile_width(p->head.size, 0, p->bad_index / TILE_WIDTH)};
-	char path[TILE_PATH_MAX], *said = s->detail;
-	auto_buf bundle;
-	buf_init(&bundle, BUNDLE_BYTES);
-	if (e != ERR_CONFLICT || !p->has_bad_index || p->bad_end - p->bad_index < 2 || p->bad_end > (t.index + 1) * TILE_WIDTH || !r->events_read)
+	uint64_t size = p->head.origin != NULL ? p->head.size : 0;
+	uint64_t first = p->has_bad_index ? p->bad_index : r->src.log.first_bundle * TILE_WIDTH, end = p->has_bad_index ? p->bad_end : size;
+	char *said = s->detail;
+	if (e != ERR_CONFLICT || size == 0 || end - first < 2 || !r->events_read)
 		return;
-	tile_path(&t, path);
 	start_content(r);
-	if (read_path(r, path, &bundle) != OK || !bundle_read(bundle.data, bundle.len, t.width, commitments) ||
-	    on_entries(&r->src, s, t.index * TILE_WIDTH, (const void *)commitments, t.width) != OK || r->content.fault != AUDIT_CHANGED)
-		return;
-	p->bad_index = r->content.bad_index;
-	p->bad_end = p->bad_index + 1;
-	s->detail = arena_printf(s->arena, "%s; the event at index %" PRIu64 " does not open what stands there", said, p->bad_index);
+	for (uint64_t at = first / TILE_WIDTH; at * TILE_WIDTH < end && at < r->src.log.end_bundle; at++)
+		if (find_unopened(r, at)) {
+			p->has_bad_index = true;
+			p->bad_index = r->content.bad_index;
+			p->bad_end = p->bad_index + 1;
+			s->detail = arena_printf(s->arena, "%s; the event at index %" PRIu64 " does not open what stands there", said, p->bad_index);
+			return;
+		}
 }
 
 static enum err check_once(struct audit_run *r)
@@ -421,7 +433,7 @@ enum err run_check(struct audit_run *r)
 	TRY(read_witnessed(r)); /* first: it is never younger than the checkpoint that is read after it */
 	r->s.detail = NULL;
 	enum err e = check_once(r);
-	if (e == ERR_CONFLICT && r->src.kind == SOURCE_LIVE && r->content.fault == AUDIT_MISSING) {
+	if (e == ERR_CONFLICT && r->src.kind == SOURCE_LIVE && r->content.fault == AUDIT_MISSING && r->content.may_be_late) {
 		/* Removed while we read, and recorded behind the checkpoint that we read: the next one covers it. */
 		nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 500000000L}, NULL);
 		r->s.detail = NULL;

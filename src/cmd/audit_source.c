@@ -86,6 +86,8 @@ static enum err of_status(struct audit_source *src, struct scope *s, const char 
 		return ERR_NOT_FOUND;
 	if (status == 401 || status == 403)
 		return scope_fail(s, ERR_FORBIDDEN, "%s: this token may not read %s (%ld)", src->name, path, status);
+	if (status == 500) /* it has lost it, or what it has is damaged; busy servers say 503 */
+		return scope_fail(s, ERR_CONFLICT, "%s: the server cannot give this file, which the log must have (500)", path);
 	return scope_fail(s, status >= 500 || status == 429 ? ERR_UNAVAILABLE : ERR_BAD_REQUEST, "%s: the server answered %ld to %s", src->name,
 			  status, path);
 }
@@ -142,8 +144,11 @@ static enum err read_key(struct audit_source *src, struct scope *s)
 	TRY(e);
 	char *line = arena_strndup(s->arena, text.len > 0 ? text.data : "", text.len);
 	line[strcspn(line, "\n")] = '\0';
-	if (note_key_parse(s, line, &key) != OK)
-		return scope_fail(s, ERR_BAD_REQUEST, "%s", s->detail);
+	if (note_key_parse(s, line, &key) != OK) {
+		char *why = s->detail;
+		s->detail = NULL;
+		return scope_fail(s, ERR_BAD_REQUEST, "%s/key: %s", src->name, why);
+	}
 	src->vkey = line;
 	src->origin = key.name;
 	return OK;

@@ -4,7 +4,7 @@
 #
 #   open-commitment.sh DATABASE VERIFIER-KEY [EVENT-ID]
 #
-# DATABASE: a copy of reeve.db (or of a backup).  VERIFIER-KEY: "verifierKey" of `reeve audit verify --json`, best one that you kept from
+# DATABASE: a copy of reeve.db (or of a backup).  VERIFIER-KEY: "verifierKey" of `reeve audit check --json`, best one that you kept from
 # earlier.  Without EVENT-ID: the newest event.
 set -eu
 db=$1

@@ -325,10 +325,10 @@ static void test_hole_in_period(void **state)
 static void test_restored(void **state)
 {
 	fill(3);
-	add("restore AuditLog", DAY0, "{\"displayName\":\"oldOrigin\",\"oldValue\":null,\"newValue\":\"x/log/1\"},"
-	    "{\"displayName\":\"oldSize\",\"oldValue\":\"7\",\"newValue\":null}");
+	add("restore AuditLog", DAY0, "{\"displayName\":\"origin\",\"oldValue\":\"x/log/1\",\"newValue\":\"x/log/1.2\"},"
+	    "{\"displayName\":\"size\",\"oldValue\":\"7\",\"newValue\":null}");
 	ok(run());
-	assert_string_equal(V.restored, "index 3, 2026-11-22T00:00:00Z: oldOrigin x/log/1, oldSize 7");
+	assert_string_equal(V.restored, "index 3, 2026-11-22T00:00:00Z: origin x/log/1 -> x/log/1.2, size 7");
 }
 
 static void test_line(void **state)
