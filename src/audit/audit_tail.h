@@ -33,4 +33,15 @@ MUST_CHECK enum err audit_tail(struct db_tx *tx, struct audit_tail *io, audit_ta
 /* Generation and size alone, into the page: to begin with what comes next. */
 MUST_CHECK enum err audit_tail_end(struct db_tx *tx, struct audit_tail *io);
 
+/* ---- where somebody stopped, as text for them to keep ---- */
+
+struct audit_place {
+	uint64_t generation, index; /* generation: from 1 */
+};
+
+/* Binds a place to a tenant and a filter (NULL: none): one of another question would skip events silently.  It grants nothing. */
+char *audit_place_write(struct scope *s, const struct audit_place *p, const char *filter);
+/* False: this is no place of this tenant and filter. */
+bool audit_place_read(struct scope *s, const char *text, const char *filter, struct audit_place *ret);
+
 #endif

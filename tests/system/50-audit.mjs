@@ -195,7 +195,7 @@ test('50 the members of an event are exactly Graph\'s, by version', async () => 
     const list = (await r.get(`/${version}/deviceManagement/auditEvents?$top=200`)).value;
     for (const e of list) {
       assert.deepEqual(Object.keys(e).sort(), EVENT);
-      const extra = version === 'beta' ? Object.keys(e.actor).filter(k => ['remoteTenantId', 'remoteUserId', 'userRoleScopeTags'].includes(k)) : [];
+      const extra = version === 'beta' ? ['remoteTenantId', 'remoteUserId', 'userRoleScopeTags'] : [];
       assert.deepEqual(Object.keys(e.actor).sort(), [...ACTOR, actor, ...extra].sort());
       for (const x of e.resources) {
         assert.deepEqual(Object.keys(x).sort(), [...RESOURCE, resource].sort());

@@ -54,3 +54,34 @@ test('80 the Graph JavaScript client lists devices with paging, retires one, lis
   d.sync();
   assert.equal(d.status().enrolled, false, 'the device did retire');
 });
+
+const READER = `
+import { Client, PageIterator } from '@microsoft/microsoft-graph-client';
+const client = Client.init({ baseUrl: process.env.REEVE_BASE + '/', defaultVersion: 'v1.0', customHosts: new Set(['127.0.0.1']),
+  authProvider: done => done(null, process.env.REEVE_TOKEN) });
+const out = {}, at = '/deviceManagement/auditEvents';
+const all = async page => { const seen = [], i = new PageIterator(client, page, e => { seen.push(e); return true; }); await i.iterate(); return { seen, delta: i.getDeltaLink() }; };
+const filter = "category eq 'Other' and activityType eq 'create User' and actor/applicationDisplayName eq 'Administrator'";
+const listed = (await all(await client.api(at).filter(filter).orderby('activityDateTime desc').top(7).get())).seen;
+out.users = listed.map(e => e.resources[0].displayName).sort();
+out.down = listed.every((e, i) => i === 0 || listed[i - 1].activityDateTime >= e.activityDateTime);
+out.about = (await client.api(at).filter("resources/any(r:r/resourceId eq '" + listed[0].resources[0].resourceId + "')").get()).value.length;
+out.categories = (await client.api(at + '/getAuditCategories()').get()).value.length;
+out.types = (await client.api(at + "/getAuditActivityTypes(category='Device')").get()).value.includes('retire ManagedDevice');
+const first = await all(await client.api(at + '/delta').top(20).get());
+await client.api('/groups').post({ displayName: 'After', mailEnabled: false, mailNickname: 'after', securityEnabled: true });
+await new Promise(r => setTimeout(r, 1500));
+const second = await all(await client.api(first.delta).get());
+out.tail = [first.seen.length > 30, second.seen.map(e => e.activityType).filter(t => t !== 'read AuditLog')];
+out.directory = (await client.api('/auditLogs/directoryAudits').filter("activityDisplayName eq 'Add group'").get()).value.map(e => [e.result, e.targetResources[0].displayName]);
+console.log(JSON.stringify(out));
+`;
+
+test('80 the Graph JavaScript client reads the audit log: filters, pages, functions, the tail', async () => {
+  const r = await Reeve.make(), users = Array.from({ length: 30 }, (_, i) => `reader${String(i).padStart(2, '0')}`);
+  for (const u of users) await r.user(`${u}@acme.example`);
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', READER], { cwd: path.dirname(fileURLToPath(import.meta.url)), encoding: 'utf8', timeout: 120000,
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: r.caFile, REEVE_BASE: r.url, REEVE_TOKEN: r.token } });
+  assert.equal(done.status, 0, done.stderr);
+  assert.deepEqual(JSON.parse(done.stdout), { users, down: true, about: 1, categories: 16, types: true, tail: [true, ['create Group']], directory: [['success', 'After']] });
+});

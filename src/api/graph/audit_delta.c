@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * auditEvents/delta: the log to be followed, in Graph's delta conventions: pages with @odata.nextLink, then @odata.deltaLink, to be asked again
- * later.  A token says generation and index of the log, and a hash of tenant and filter, so that one of another query is refused instead of
- * skipping events silently; it grants nothing.
+ * later.  A token is a place in the log (audit_tail.h), bound to tenant and filter.
  * Source: Graph's "Use delta query to track changes".
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,10 +12,7 @@
 #include "api/api.h"
 #include "audit/audit_read.h"
 #include "audit/audit_tail.h"
-#include "base/limits.h"
-#include "codec/base64.h"
 #include "codec/odata.h"
-#include "crypto/digest.h"
 #include "resource/tables.h"
 
 enum err audit_events_delta(struct call *c);
@@ -30,52 +25,10 @@ struct delta {
 	struct call *c;
 	struct odata_query o;
 	struct audit_tail tail;
-	uint64_t from, generation; /* of the token */
+	struct audit_place place; /* of the token; zeros: none */
 	bool latest;
-	char hash[17];
 	struct json_writer w;
 };
-
-/* ---- tokens ---- */
-
-static void bind(struct delta *d)
-{
-	uint8_t hash[SHA256_BYTES];
-	const char *filter = d->o.filter_text != NULL ? d->o.filter_text : "";
-	struct digest_part parts[] = {{d->c->s.tenant.b, sizeof d->c->s.tenant.b}, {filter, strlen(filter)}};
-	sha256_parts(parts, 2, hash);
-	hex_encode(hash, 8, d->hash);
-}
-
-static const char *token_of(struct delta *d)
-{
-	char text[80];
-	int n = snprintf(text, sizeof text, "1.%" PRIu64 ".%" PRIu64 ".%s", d->tail.generation, d->tail.next, d->hash);
-	return base64url_encode(d->c->s.arena, text, (size_t)n);
-}
-
-static bool number(const char **at, uint64_t *ret)
-{
-	char *end;
-	if (**at < '0' || **at > '9' || strspn(*at, "0123456789") > 18)
-		return false;
-	*ret = strtoull(*at, &end, 10);
-	*at = end + 1;
-	return *end == '.';
-}
-
-static bool read_token(struct delta *d, const char *token)
-{
-	void *bytes;
-	size_t n;
-	if (!base64url_decode(d->c->s.arena, token, strlen(token), &bytes, &n))
-		return false;
-	const char *at = arena_strndup(d->c->s.arena, bytes, n);
-	if (strncmp(at, "1.", 2) != 0)
-		return false;
-	at += 2;
-	return number(&at, &d->generation) && d->generation > 0 && number(&at, &d->from) && strcmp(at, d->hash) == 0;
-}
 
 /* ---- the question ---- */
 
@@ -116,10 +69,9 @@ static enum err read_options(struct delta *d)
 	if (o->skiptoken != NULL && o->deltatoken != NULL)
 		return scope_fail(s, ERR_BAD_REQUEST, "$skiptoken and $deltatoken exclude each other");
 	TRY(check_select(d));
-	bind(d);
 	const char *token = o->skiptoken != NULL ? o->skiptoken : o->deltatoken;
 	d->latest = token != NULL && token == o->deltatoken && strcasecmp(token, "latest") == 0;
-	if (token != NULL && !d->latest && !read_token(d, token))
+	if (token != NULL && !d->latest && !audit_place_read(s, token, o->filter_text, &d->place))
 		return scope_fail(s, ERR_BAD_REQUEST, "the token does not belong to this query");
 	d->tail.most = page_size(d);
 	if (o->filter_text == NULL)
@@ -173,8 +125,8 @@ static enum err write_page(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct delta *d = arg;
 	d->w = call_json(d->c); /* the closure may run again */
-	d->tail.from = d->from;
-	d->tail.generation = d->generation;
+	d->tail.from = d->place.index;
+	d->tail.generation = d->place.generation;
 	d->tail.full = false;
 	jw_object(&d->w);
 	jw_kstring(&d->w, "@odata.context", arena_printf(s->arena, "%s/$metadata#%s", call_base_url(d->c), RES_AUDIT_EVENT.context));
@@ -185,10 +137,12 @@ static enum err write_page(struct scope *s, struct db_tx *tx, void *arg)
 	else
 		TRY(audit_tail(tx, &d->tail, write_one, d));
 	jw_end_array(&d->w);
+	struct audit_place next = {.generation = d->tail.generation, .index = d->tail.next};
+	const char *token = audit_place_write(s, &next, d->o.filter_text);
 	if (d->tail.next < d->tail.size)
-		jw_kstring(&d->w, "@odata.nextLink", link_to(d, "$skiptoken", token_of(d)));
+		jw_kstring(&d->w, "@odata.nextLink", link_to(d, "$skiptoken", token));
 	else
-		jw_kstring(&d->w, "@odata.deltaLink", link_to(d, "$deltatoken", token_of(d)));
+		jw_kstring(&d->w, "@odata.deltaLink", link_to(d, "$deltatoken", token));
 	jw_end_object(&d->w);
 	return d->c->out->body.failed ? scope_fail(s, ERR_LIMIT, "the answer is too large") : OK;
 }

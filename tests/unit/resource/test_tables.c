@@ -262,11 +262,40 @@ static void only_tenants_are_global(void **state)
 		assert_int_equal(r[i]->global, r[i] == &RES_TENANT);
 }
 
+/* Entra's words for each change, once, and such as SQL can hold. */
+static void every_change_of_the_directory_has_its_words(void **state)
+{
+	static const char *const words[][2] = {
+#define DIRECTORY_ACTIVITY(type, name, category, operation) {type, name},
+#include "audit/directory_activities.def"
+#undef DIRECTORY_ACTIVITY
+	};
+	enum { WORDS = sizeof words / sizeof words[0] };
+	size_t found = 0;
+	for (int a = ACT_NONE + 1; a < ACT_COUNT; a++) {
+		const struct activity_info *info = activity_info((enum activity)a);
+		if (strcmp(info->component, "Directory") != 0 || strcmp(info->operation, "Get") == 0)
+			continue;
+		size_t i = 0;
+		while (i < WORDS && strcmp(words[i][0], info->type) != 0)
+			i++;
+		if (i == WORDS)
+			fail_msg("directory_activities.def has no '%s'", info->type);
+		found++;
+	}
+	assert_int_equal(found, WORDS);
+	for (size_t i = 0; i < WORDS; i++) {
+		assert_null(strpbrk(words[i][1], "'?|"));
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(words[i][1], words[j][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_are_sound), TEST(columns_are_the_schemas), TEST(every_property_selects),
 		TEST(every_filterable_property_filters), TEST(every_sortable_property_sorts), TEST(managed_device_is_complete),
-		cmocka_unit_test(only_tenants_are_global)};
+		cmocka_unit_test(every_change_of_the_directory_has_its_words), cmocka_unit_test(only_tenants_are_global)};
 	return RUN(tests);
 }
