@@ -5,7 +5,7 @@
  *
  * A log's name is "<tenant id>"; its origin "<host of the public URL>/log/<name>".  Where the database turns out to be older than what was
  * signed (it was restored, or a replica that lost commits was promoted) the log goes on under a new name, "<tenant id>.<generation>": same
- * leaves as far as they are left, a new origin, and an event that names the last head under the old one.  docs/decisions/0008.
+ * leaves as far as they are left, a new origin, and an event that names the last head under the old one.  docs/decisions/0009.
  */
 #ifndef REEVE_AUDIT_AUDIT_LOG_H
 #define REEVE_AUDIT_AUDIT_LOG_H
@@ -45,7 +45,7 @@ MUST_CHECK enum err audit_checkpoint(struct scope *s, char **ret_note);
 
 /* Drains the pending events of all tenants into their logs, has the keeper sign the heads that grew (one write for all), and publishes the
  * checkpoints.  s: a system scope.  *ret_more: call again at once.  Called within one second of each commit, by one server at a time; two
- * at once do no harm (docs/decisions/0008). */
+ * at once do no harm (docs/decisions/0009). */
 MUST_CHECK enum err audit_sequence(struct scope *s, const char *host, bool *ret_more);
 /* The same where several servers share the database: nothing is published unless the lease still has this holder and number. */
 struct audit_fence {

@@ -2,7 +2,7 @@
  *
  * A database that went back.  What the keeper has signed is held against what the database says; where the database is older, or is not
  * the one that was signed, the log goes on under a new origin, and an event in it names the last head under the old one.  Which cases there
- * are and why this holds I3: docs/decisions/0008.
+ * are and why this holds I3: docs/decisions/0009.
  */
 #include <stdio.h>
 #include <stdlib.h>

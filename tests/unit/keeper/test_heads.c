@@ -294,6 +294,82 @@ static void rewrites_a_long_file(void **state)
 	free(g);
 }
 
+/* The caller's own tree must come to the same root, or nothing is signed. */
+static void refuses_another_root(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t leaf[8][SHA256_BYTES], root[SHA256_BYTES], wrong[SHA256_BYTES] = {1};
+	struct merkle_range range = {0};
+	uint64_t size;
+	eight_leaves(leaf);
+	for (int i = 0; i < 5; i++)
+		merkle_append(&range, leaf[i]);
+	merkle_root(&range, root);
+	struct keeper_growth g[] = {{.origin = ORIGIN, .leaf_hashes = leaf, .n = 5, .root = wrong},
+				    {.origin = "log/two", .leaf_hashes = leaf, .n = 5, .root = root}};
+	assert_err(keeper_sign_heads(f->k, &f->s, g, 2), OK);
+	assert_err(g[0].err, ERR_CONFLICT);
+	assert_null(g[0].checkpoint);
+	assert_says(&f->s, "root at size 5 differs");
+	assert_err(g[1].err, OK);
+	f->s.detail = NULL;
+	assert_err(keeper_head(f->k, &f->s, ORIGIN, &size, root), ERR_NOT_FOUND);
+	f->s.detail = NULL;
+	merkle_root(&range, root);
+	g[0].root = root;
+	assert_err(keeper_sign_heads(f->k, &f->s, g, 1), OK);
+	assert_err(g[0].err, OK);
+}
+
+struct found {
+	int n;
+	uint64_t sizes;
+};
+
+static void count_head(void *arg, const char *origin, uint64_t size, const uint8_t root[SHA256_BYTES])
+{
+	struct found *found = arg;
+	found->n++;
+	found->sizes += size;
+	assert_true(strncmp(origin, "log/", 4) == 0);
+}
+
+/* All that were ever signed and no other, over a reopening. */
+static void lists_every_log(void **state)
+{
+	enum { LOGS = 200 };
+	struct fixture *f = *state;
+	uint8_t leaf[8][SHA256_BYTES];
+	char *note;
+	struct found found = {0};
+	eight_leaves(leaf);
+	for (int i = 0; i < LOGS; i++)
+		assert_err(keeper_sign_head(f->k, &f->s, arena_printf(f->arena, "log/%d", i), 0, leaf, (size_t)i % 8 + 1, &note), OK);
+	assert_err(keeper_sign_head(f->k, &f->s, "refused", 3, leaf, 1, &note), ERR_CONFLICT);
+	fixture_close(f);
+	fixture_open(f);
+	keeper_heads_each(f->k, count_head, &found);
+	assert_int_equal(found.n, LOGS);
+	assert_int_equal(found.sizes, LOGS / 8 * (1 + 2 + 3 + 4 + 5 + 6 + 7 + 8));
+}
+
+/* The same at every start; another for a copy. */
+static void knows_its_place(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t one[SHA256_BYTES], two[SHA256_BYTES];
+	keeper_place(f->k, one);
+	fixture_close(f);
+	fixture_open(f);
+	keeper_place(f->k, two);
+	assert_memory_equal(one, two, sizeof one);
+	fixture_close(f);
+	assert_int_equal(system(arena_printf(f->arena, "cd %s && cp -a keeper copy && rm -r keeper && cp -a copy keeper", f->base)), 0);
+	fixture_open(f);
+	keeper_place(f->k, two);
+	assert_memory_not_equal(one, two, sizeof one);
+}
+
 enum { THREADS = 4, TRIES = 100 };
 
 struct contender {
@@ -371,6 +447,9 @@ int main(void)
 		CASE(refuses_damage_in_the_middle),
 		CASE(refuses_a_head_that_shrinks),
 		CASE(rewrites_a_long_file),
+		CASE(refuses_another_root),
+		CASE(lists_every_log),
+		CASE(knows_its_place),
 		CASE(one_root_for_a_size),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
