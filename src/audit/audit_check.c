@@ -4,6 +4,7 @@
 
 #include "audit/audit_internal.h"
 #include "audit/audit_log.h"
+#include "audit/audit_retention.h"
 #include "audit/audit_tiles.h"
 #include "db/db.h"
 #include "keeper/keeper.h"
@@ -38,13 +39,21 @@ static enum err open_commitment(struct scope *s, const struct db_rows *r, const 
 static enum err check_events(struct db_tx *tx, struct check_state *c, const struct tile *t, const uint8_t (*commitments)[SHA256_BYTES])
 {
 	auto_rows struct db_rows *r = NULL;
+	bool explained[TILE_WIDTH]; /* it has content, or retention removed it */
 	uint64_t first = t->index * TILE_WIDTH;
+	TRY(audit_removed(tx, first, t->width, explained));
 	TRY(db_query(tx, &audit_leaves_open, DB_ARGS(db_v_int((int64_t)first), db_v_int((int64_t)(first + t->width))), &r));
 	while (db_next(r)) {
 		TRY(open_commitment(db_tx_scope(tx), r, commitments[(uint64_t)db_int(r, 0) - first]));
+		explained[(uint64_t)db_int(r, 0) - first] = true;
 		c->events++;
 	}
-	return db_rows_err(r);
+	TRY(db_rows_err(r));
+	for (unsigned i = 0; i < t->width; i++)
+		if (!explained[i])
+			return scope_fail(db_tx_scope(tx), ERR_CONFLICT, "the event at index %llu is missing inside its retention",
+					  (unsigned long long)(first + i));
+	return OK;
 }
 
 static enum err check_tile(struct scope *s, struct db_tx *tx, void *arg)

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "audit/audit.h"
 #include "audit/audit_internal.h"
@@ -23,7 +24,7 @@
 
 /* Both take the same events: what is due by the server's clock, oldest expiry first, but for what still waits for its place in the log. */
 #define DUE "SELECT x.event_id FROM audit_events x WHERE x.tenant_id = ?1 AND x.expires_at <= ?2 AND NOT EXISTS " \
-	    "(SELECT 1 FROM audit_pending p WHERE p.tenant_id = ?1 AND p.event_id = x.event_id) ORDER BY x.expires_at, x.event_id LIMIT ?3"
+	    "(SELECT 1 FROM audit_pending p WHERE p.tenant_id = ?1 AND p.event_id = x.event_id) ORDER BY x.expires_at, x.rowid LIMIT ?3"
 /* On PostgreSQL the database's clock bounds it, where SQLite's trigger would refuse. */
 #define DUE_PG "SELECT x.event_id FROM audit_events x WHERE x.tenant_id = ?1 AND x.expires_at <= " \
 	       "least(?2, (extract(epoch FROM now()) * 1000000)::bigint) AND NOT EXISTS " \
@@ -235,14 +236,15 @@ enum err audit_expired_since(struct scope *s, int64_t before, bool *ret)
 	return OK;
 }
 
-enum err audit_removed_count(struct db_tx *tx, uint64_t first, uint64_t past, uint64_t *ret)
+enum err audit_removed(struct db_tx *tx, uint64_t first, size_t n, bool *ret)
 {
 	auto_rows struct db_rows *r = NULL;
-	*ret = 0;
-	TRY(db_query(tx, &audit_removed_within, DB_ARGS(db_v_int((int64_t)first), db_v_int((int64_t)past)), &r));
+	memset(ret, false, n * sizeof *ret);
+	TRY(db_query(tx, &audit_removed_within, DB_ARGS(db_v_int((int64_t)first), db_v_int((int64_t)(first + n))), &r));
 	while (db_next(r)) {
-		uint64_t from = (uint64_t)db_int(r, 0), to = (uint64_t)db_int(r, 1);
-		*ret += (to < past ? to : past) - (from > first ? from : first);
+		uint64_t from = (uint64_t)db_int(r, 0), past = (uint64_t)db_int(r, 1);
+		for (uint64_t i = from > first ? from : first; i < past && i < first + n; i++)
+			ret[i - first] = true;
 	}
 	return db_rows_err(r);
 }

@@ -4,6 +4,7 @@
 #define REEVE_AUDIT_AUDIT_RETENTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -16,9 +17,9 @@
 MUST_CHECK enum err audit_expire(struct scope *s, uint64_t *ret_removed);
 /* Whether the scope's tenant still has events that expired up to `before`. */
 MUST_CHECK enum err audit_expired_since(struct scope *s, int64_t before, bool *ret);
-/* How many of the indexes [first, past) of the scope's tenant's log retention has removed: every other index has its content, or somebody
- * took it away. */
-MUST_CHECK enum err audit_removed_count(struct db_tx *tx, uint64_t first, uint64_t past, uint64_t *ret);
+/* Which of the n indexes from first on of the scope's tenant's log retention has removed: every other one has its content, or somebody took it
+ * away. */
+MUST_CHECK enum err audit_removed(struct db_tx *tx, uint64_t first, size_t n, bool *ret);
 
 /* In the system's scope.  What removal left in the files goes: SQLite is scrubbed where events were removed since (db_scrub(): dear, and
  * tried again at the next call where a reader stays); PostgreSQL drops the partitions whose time has passed and that are empty. */
