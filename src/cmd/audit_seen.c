@@ -62,7 +62,7 @@ enum err seen_parse(struct scope *s, const char *file, const char *text, struct 
 	for (char *line = strtok_r(copy, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		if (*line == '#')
 			continue;
-		char *shown = arena_strndup(s->arena, line, 80);
+		char *shown = arena_strndup(s->arena, line, strnlen(line, 80));
 		if (!parse_line(s->arena, line, &ret->head[ret->n]))
 			return scope_fail(s, ERR_CONFIG, "%s: not a line of origin, size, root, key and time: '%s'", file, shown);
 		ret->n++;

@@ -161,7 +161,8 @@ static void show(const struct audit_run *r)
 	const struct checkpoint *h = &r->report.head;
 	printf("log          %s\nkey          %s (%s)\n", h->origin, r->vkey, r->key_from);
 	printf("checkpoint   size %" PRIu64 ", root %s\n", h->size, base64_encode(r->s.arena, h->root, SHA256_BYTES));
-	printf("tree         %" PRIu64 " bundles and %" PRIu64 " tiles are what was signed\n", r->report.bundles, r->report.tiles);
+	printf("tree         sound: %" PRIu64 " bundle%s, %" PRIu64 " tile%s\n", r->report.bundles, r->report.bundles == 1 ? "" : "s", r->report.tiles,
+	       r->report.tiles == 1 ? "" : "s");
 	if (r->continues != NULL)
 		printf("continues    size %" PRIu64 ", seen on %s\n", r->continues->size, time_format(r->continues->at, when));
 	else

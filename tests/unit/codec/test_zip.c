@@ -81,6 +81,45 @@ static void written_reads_back(void **state)
 	free(big);
 }
 
+struct given {
+	unsigned n;
+	size_t bytes;
+	char names[256];
+};
+
+static enum err give(void *arg, const char *name, const char *bytes, size_t n)
+{
+	struct given *g = arg;
+	g->n++;
+	g->bytes += n;
+	strncat(g->names, name, sizeof g->names - strlen(g->names) - 2);
+	strcat(g->names, " ");
+	return strcmp(name, "nothing") == 0 ? ERR_GONE : OK;
+}
+
+static void each_entry_within_limits(void **state)
+{
+	char *big = pattern(5000);
+	struct given g = {0};
+	write_bundle(big, 5000);
+	free(big);
+	assert_int_equal(zip_each(path, &(struct zip_limits){5000, 5002, 4}, give, &g), ERR_GONE); /* what is returned ends it */
+	assert_int_equal(g.n, 3);
+	struct zip_writer *z = NULL;
+	assert_int_equal(zip_open(path, &z), OK);
+	assert_int_equal(zip_add(z, "a", "12345", 5, MTIME), OK);
+	assert_int_equal(zip_add(z, "b/c", "123456", 6, MTIME), OK);
+	assert_int_equal(zip_finish(z), OK);
+	g = (struct given){0};
+	assert_int_equal(zip_each(path, &(struct zip_limits){6, 11, 2}, give, &g), OK);
+	assert_string_equal(g.names, "a b/c ");
+	assert_int_equal(g.bytes, 11);
+	assert_int_equal(zip_each(path, &(struct zip_limits){5, 11, 2}, give, &g), ERR_LIMIT);
+	assert_int_equal(zip_each(path, &(struct zip_limits){6, 10, 2}, give, &g), ERR_LIMIT);
+	assert_int_equal(zip_each(path, &(struct zip_limits){6, 11, 1}, give, &g), ERR_LIMIT);
+	assert_int_equal(zip_each("/tmp/reeve-test-zip-none", &(struct zip_limits){6, 11, 2}, give, &g), ERR_NOT_FOUND);
+}
+
 static void file_and_entries_are_private(void **state)
 {
 	struct stat st;
@@ -260,6 +299,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ZIP_TEST(written_reads_back),
+		ZIP_TEST(each_entry_within_limits),
 		ZIP_TEST(file_and_entries_are_private),
 		ZIP_TEST(a_link_is_replaced_not_followed),
 		ZIP_TEST(unzip_agrees),
