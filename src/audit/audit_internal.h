@@ -54,11 +54,11 @@ void audit_signed_heads(struct scope *s, const char *host, struct signed_heads *
 struct signed_head *audit_signed_head(const struct signed_heads *all, struct id tenant); /* NULL: never signed */
 
 /* Which database this is, and whether other servers ever signed its logs. */
-struct audit_place {
+struct log_place {
 	char *name; /* in the arena; NULL on SQLite */
 	bool shared;
 };
-MUST_CHECK enum err audit_place(struct db_tx *tx, struct audit_place *ret);
+MUST_CHECK enum err audit_log_place(struct db_tx *tx, struct log_place *ret);
 
 /* A row of audit_heads. */
 struct log_row {
@@ -77,7 +77,7 @@ struct log_row audit_log_row(const struct db_rows *r, struct arena *a);
 enum log_verdict { LOG_CONTINUES, LOG_OLDER, LOG_SHORTER, LOG_ELSEWHERE, LOG_FORKED, LOG_TILES_MISSING };
 /* newest: may be NULL. */
 MUST_CHECK enum err audit_judge(struct db_tx *tx, const struct log_row *log, const struct signed_head *newest,
-				const struct audit_place *place, enum log_verdict *ret);
+				const struct log_place *place, enum log_verdict *ret);
 /* Judges a log by itself and does what is to be done: mends tiles, or gives it its new origin.  s: a system scope. */
 MUST_CHECK enum err audit_settle(struct scope *s, const char *host, struct id tenant, const struct signed_heads *all);
 /* Size and root of a signed note of ours; false: it is none. */

@@ -27,7 +27,7 @@ DB_GLOBAL(audit_head_publish,
 	  "AND l.holder = ?8 AND l.fence = ?9))");
 
 enum {
-	LOGS = 64,           /* in one write of the keeper */
+	LOGS = 256,          /* in one write of the keeper */
 	LEAVES_LOG = 4096,   /* of one log */
 	LEAVES_ALL = 32768,  /* of all of them */
 };
@@ -51,7 +51,7 @@ struct round {
 	bool need_all;
 	struct id after;
 	bool first, more;
-	struct audit_place place;
+	struct log_place place;
 	struct growth g[LOGS];
 	size_t n, leaves;
 };
@@ -158,7 +158,7 @@ static enum err load_round(struct scope *s, struct db_tx *tx, void *arg)
 	struct round *r = arg;
 	r->need_all = false;
 	r->leaves = 0;
-	TRY(audit_place(tx, &r->place));
+	TRY(audit_log_place(tx, &r->place));
 	TRY(load_rows(tx, r));
 	for (size_t i = 0; i < r->n; i++) {
 		struct growth *g = &r->g[i];

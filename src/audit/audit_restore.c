@@ -100,7 +100,7 @@ struct signed_head *audit_signed_head(const struct signed_heads *all, struct id 
 
 /* ---- what the database says ---- */
 
-enum err audit_place(struct db_tx *tx, struct audit_place *ret)
+enum err audit_log_place(struct db_tx *tx, struct log_place *ret)
 {
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query_one(tx, &audit_place_now, DB_NOARGS, &r));
@@ -159,7 +159,7 @@ static enum err compare_roots(struct db_tx *tx, const struct log_row *log, const
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err audit_judge(struct db_tx *tx, const struct log_row *log, const struct signed_head *newest, const struct audit_place *place,
+enum err audit_judge(struct db_tx *tx, const struct log_row *log, const struct signed_head *newest, const struct log_place *place,
 		     enum log_verdict *ret)
 {
 	const struct signed_head *head = newest != NULL && newest->generation == log->generation ? newest : NULL;
@@ -268,7 +268,7 @@ static struct signed_head last_head(struct scope *s, const struct log_row *log, 
 struct judged {
 	struct log_row log;
 	const struct signed_head *newest;
-	struct audit_place place;
+	struct log_place place;
 	enum log_verdict verdict;
 	struct id tenant;
 };
@@ -276,7 +276,7 @@ struct judged {
 static enum err judge_alone(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct judged *j = arg;
-	TRY(audit_place(tx, &j->place));
+	TRY(audit_log_place(tx, &j->place));
 	TRY(load_row(tx, j->tenant, &j->log));
 	return audit_judge(tx, &j->log, j->newest, &j->place, &j->verdict);
 }
