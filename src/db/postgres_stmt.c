@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Statements and cursors on PostgreSQL.  Promises: a declared statement is parsed once per connection, and a made text
- * not again while it is among the last ones; values travel in binary with explicit types, so that no text is ever made of them; results are binary too and read into the four types
- * of db.h.
+ * not again while it is among the last ones; values travel in binary with explicit types, so that no text is ever made
+ * of them; results are binary too and read into the four types of db.h.
  */
 #include <endian.h>
 #include <stdio.h>
