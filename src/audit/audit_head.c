@@ -17,11 +17,6 @@ char *audit_origin_of(struct arena *a, const char *host, struct id tenant, unsig
 	return arena_printf(a, "%s/log/%s", host, audit_log_name(a, tenant, generation));
 }
 
-char *audit_origin(struct arena *a, const char *host, struct id tenant)
-{
-	return audit_origin_of(a, host, tenant, 1);
-}
-
 enum err audit_head_tx(struct db_tx *tx, struct audit_head_info *ret)
 {
 	auto_rows struct db_rows *r = NULL;

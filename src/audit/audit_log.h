@@ -22,7 +22,6 @@
 char *audit_log_name(struct arena *a, struct id tenant, unsigned generation);
 /* "<host>/log/<name>" */
 char *audit_origin_of(struct arena *a, const char *host, struct id tenant, unsigned generation);
-char *audit_origin(struct arena *a, const char *host, struct id tenant); /* of the first generation */
 
 /* ---- reading ---- */
 

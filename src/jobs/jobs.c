@@ -45,7 +45,7 @@ enum { JOB_COUNT = sizeof JOBS / sizeof JOBS[0] };
 struct jobs {
 	struct server *srv;
 	struct id holder;
-	int64_t fence; /* under which the sequencer last ran; 0: not yet */
+	int64_t fence; /* under which the sequencer last ran well; 0: not yet */
 	pthread_t sequencer, scheduler;
 	struct sinks *sinks;
 	pthread_mutex_t lock;
@@ -99,7 +99,7 @@ static enum err run_once(struct jobs *j, struct arena *arena, const char *name, 
 	return done(j, &s, name, err, ret_more);
 }
 
-/* Whoever takes over from another server first holds its own keeper against what that server left. */
+/* Whoever takes over from another server first holds its own keeper against what that server left, and so does whoever lost the database. */
 static enum err sequence(struct jobs *j, struct scope *s, bool *ret_more)
 {
 	bool shared = db_engine(j->srv->db) == DB_POSTGRES, held = true;
@@ -122,6 +122,8 @@ static enum err sequence_once(struct jobs *j, struct arena *arena, bool *ret_mor
 	scope_system(&s, arena, j->srv->db, j->srv->keeper);
 	*ret_more = false;
 	enum err err = sequence(j, &s, ret_more);
+	if (err != OK && err != ERR_CONFLICT)
+		j->fence = -1; /* the database was away: who knows in what state it comes back */
 	return done(j, &s, SEQUENCER, err, ret_more);
 }
 
