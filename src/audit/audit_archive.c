@@ -27,7 +27,7 @@ DB_TENANT(archive_head,
 	  "FROM audit_heads h WHERE h.tenant_id = ?1");
 DB_TENANT(archive_witnessed,
 	  "SELECT c.size, c.checkpoint, c.line FROM audit_cosignatures c JOIN audit_heads h ON h.tenant_id = c.tenant_id AND "
-	  "h.generation = c.generation WHERE c.tenant_id = ?1 AND c.witnessed AND c.size <= h.signed_size ORDER BY c.size DESC, c.witness");
+	  "h.generation = c.generation WHERE c.tenant_id = ?1 AND c.witnessed = 1 AND c.size <= h.signed_size ORDER BY c.size DESC, c.witness");
 DB_TENANT(archive_events,
 	  "SELECT l.leaf_index, e.salt, e.bytes FROM audit_leaves l JOIN audit_events e ON e.tenant_id = l.tenant_id AND e.event_id = l.event_id "
 	  "WHERE l.tenant_id = ?1 AND l.leaf_index >= ?2 AND l.leaf_index < ?3 AND e.at >= ?4 AND e.at < ?5 ORDER BY l.leaf_index");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CSV: one row for each modified property, so that a filter on a property's name finds its change; an event that modified nothing has one
- * row.  What is the event's stands in each of its rows.  docs/formats/audit-event.md has the columns and how to undo the apostrophe.
+ * row.  What is the event's stands in each of its rows.  docs/formats/audit-files.md has the columns and how to undo the apostrophe.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -205,7 +205,8 @@ int audit_cmd_export(int argc, char **argv)
 		return code;
 	bool both = q.id != NULL && (q.format != NULL || q.from != NULL || q.until != NULL || q.query != NULL);
 	if (argc != 1 || q.out == NULL || both)
-		code = cmd_fail(COMMAND, ERR_USAGE, "%s", both ? "--id fetches what is there: it takes no other option but --out" : "usage: reeve audit export --out FILE [options]");
+		code = cmd_fail(COMMAND, ERR_USAGE,
+				both ? "--id fetches what is there: it takes no other option but --out" : "usage: reeve audit export --out FILE [options]");
 	if (q.format == NULL)
 		q.format = "ndjson";
 	if (code == 0 && q.id == NULL)

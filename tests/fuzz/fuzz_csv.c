@@ -27,8 +27,11 @@ static const char *read_cell(const char *p, const char *end, char *to, size_t *r
 static void same(const char *got, size_t got_n, const char *cell, size_t n)
 {
 	check(got_n == 0 || strchr("=+-@\t\r", got[0]) == NULL || got[0] == '\0');
-	if (got_n == n + 1 && got[0] == '\'')
-		got++, got_n--;
+	size_t marks = 0;
+	while (marks < got_n && got[marks] == '\'')
+		marks++;
+	if (marks > 0 && marks < got_n && got[marks] != '\0' && strchr("=+-@\t\r", got[marks]) != NULL)
+		got++, got_n--; /* as csv.h says to undo it */
 	check(got_n == n && memcmp(got, cell, n) == 0);
 }
 
