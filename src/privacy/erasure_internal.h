@@ -31,7 +31,8 @@ struct erase_job {
 	json_t *progress;
 };
 
-/* A step: one short effect.  OK: reload the duty and go on.  ERR_BUSY: later (without a detail it is only waiting its turn).  Any other error: see erasure.c. */
+/* A step: one short effect.  OK: reload the duty and go on.  ERR_BUSY: later (without a detail it is only waiting its
+ * turn).  Any other error: see erasure.c. */
 MUST_CHECK enum err step_scheduled(struct erase_job *j); /* a tenant's */
 MUST_CHECK enum err step_received(struct erase_job *j);
 MUST_CHECK enum err step_suppressed(struct erase_job *j);

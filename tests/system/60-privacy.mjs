@@ -144,7 +144,7 @@ testOnEngines('60 erasure: restore cancels it; for good, no byte is left but in 
   const company = [a.desk.serial, a.desk.name, a.marks.at(-1)].map(m => m.toLowerCase());
   const marks = [...a.marks.filter(m => !company.includes(m.toLowerCase())), a.upn, a.name, a.id.replaceAll('-', ''), a.id];
   for (const t of tables(r)) {
-    if (t === 'audit_events') continue;
+    if (t.startsWith('audit_events')) continue; // PostgreSQL's partitions too
     const text = rows(r, t);
     for (const m of marks) assert.ok(!has(text, m), `${t} holds ${m}`);
   }
