@@ -180,34 +180,36 @@ static enum err sweep_folders(struct mirror *m)
 
 /* ---- forgetting ---- */
 
-/* Drops the lines that a recorded removal covers. */
-static enum err forget_in(struct mirror *m, const char *path, uint64_t bytes)
+/* What no recorded removal covers of the lines in r->lines. */
+static enum err keep_lines(struct mirror *m, const char *path, struct buf *kept)
 {
 	struct audit_run *r = m->r;
 	struct audit_line l;
-	auto_buf kept;
+	for (const char *p = r->lines.data, *end = p + r->lines.len, *eol; p < end; p = eol + 1) {
+		eol = memchr(p, '\n', (size_t)(end - p));
+		if (eol == NULL || !audit_line_read(r->s.arena, p, (size_t)(eol - p), &l))
+			return scope_fail(&r->s, ERR_CONFLICT, "%s/%s is damaged: remove it and mirror again with --events", m->path, path);
+		if (audit_verify_removed(&r->content, l.index))
+			m->forgotten++;
+		else
+			buf_add(kept, p, (size_t)(eol + 1 - p));
+	}
+	return OK;
+}
+
+static enum err forget_in(struct mirror *m, const char *path, uint64_t bytes)
+{
 	uint64_t before = m->forgotten;
 	size_t n = strlen(path);
+	auto_buf kept;
+	buf_init(&kept, EVENTS_BYTES_MAX);
 	if (n > 4 && strcmp(path + n - 4, ".new") == 0)
 		unlinkat(m->dir, path, 0);
 	else if (bytes > 0) {
-		struct arena_mark mark = arena_mark(r->s.arena);
-		buf_init(&kept, EVENTS_BYTES_MAX);
-		TRY(read_here(m, path, &r->lines));
-		for (const char *p = r->lines.data, *end = p + r->lines.len, *eol; p < end; p = eol + 1) {
-			eol = memchr(p, '\n', (size_t)(end - p));
-			if (eol == NULL || !audit_line_read(r->s.arena, p, (size_t)(eol - p), &l))
-				return scope_fail(&r->s, ERR_CONFLICT, "%s/%s is damaged: remove it and mirror again with --events", m->path, path);
-			if (audit_verify_removed(&r->content, l.index))
-				m->forgotten++;
-			else
-				buf_add(&kept, p, (size_t)(eol + 1 - p));
-		}
-		if (m->forgotten > before)
-			TRY(put(m, path, kept.len > 0 ? kept.data : "", kept.len));
-		arena_rewind(r->s.arena, mark);
+		TRY(read_here(m, path, &m->r->lines));
+		TRY(keep_lines(m, path, &kept));
 	}
-	return OK;
+	return m->forgotten > before ? put(m, path, kept.len > 0 ? kept.data : "", kept.len) : OK;
 }
 
 static enum err forget(struct mirror *m)

@@ -152,8 +152,8 @@ enum err run_choose_key(struct audit_run *r)
 		return scope_fail(s, ERR_CONFLICT, "the key that is given for %s is not the one that was seen before (%s): %s", r->src.origin,
 				  before->vkey, r->vkey);
 	if (strcmp(r->src.vkey, r->vkey) != 0)
-		return scope_fail(s, ERR_CONFLICT, "%s now shows the key %s for the log %s; %s one is %s", r->src.name, r->src.vkey,
-				  r->src.origin, r->key_from, r->vkey);
+		return scope_fail(s, ERR_CONFLICT, "%s now shows the key %s for the log %s, and not the one to judge it by: %s", r->src.name,
+				  r->src.vkey, r->src.origin, r->vkey);
 	if (before == NULL)
 		r->sibling = r->own.n > 0 ? &r->own.head[r->own.n - 1] : seen_sibling(&r->seen, r->src.origin);
 	return note_key_parse(s, r->vkey, &r->key);

@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { REEVE, Reeve, shared, test, testOnEngines } from './lib.mjs';
+import { REEVE, Reeve, shared, test, testOnEngines, until } from './lib.mjs';
 import { checkpoint, settled, values } from './heads.mjs';
-import { commitmentOf, cosign, privateKey, rawPublic, signNote, vkeyOf } from './tlog.mjs';
+import { Tree, commitmentOf, cosign, privateKey, rawPublic, signNote, vkeyOf } from './tlog.mjs';
 import { DM } from './world.mjs';
 
 const EVENTS = 600;
@@ -95,7 +95,8 @@ testOnEngines('52 tamper matrix: what root changes in the database is found by v
     'the log cut back, with its older checkpoint': [`DELETE FROM audit_events WHERE ${at(r, last)}; DELETE FROM audit_leaves WHERE ${mine(r)} AND leaf_index = ${last};`
       + setTile(r, 0, 2, tileOf(r, 0, 2).subarray(0, -32)) + head(`checkpoint = ${text(older.text)}, signed_size = ${r.size}, size = ${r.size}`), /went back/],
   };
-  for (const [what, [sql, place]] of Object.entries(matrix)) {
+  for (const [i, [what, [sql, place]]] of Object.entries(matrix).entries()) {
+    if (engine === 'postgres' && i % 3) continue; // the same rows
     try {
       root(r, `BEGIN; ${sql} COMMIT;`);
       const v = (await live(r, 'verify'));
@@ -298,4 +299,81 @@ test('52 an older database put back: verify and mirror see the new origin, and f
   const s = await stranger();
   assert.equal(s.code, 0, s.err);
   assert.match(s.out, /events +not checked \(this token may not read them\)[^]*verified +yes/);
+});
+
+// A log of somebody's making, as a directory: n entries of a kind, signed by a key.
+const ORIGIN = 'other.example/log/01999999-9999-7999-8999-999999999999';
+function makeLog(dir, n, { kind = 'a', key = privateKey(Buffer.alloc(32, 1)), origin = ORIGIN } = {}) {
+  const tree = new Tree(Array.from({ length: n }, (_, i) => commitmentOf(Buffer.from(kind), String(i)))), put = (f, b) => { fs.mkdirSync(path.dirname(path.join(dir, f)), { recursive: true }); fs.writeFileSync(path.join(dir, f), b); };
+  fs.rmSync(dir, { recursive: true, force: true });
+  for (const [f, b] of tree.files()) put(f, b);
+  put('key', `${vkeyOf(origin, 1, rawPublic(key))}\n`);
+  put('checkpoint', signNote(`${origin}\n${n}\n${tree.root().toString('base64')}\n`, origin, key));
+}
+
+test('52 heads that were seen are remembered: a log that goes back, forks, changes its key or its origin is said to', async () => {
+  const r = { tmp: fs.mkdtempSync('/tmp/reeve-sys-seen-'), env: () => process.env }, dir = path.join(r.tmp, 'log'), state = path.join(r.tmp, 'heads'), verify = (...args) => offline(r, 'verify', dir, '--state', state, ...args);
+  const refuses = async (why, code, ...args) => { fs.rmSync(path.join(dir, '.seen'), { force: true }); const v = await verify(...args); assert.equal(v.code, code, v.err); assert.match(v.err, why); return v; };
+  try {
+    makeLog(dir, 300);
+    const first = await verify();
+    assert.match(first.out, /^log +other\.example\/log\/\S+\nkey +\S+ \(its own: compare it with one from a place that you trust\)\ncheckpoint +size 300, root \S+\ntree +sound: 2 bundles, 3 tiles\ncontinues +nothing that was seen before\nevents +not checked \(this copy holds none\)\nverified +yes\n$/, first.err);
+    for (const n of [300, 301, 512, 513, 1100]) {
+      makeLog(dir, n);
+      const v = await verify();
+      assert.match(v.out, new RegExp(`\\(remembered\\)[^]*continues +size \\d+, seen on`), `${n}: ${v.err}`);
+    }
+    assert.match(fs.readFileSync(state, 'utf8'), new RegExp(`^# [^\n]+\n${ORIGIN} 1100 \\S{44} ${ORIGIN}\\S+ 20\\S+Z\n$`));
+    makeLog(dir, 1099);
+    await refuses(/^reeve audit verify: the log went back: it has 1099 entries, and 1100 were seen on \S+ \(first missing index: 1099\)\n$/, 65);
+    for (const n of [1100, 1101, 2000]) {
+      makeLog(dir, n, { kind: 'b' });
+      await refuses(/the log was forked: its first 1100 entries are not those that were seen on \S+ \(root \S{44}\)\n$/, 65);
+    }
+    makeLog(dir, 1101, { key: privateKey(Buffer.alloc(32, 2)) });
+    await refuses(/now shows the key \S+ for the log \S+, and not the one to judge it by: \S+\n$/, 65);
+    makeLog(dir, 1101);
+    await refuses(/the key that is given for \S+ is not the one that was seen before/, 65, '--key', vkeyOf(ORIGIN, 1, rawPublic(privateKey(Buffer.alloc(32, 2)))));
+    await refuses(/--key x: neither a file nor a key \(<name>\+<id>\+<base64>\)/, 64, '--key', 'x');
+    makeLog(dir, 1102, { origin: `${ORIGIN}.2` });
+    await refuses(/goes on under a new origin, \S+\.2; on \S+ it was \S+ with 1100 entries\. All that was seen is in it\. No event in it says why\. If you know of it \(a backup was restored\), --accept-new-origin takes it\n$/, 65);
+    assert.equal((await verify('--accept-new-origin')).code, 0);
+    assert.equal((await verify()).code, 0);
+    fs.writeFileSync(state, 'nonsense\n');
+    await refuses(/heads: not a line of origin, size, root, key and time: 'nonsense'/, 78);
+    fs.writeFileSync(path.join(dir, 'key'), 'nonsense\n');
+    await refuses(/log\/key: a verifier key must look like/, 65);
+    assert.match((await offline(r, 'verify', path.join(r.tmp, 'none'))).err, /none: no such file\n$/);
+    assert.match((await offline(r, 'verify', r.tmp)).err, /there is no log \(no file 'key'\)\n$/);
+    assert.equal((await offline(r, 'verify', dir, '--url', 'https://x')).code, 64);
+    assert.match((await offline(r, 'verify', '--event', 'x')).err, /--event and --proof go together/);
+    assert.match((await offline(r, 'mirror')).err, /usage: reeve audit mirror DIR/);
+  } finally { fs.rmSync(r.tmp, { recursive: true, force: true }); }
+});
+
+test('52 a year later: what the log forgets its mirrors forget, and both verify', async () => {
+  const r = await Reeve.make(), dir = path.join(r.tmp, 'mirror'), file = n => fs.readFileSync(path.join(dir, n));
+  for (let i = 0; i < 270; i++) await r.user(`year${i}@acme.example`);
+  await settled(r);
+  assert.equal((await live(r, 'mirror', dir, '--events')).code, 0);
+  const held = (await live(r, 'verify')).code;
+  assert.equal(held, 0);
+  assert.ok(file('events/000').includes('year7@acme.example'));
+  await r.stop();
+  await r.serve(367);
+  await r.user('young@acme.example');
+  await until('the old events are gone', () => Number(values(r, `SELECT count(*) AS v FROM audit_events WHERE ${mine(r)}`)[0]) < 100, { seconds: 60 });
+  await settled(r);
+  assert.match((await offline(r, 'verify', dir)).err, /index 0 is kept past its expiry/, 'a mirror that nobody runs keeps what it should not');
+  const v = await live(r, 'verify', '--json');
+  assert.equal(v.code, 0, v.err);
+  assert.ok(v.json.removed >= 270 && v.json.events > 0, v.out);
+  const m = await live(r, 'mirror', dir, '--json'); // --events is remembered
+  assert.equal(m.code, 0, m.err);
+  assert.ok(m.json.forgotten >= 256, m.out);
+  for (const f of fs.readdirSync(path.join(dir, 'events'))) assert.ok(!file(`events/${f}`).includes('@acme.example') || !file(`events/${f}`).includes('year'), f);
+  const after = await offline(r, 'verify', dir, '--json');
+  assert.equal(after.code, 0, after.err);
+  assert.equal(after.json.removed, v.json.removed);
+  assert.ok(after.json.events >= v.json.events);
 });
