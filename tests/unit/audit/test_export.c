@@ -158,7 +158,7 @@ static void ndjson_is_the_stored_bytes_in_order(void **state)
 
 static void filter_and_period(void **state)
 {
-	auto_buf csv, some, none;
+	auto_buf csv, some, none, all;
 	struct scope later = F.a;
 	later.now += HOUR_US;
 	record(&later, 50);
@@ -166,8 +166,10 @@ static void filter_and_period(void **state)
 	int64_t users = events(&F.a, "create User");
 	struct id a = ask_for(&F.a, "csv", "activityType eq 'create User' and activityResult eq 'Success'", 0, INT64_MAX);
 	struct id b = ask_for(&F.a, "ndjson", "activityType eq 'create User'", later.now, later.now + 1);
-	struct id c = ask_for(&F.a, "ocsf", NULL, later.now + 1, later.now + 2);
+	struct id c = ask_for(&F.a, "ocsf", NULL, later.now + 1, later.now + 2), d = ask_for(&F.a, "ndjson", NULL, later.now, later.now + 1);
 	run();
+	download(&F.a, d, &all);
+	assert_int_equal(lines(&all), 50);
 	download(&F.a, a, &csv);
 	assert_int_equal(lines(&csv), users + 1);
 	assert_int_equal(strncmp(csv.data, "Index,ID,", 9), 0);
@@ -177,6 +179,30 @@ static void filter_and_period(void **state)
 	download(&F.a, c, &none);
 	assert_int_equal(none.len, 0);
 	assert_int_equal(column(&F.a, c, "events"), 0);
+}
+
+static enum err record_large_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct audit_change change = {.name = "large", .new_value = arg};
+	return audit_record(tx, &(struct audit_event){.activity = ACT_GROUP_UPDATE, .resource_type = "Group", .resource = scope_id(s), .changes = &change});
+}
+
+/* A page ends where its text is large enough; the next goes on behind it. */
+static void large_events_fill_several_pages(void **state)
+{
+	auto_buf out;
+	struct scope day = F.a;
+	day.now += DAY_US;
+	char *large = arena_alloc(F.arena, 400 * KIB);
+	memset(large, 'x', 400 * KIB - 1);
+	for (int i = 0; i < 30; i++)
+		ok(db_write(&day, record_large_tx, large));
+	sequence();
+	struct id x = ask_for(&F.a, "ndjson", NULL, day.now, INT64_MAX);
+	run();
+	download(&F.a, x, &out);
+	assert_int_equal(lines(&out), 30);
+	assert_true(out.len > 30 * 399 * KIB);
 }
 
 static void requests_are_checked(void **state)
@@ -331,7 +357,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ndjson_is_the_stored_bytes_in_order), cmocka_unit_test(filter_and_period),
-		cmocka_unit_test(requests_are_checked),		       cmocka_unit_test(other_tenants_have_no_part_in_it),
+		cmocka_unit_test(large_events_fill_several_pages),    cmocka_unit_test(requests_are_checked),
+		cmocka_unit_test(other_tenants_have_no_part_in_it),
 		cmocka_unit_test(what_a_crash_left_is_made_again),     cmocka_unit_test(failures_are_told),
 		cmocka_unit_test(archives_of_purged_tenants),	       cmocka_unit_test(files_end),
 	};

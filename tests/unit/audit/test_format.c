@@ -2,6 +2,9 @@
  * An event in the forms that other tools read: OCSF against the schema's own requirements (tests/vectors/ocsf-1.8.0.json), for every activity
  * and every kind of actor; CSV and NDJSON read back by Python's parsers, whatever stands in a value. */
 #include "../directory/fixture.h"
+
+#include <arpa/inet.h>
+
 #include "audit/audit.h"
 #include "audit/audit_format.h"
 
@@ -105,6 +108,10 @@ static void check_one(const json_t *rule, const json_t *v, const char *where)
 			fail_msg("%s: %s = %s is none of the schema's", AT, where, number);
 		return;
 	}
+	unsigned char unused[sizeof(struct in6_addr)];
+	const char *text = json_string_value(v);
+	if (strcmp(type, "ip_t") == 0 && (text == NULL || (inet_pton(AF_INET, text, unused) != 1 && inet_pton(AF_INET6, text, unused) != 1)))
+		fail_msg("%s: %s is no address", AT, where);
 	if (strcmp(type, "object") == 0)
 		assert_true(json_is_object(v));
 	else if (!json_is_string(v) || json_string_length(v) == 0)
