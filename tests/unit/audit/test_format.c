@@ -297,7 +297,7 @@ static const char PYTHON[] =
 static const char *const HOSTILE[] = {
 	"plain", "", " leading and trailing ", "comma, semicolon; tab\t", "quote \" and \"\" two", "\"", "line\nbreak", "carriage\rreturn", "\r\n", "\n",
 	"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''=1", "'", "'quoted'", "=cmd|' /C calc'!A0", "\"=1\"", ",=1", "\x01\x02\x1f\x7f", "\\u0000 \\n",
-	"\xf0\x9f\x98\x80 emoji", "\xe2\x80\xae right to left \xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xef\xbb\xbf" "byte order mark", "\xe2\x80\xa8 line separator \xc2\x85",
+	"\xf0\x9f\x98\x80 emoji", "\xe2\x80\xae right to left \xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "\xef\xbb\xbf byte order mark", "\xe2\x80\xa8 line separator \xc2\x85",
 	"{\"event\":1}", ",\"event\":", "</script>", "%s%n", "NULL", "\xef\xbf\xbe",
 };
 enum { HOSTILES = sizeof HOSTILE / sizeof HOSTILE[0] };
