@@ -281,20 +281,20 @@ static enum err judge_alone(struct scope *s, struct db_tx *tx, void *arg)
 	return audit_judge(tx, &j->log, j->newest, &j->place, &j->verdict);
 }
 
-static const char *cause_of(enum log_verdict v)
+static const char *cause_of(const struct log_row *log, enum log_verdict v)
 {
 	static const char *const causes[] = {
 		[LOG_OLDER] = "the database knows an older origin only", [LOG_SHORTER] = "the database is shorter than what was signed",
 		[LOG_ELSEWHERE] = "the database is another than that in which the log was signed, and it has several servers",
 		[LOG_FORKED] = "the database is not what was signed"};
-	return causes[v];
+	return log->there ? causes[v] : "the log's head is missing in the database";
 }
 
 static enum err settle_restart(struct scope *s, const char *host, struct judged *j)
 {
 	struct scope t;
 	scope_tenant(&t, s->arena, s->db, s->keeper, j->tenant);
-	struct restart r = {.host = host, .cause = cause_of(j->verdict), .place = j->place.name, .shared = j->place.shared, .log = j->log,
+	struct restart r = {.host = host, .cause = cause_of(&j->log, j->verdict), .place = j->place.name, .shared = j->place.shared, .log = j->log,
 			    .old = last_head(s, &j->log, j->newest)};
 	enum err e = restart(&t, &r);
 	s->detail = s->detail != NULL ? s->detail : t.detail;

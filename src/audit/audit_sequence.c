@@ -22,7 +22,7 @@ DB_GLOBAL(audit_leaves_insert,
 	  "- 1, event_id FROM audit_pending WHERE tenant_id = ?1 AND event_id <= ?3");
 DB_GLOBAL(audit_pending_done, "DELETE FROM audit_pending WHERE tenant_id = ?1 AND event_id <= ?2");
 DB_GLOBAL(audit_head_grow,
-	  "INSERT INTO audit_heads (tenant_id, size, signed_size) VALUES (?1, ?2, 0) "
+	  "INSERT INTO audit_heads (tenant_id, size, signed_size, place) VALUES (?1, ?2, 0, ?3) "
 	  "ON CONFLICT (tenant_id) DO UPDATE SET size = excluded.size");
 
 enum { PAGE = 512, TENANTS_PAGE = 64 }; /* about 4 ms of the writer */
@@ -49,12 +49,13 @@ static enum err take_pending(const struct audit_tiles *log, size_t most, struct 
 	return db_rows_err(r);
 }
 
-static enum err head_size(const struct audit_tiles *log, uint64_t *ret)
+/* place: where a log begins; NULL for one that has begun. */
+static enum err head_size(const struct audit_tiles *log, uint64_t *ret, struct log_place *place)
 {
 	auto_rows struct db_rows *r = NULL;
 	enum err err = db_query_one(log->tx, &audit_head_size, DB_ARGS(db_v_id(&log->tenant)), &r);
 	*ret = err == OK ? (uint64_t)db_int(r, 0) : 0;
-	return err == ERR_NOT_FOUND ? OK : err;
+	return err == ERR_NOT_FOUND ? audit_log_place(log->tx, place) : err;
 }
 
 /* Every statement sees the same rows of audit_pending: SQLite has one writer, and PostgreSQL's writes are serializable. */
@@ -66,17 +67,19 @@ static enum err integrate_tenant(const struct audit_tiles *log, size_t most, siz
 	uint64_t size;
 	struct id last;
 	int64_t placed, taken;
+	struct log_place place = {0};
 	struct db_value tenant = db_v_id(&log->tenant);
 	TRY(take_pending(log, most, &last, commitments, ret_n));
 	if (*ret_n == 0)
 		return OK;
-	TRY(head_size(log, &size));
+	TRY(head_size(log, &size, &place));
 	TRY(db_exec(log->tx, &audit_leaves_insert, DB_ARGS(tenant, db_v_int((int64_t)size), db_v_id(&last)), &placed));
 	TRY(db_exec(log->tx, &audit_pending_done, DB_ARGS(tenant, db_v_id(&last)), &taken));
 	check(placed == (int64_t)*ret_n && taken == placed);
 	TRY(audit_tiles_append(log, size, (const void *)commitments, *ret_n));
+	TRY(db_exec(log->tx, &audit_head_grow, DB_ARGS(tenant, db_v_int((int64_t)(size + *ret_n)), db_v_text(place.name)), NULL));
 	arena_rewind(s->arena, mark);
-	return db_exec(log->tx, &audit_head_grow, DB_ARGS(tenant, db_v_int((int64_t)(size + *ret_n))), NULL);
+	return OK;
 }
 
 static enum err integrate_page(struct scope *s, struct db_tx *tx, void *arg)

@@ -177,6 +177,7 @@ static void a_log_without_its_row(void **state)
 	check_heads();
 	assert_int_equal(head(&F.a).generation, 2);
 	assert_int_equal(head(&F.a).size, size); /* as many as there are tiles for */
+	assert_true(event_says(&F.a, "restore AuditLog", "head is missing"));
 	assert_goes_on(&F.a, 2);
 	ok(exec(&F.b, "DELETE FROM audit_heads WHERE tenant_id = ?1")); /* restored from before its first event was sequenced */
 	ok(exec(&F.b, "DELETE FROM audit_tiles WHERE tenant_id = ?1"));
