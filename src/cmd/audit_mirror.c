@@ -310,11 +310,14 @@ static int show(const struct mirror *m, uint64_t had)
 {
 	const struct audit_run *r = m->r;
 	uint64_t size = r->report.head.size;
-	if (r->json)
-		printf("{\"log\":\"%s\",\"size\":%" PRIu64 ",\"added\":%" PRIu64 ",\"files\":%" PRIu64 ",\"forgotten\":%" PRIu64 "}\n", r->key.name, size,
-		       size - had, m->fetched, m->forgotten);
-	else {
-		printf("%s: %" PRIu64 " entries (%" PRIu64 " new, %" PRIu64 " files fetched), verified", r->key.name, size, size - had, m->fetched);
+	if (r->json) {
+		json_t *j = json_pack("{s:s,s:I,s:I,s:I,s:I}", "log", r->key.name, "size", (json_int_t)size, "added", (json_int_t)(size - had), "files",
+				      (json_int_t)m->fetched, "forgotten", (json_int_t)m->forgotten);
+		json_dumpf(j, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(j);
+	} else {
+		printf("%s: %" PRIu64 " entries (%" PRIu64 " new, %" PRIu64 " files fetched), verified", run_plain(r->s.arena, r->key.name), size, size - had, m->fetched);
 		if (m->forgotten > 0)
 			printf("; %" PRIu64 " events forgotten, as the log has", m->forgotten);
 		printf("\n");

@@ -464,6 +464,15 @@ enum err run_remember(struct audit_run *r)
 	return OK;
 }
 
+char *run_plain(struct arena *a, const char *text)
+{
+	char *copy = arena_strdup(a, text != NULL ? text : "?");
+	for (char *p = copy; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	return copy;
+}
+
 int run_fail(struct audit_run *r, enum err e)
 {
 	if (r->json && e == ERR_CONFLICT) {
@@ -476,5 +485,5 @@ int run_fail(struct audit_run *r, enum err e)
 		putchar('\n');
 		json_decref(j);
 	}
-	return cmd_fail(r->command, e, "%s", scope_detail(&r->s, e));
+	return cmd_fail(r->command, e, "%s", run_plain(r->s.arena, scope_detail(&r->s, e)));
 }

@@ -61,6 +61,8 @@ MUST_CHECK enum err run_check(struct audit_run *r);
 MUST_CHECK enum err run_continue(struct audit_run *r, const struct seen_head *h, bool strict);
 /* After success: the head into the state file and the mirror's own. */
 MUST_CHECK enum err run_remember(struct audit_run *r);
+/* What others wrote, without what a terminal would obey. */
+char *run_plain(struct arena *a, const char *text);
 /* Prints why not, and gives the exit code. */
 int run_fail(struct audit_run *r, enum err e);
 struct seen_head run_head(const struct audit_run *r);

@@ -129,10 +129,13 @@ static int show_event(struct audit_run *r, const struct one_event *o)
 	if (json_read(&r->s, o->bytes, o->n, &j) != OK)
 		return run_fail(r, ERR_CONFLICT);
 	const json_t *e = json_object_get(j, "event");
-	const char *id = json_string_value(json_object_get(e, "id")), *type = json_string_value(json_object_get(e, "activityType"));
-	const char *at = json_string_value(json_object_get(e, "activityDateTime"));
-	printf("event        %s (%s, %s)\n", id != NULL ? id : "?", type != NULL ? type : "?", at != NULL ? at : "?");
-	printf("log          %s\nindex        %" PRIu64 " of %" PRIu64 "\nkey          %s\n", o->head.origin, o->proof.index, o->head.size, r->vkey);
+	static const char *const shown[] = {"id", "activityType", "activityDateTime"};
+	const char *v[3];
+	for (int i = 0; i < 3; i++)
+		v[i] = run_plain(r->s.arena, json_string_value(json_object_get(e, shown[i])));
+	printf("event        %s (%s, %s)\n", v[0], v[1], v[2]);
+	printf("log          %s\nindex        %" PRIu64 " of %" PRIu64 "\nkey          %s\n", run_plain(r->s.arena, o->head.origin), o->proof.index,
+	       o->head.size, run_plain(r->s.arena, r->vkey));
 	printf("witnesses    %u other signatures%s\nverified     yes\n", o->cosignatures, o->cosignatures > 0 ? " (not judged here)" : "");
 	return 0;
 }
@@ -159,7 +162,7 @@ static void show(const struct audit_run *r)
 {
 	char when[TIME_TEXT];
 	const struct checkpoint *h = &r->report.head;
-	printf("log          %s\nkey          %s (%s)\n", h->origin, r->vkey, r->key_from);
+	printf("log          %s\nkey          %s (%s)\n", run_plain(r->s.arena, h->origin), run_plain(r->s.arena, r->vkey), r->key_from);
 	printf("checkpoint   size %" PRIu64 ", root %s\n", h->size, base64_encode(r->s.arena, h->root, SHA256_BYTES));
 	printf("tree         sound: %" PRIu64 " bundle%s, %" PRIu64 " tile%s\n", r->report.bundles, r->report.bundles == 1 ? "" : "s", r->report.tiles,
 	       r->report.tiles == 1 ? "" : "s");
