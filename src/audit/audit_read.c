@@ -7,8 +7,6 @@
 
 #include "audit/audit_internal.h"
 
-DB_TENANT(audit_bytes_by_id, "SELECT bytes FROM audit_events WHERE tenant_id = ?1 AND event_id = ?2");
-
 const char *audit_event_member(const char *bytes, size_t n, size_t *ret_n)
 {
 	static const char mark[] = ",\"" AUDIT_EVENT_MEMBER "\":";
@@ -17,20 +15,6 @@ const char *audit_event_member(const char *bytes, size_t n, size_t *ret_n)
 	at += sizeof mark - 1;
 	*ret_n = (size_t)(bytes + n - 1 - at);
 	return at;
-}
-
-enum err audit_event_bytes(struct db_tx *tx, struct id event, char **ret, size_t *ret_n)
-{
-	struct scope *s = db_tx_scope(tx);
-	auto_rows struct db_rows *r = NULL;
-	enum err err = db_query_one(tx, &audit_bytes_by_id, DB_ARGS(db_v_id(&event)), &r);
-	if (err == ERR_NOT_FOUND)
-		return scope_fail(s, err, "no audit event has this id");
-	if (err != OK)
-		return err;
-	const void *p = db_blob(r, 0, ret_n);
-	*ret = arena_strndup(s->arena, p, *ret_n);
-	return OK;
 }
 
 bool audit_selected(const char *const *select, const char *name)

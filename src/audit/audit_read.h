@@ -19,9 +19,6 @@ MUST_CHECK enum err audit_write_directory(struct scope *s, struct json_writer *w
 /* Whether a list of names holds one; true for NULL. */
 bool audit_selected(const char *const *select, const char *name);
 
-/* The stored bytes in the arena, with expiry, subject and the reason of a failure.  ERR_NOT_FOUND. */
-MUST_CHECK enum err audit_event_bytes(struct db_tx *tx, struct id event, char **ret, size_t *ret_n);
-
 /* Points at the "event" member of stored bytes. */
 const char *audit_event_member(const char *bytes, size_t n, size_t *ret_n);
 
