@@ -317,7 +317,8 @@ static int show(const struct mirror *m, uint64_t had)
 		putchar('\n');
 		json_decref(j);
 	} else {
-		printf("%s: %" PRIu64 " entries (%" PRIu64 " new, %" PRIu64 " files fetched), verified", run_plain(r->s.arena, r->key.name), size, size - had, m->fetched);
+		printf("%s: %" PRIu64 " entries (%" PRIu64 " new, %" PRIu64 " files fetched), verified",
+		       run_plain(r->s.arena, r->key.name), size, size - had, m->fetched);
 		if (m->forgotten > 0)
 			printf("; %" PRIu64 " events forgotten, as the log has", m->forgotten);
 		printf("\n");

@@ -188,7 +188,7 @@ static enum err on_entries(void *arg, struct scope *s, uint64_t index, const uin
 		return OK;
 	events_path(index / TILE_WIDTH, path);
 	enum err e = read_path(r, path, &r->lines);
-	if (e == ERR_FORBIDDEN) { /* the tree may be read and the events not */
+	if (e == ERR_FORBIDDEN && r->content.next == 0) { /* the tree may be read and the events not */
 		r->events_read = false;
 		s->detail = NULL;
 		return OK;

@@ -19,7 +19,7 @@ struct seen {
 static enum err take(void *arg, const char *name, const char *bytes, size_t n)
 {
 	struct seen *s = arg;
-	check(n <= LIMITS.entry_bytes && name[0] != '/' && name[0] != '\0' && strstr(name, "..") != name);
+	check(n <= LIMITS.entry_bytes && name[0] != '/' && name[0] != '\0' && strncmp(name, "../", 3) != 0 && strstr(name, "/../") == NULL);
 	for (size_t i = 0; i < n; i++)
 		s->bytes += 1 + (bytes[i] & 0); /* read it */
 	check(s->bytes <= LIMITS.total_bytes && ++s->entries <= LIMITS.entries);
