@@ -12,8 +12,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "audit/audit_export.h"
-#include "audit/audit_log.h"
+#include "audit/out/export.h"
+#include "audit/log/log.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "keeper/keeper.h"

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "audit/audit_retention.h"
 #include "base/clock.h"
 #include "base/limits.h"

@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 
 #include "audit/audit_internal.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "keeper/keeper.h"

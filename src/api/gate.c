@@ -14,7 +14,7 @@
 #include "api/metrics.h"
 #include "api/refusals.h"
 #include "api/router.h"
-#include "audit/audit_files.h"
+#include "audit/log/files.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

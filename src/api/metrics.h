@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "audit/audit_sink.h"
+#include "audit/out/sink.h"
 #include "base/buf.h"
 #include "base/err.h"
 

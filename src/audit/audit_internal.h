@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "audit/audit_log.h"
-#include "audit/audit_tiles.h"
+#include "audit/log/log.h"
+#include "audit/log/tiles.h"
 #include "crypto/digest.h"
 #include "tlog/note.h"
 

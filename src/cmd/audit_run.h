@@ -6,7 +6,7 @@
 #ifndef REEVE_CMD_AUDIT_RUN_H
 #define REEVE_CMD_AUDIT_RUN_H
 
-#include "audit/audit_verify.h"
+#include "audit/log/verify.h"
 #include "cmd/audit_seen.h"
 #include "cmd/audit_source.h"
 #include "tlog/policy.h"

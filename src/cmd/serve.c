@@ -16,7 +16,7 @@
 
 #include "api/api.h"
 #include "api/metrics.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "audit/audit_retention.h"
 #include "base/clock.h"
 #include "base/limits.h"

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "audit/audit_sink.h"
+#include "audit/out/sink.h"
 #include "codec/target.h"
 #include "crypto/tls_client.h"
 #include "keeper/keeper.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Files made of the audit log, and their expiry. */
-#include "audit/audit_export.h"
+#include "audit/out/export.h"
 #include "jobs/jobs_internal.h"
 #include "resource/tables.h"
 

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "api/metrics.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

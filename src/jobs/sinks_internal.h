@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "audit/audit_sink.h"
+#include "audit/out/sink.h"
 #include "jobs/sinks.h"
 
 enum { SINK_TIMEOUT_MS = 10000 };

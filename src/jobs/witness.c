@@ -17,8 +17,8 @@
 #include <time.h>
 
 #include "api/metrics.h"
-#include "audit/audit_log.h"
-#include "audit/audit_witness.h"
+#include "audit/log/log.h"
+#include "audit/log/witness.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

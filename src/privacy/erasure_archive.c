@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #include "audit/audit.h"
-#include "audit/audit_archive.h"
+#include "audit/out/archive.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "directory/tenant.h"

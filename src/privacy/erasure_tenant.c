@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
-#include "audit/audit_export.h"
+#include "audit/out/export.h"
 #include "audit/audit_retention.h"
 #include "directory/tenant.h"
 #include "keeper/keeper.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -6,9 +6,9 @@
 #include "db_fixture.h"
 
 #include "audit/audit_internal.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "audit/audit_retention.h"
-#include "audit/audit_tiles.h"
+#include "audit/log/tiles.h"
 #include "base/clock.h"
 #include "tlog/merkle.h"
 

@@ -7,7 +7,7 @@
 #include "db_fixture.h"
 
 #include "audit/audit.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "audit/audit_retention.h"
 #include "base/clock.h"
 #include "codec/json.h"

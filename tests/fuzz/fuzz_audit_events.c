@@ -4,7 +4,7 @@
 
 #include "fuzz.h"
 
-#include "audit/audit_verify.h"
+#include "audit/log/verify.h"
 
 static uint8_t commitments[256][SHA256_BYTES];
 

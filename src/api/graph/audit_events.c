@@ -4,8 +4,8 @@
 #include <strings.h>
 
 #include "api/api.h"
-#include "audit/audit_log.h"
-#include "audit/audit_proof.h"
+#include "audit/log/log.h"
+#include "audit/log/proof.h"
 #include "audit/audit_read.h"
 #include "resource/tables.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "audit/audit_export.h"
+#include "audit/out/export.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "resource/tables.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * deviceManagement/auditSinks: where audit events are sent.  Reeve's own; Intune has diagnostic settings in its portal. */
 #include "api/api.h"
-#include "audit/audit_sink.h"
+#include "audit/out/sink.h"
 #include "directory/sink.h"
 #include "http/reach.h"
 #include "resource/tables.h"

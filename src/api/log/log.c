@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "audit/audit_files.h"
+#include "audit/log/files.h"
 #include "audit/audit_read.h"
 #include "base/limits.h"
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "audit/audit_log.h"
-#include "audit/audit_witness.h"
+#include "audit/log/log.h"
+#include "audit/log/witness.h"
 #include "directory/tenant_settings.h"
 
 enum err audit_log_summary(struct call *c);

@@ -5,7 +5,7 @@
 
 #include "../directory/fixture.h"
 #include "audit/audit.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "keeper/keeper.h"
 
 #define HOST "reeve.example"

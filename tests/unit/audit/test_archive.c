@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 
 #include "audit/audit.h"
-#include "audit/audit_archive.h"
+#include "audit/out/archive.h"
 #include "audit/audit_internal.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "codec/base64.h"
 #include "codec/zip.h"
 #include "crypto/sign.h"

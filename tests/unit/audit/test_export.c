@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 #include "audit/audit.h"
-#include "audit/audit_export.h"
-#include "audit/audit_log.h"
+#include "audit/out/export.h"
+#include "audit/log/log.h"
 #include "crypto/digest.h"
 #include "keeper/keeper.h"
 

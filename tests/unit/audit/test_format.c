@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 
 #include "audit/audit.h"
-#include "audit/audit_format.h"
+#include "audit/out/format.h"
 
 #define VECTORS "../../vectors/ocsf-1.8.0.json"
 

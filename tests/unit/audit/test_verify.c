@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "audit/audit_verify.h"
+#include "audit/log/verify.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "codec/base64.h"

@@ -10,7 +10,7 @@
 #define REEVE_TESTS_PRIVACY_FIXTURE_H
 
 #include "../../contract/db_fixture.h"
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "base/clock.h"
 #include "codec/zip.h"
 #include "crypto/digest.h"

@@ -2,7 +2,7 @@
  * A closed tenant goes on its day, whole or without its directory, and the other one does not notice. */
 #include "fixture.h"
 
-#include "audit/audit_log.h"
+#include "audit/log/log.h"
 #include "directory/tenant.h"
 
 static const struct id installation;
