@@ -100,6 +100,7 @@ enum err audit_verify_all(struct scope *s, const char *host, uint64_t *ret_event
 				  (unsigned long long)c.stop);
 	if (has_head && c.stop > 0 && !bytes_equal(c.root_at_stop, signed_root, SHA256_BYTES))
 		return scope_fail(s, ERR_CONFLICT, "the log's root at size %llu is not the signed one", (unsigned long long)c.stop);
+	TRY(audit_check_rows(s));
 	*ret_events = c.events;
 	*ret_leaves = c.range.size;
 	return OK;

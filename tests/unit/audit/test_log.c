@@ -66,6 +66,44 @@ static void verify_names_what_was_changed(void **state)
 	fresh(&F.b);
 }
 
+static enum err exec_all_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_GLOBAL, arg, DB_NOARGS, NULL);
+}
+
+static void exec_all(const char *sql)
+{
+	ok(db_write(&F.system, exec_all_tx, (void *)(uintptr_t)sql));
+}
+
+/* The rows that lists show, changed by whoever owns the file; the bytes and the tree are whole. */
+static void a_row_that_the_log_does_not_hold_is_found(void **state)
+{
+	static const char *const changes[][2] = {
+		{"UPDATE audit_events SET result = 'Failure' WHERE tenant_id = ?1", "with another result"},
+		{"UPDATE audit_events SET at = at + 1 WHERE tenant_id = ?1", "with another at"},
+		{"UPDATE audit_events SET resource_id = zeroblob(16) WHERE tenant_id = ?1 AND resource_id IS NOT NULL", "with another resource_id"},
+		{"UPDATE audit_events SET actor_ip = '192.0.2.1' WHERE tenant_id = ?1", "with another actor_ip"},
+		{"INSERT INTO audit_events SELECT tenant_id, randomblob(16), at, expires_at, category, activity_type, operation, result, component, "
+		 "actor_type, actor_id, actor_upn, actor_name, actor_ip, subject_id, resource_type, resource_id, resource_name, correlation_id, salt, "
+		 "bytes FROM audit_events WHERE tenant_id = ?1 LIMIT 1", "stands in no log"},
+	};
+	sequence();
+	ok(audit_check_rows(&F.a));
+	exec_all("DROP TRIGGER audit_events_no_update");
+	exec_all("DROP TRIGGER audit_events_no_delete");
+	for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+		exec_all("CREATE TABLE kept AS SELECT * FROM audit_events");
+		ok(exec(&F.a, changes[i][0]));
+		refused(audit_check_rows(&F.a), ERR_CONFLICT);
+		assert_non_null(strstr(F.a.detail, changes[i][1]));
+		exec_all("DELETE FROM audit_events");
+		exec_all("INSERT INTO audit_events SELECT * FROM kept");
+		exec_all("DROP TABLE kept");
+		ok(audit_check_rows(&F.a));
+	}
+}
+
 static void expired_events_go_and_the_log_stays(void **state)
 {
 	uint64_t removed, found, leaves;
@@ -101,6 +139,7 @@ int main(void)
 		cmocka_unit_test(the_log_has_every_event_once), cmocka_unit_test(values_follow_the_data_map),
 		cmocka_unit_test(nobody_changes_an_event),	cmocka_unit_test(expired_events_go_and_the_log_stays),
 		cmocka_unit_test(reading_is_one_event_a_day),	cmocka_unit_test(verify_names_what_was_changed),
+		cmocka_unit_test(a_row_that_the_log_does_not_hold_is_found),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, up, down);
