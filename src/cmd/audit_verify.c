@@ -173,6 +173,9 @@ static void show(const struct audit_run *r)
 	if (r->behind != NULL)
 		printf("note         %s\n", r->behind);
 	show_events(r);
+	if (r->content.back > 0)
+		printf("note         %" PRIu64 " event%s dated before an earlier one, first at index %" PRIu64 ": the server's clock was set back\n",
+		       r->content.back, r->content.back == 1 ? " is" : "s are", r->content.back_index);
 	if (r->policy != NULL)
 		printf("witnesses    %u cosigned size %" PRIu64 ": the quorum is reached\n", r->witnesses, r->witnessed_size);
 	printf("verified     yes\n");

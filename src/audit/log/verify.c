@@ -279,10 +279,9 @@ static enum err read_own(struct audit_verify *v, struct scope *s, const struct a
 
 static void check_times(struct audit_verify *v, uint64_t index, const struct facts *f)
 {
-	char at[TIME_TEXT], other[TIME_TEXT];
-	if (f->at + TIME_SLACK_US < v->latest)
-		fault(v, AUDIT_WRONG, index, "the event at index %" PRIu64 " is dated %s, but one before it %s: time went back", index,
-		      time_format(f->at, at), time_format(v->latest, other));
+	char at[TIME_TEXT];
+	if (f->at + TIME_SLACK_US < v->latest && v->back++ == 0)
+		v->back_index = index;
 	if (f->expires + EXPIRY_SLACK_US < v->now)
 		fault(v, AUDIT_KEPT, index, "the event at index %" PRIu64 " is kept past its expiry (%s)", index, time_format(f->expires, at));
 	if (f->at > v->latest)

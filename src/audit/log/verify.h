@@ -4,10 +4,12 @@
  * whoever holds a copy can hold the server to them.
  *
  *   - an event's bytes and salt open the commitment at its index, and it is of the log's tenant;
- *   - activityDateTime does not go back along the log (ten minutes of slack: transactions commit out of order);
  *   - what has no content was removed by the retention: it stands in a range that an "expire AuditEvents" event names ("indexes"), or below
  *     the highest "keptFrom", and no event before it is younger than the least retention was when it was removed;
  *   - what was removed is not there, and nothing is there a day past its own expiresDateTime.
+ *
+ * That activityDateTime goes back along the log (by more than ten minutes: transactions commit out of order) is told and no fault: a clock that
+ * was wrong and is set right does it, and what is signed is signed.
  *
  * The removals of an index are recorded behind it, so its verdict waits for audit_verify_end(); the first bad index of all is named.
  * Memory: a range for each hole, not for each event.
@@ -60,6 +62,8 @@ struct audit_verify {
 	uint64_t next;        /* behind the last index that was checked */
 	uint64_t events;      /* with content */
 	uint64_t removed;     /* without */
+	uint64_t back;        /* events that are dated before an earlier one; the first of them: */
+	uint64_t back_index;
 	struct audit_ranges removals; /* sorted after audit_verify_end() */
 	uint64_t kept_from;   /* the highest that is recorded */
 	char *restored;       /* "index 7, 2026-…: name old -> new, …" of the last "restore AuditLog" event; NULL: none */

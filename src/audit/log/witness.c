@@ -42,7 +42,9 @@ static enum err load_signed(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct page *p = arg;
 	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, &audit_heads_signed_since, DB_ARGS(db_v_id(&p->after), db_v_int(p->since), db_v_int((int64_t)p->max)), &r));
+	/* From the start: nothing comes before the installation's own log, whose id is nil. */
+	struct db_value after = db_v_blob(&p->after, id_is_nil(p->after) ? 0 : sizeof p->after);
+	TRY(db_query(tx, &audit_heads_signed_since, DB_ARGS(after, db_v_int(p->since), db_v_int((int64_t)p->max)), &r));
 	for (p->n = 0; db_next(r); p->n++)
 		p->out[p->n] = (struct audit_signed){.tenant = db_id(r, 0), .generation = (unsigned)db_int(r, 1), .size = (uint64_t)db_int(r, 2),
 						     .checkpoint = db_text_dup(r, 3, s->arena)};
