@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Two threads.  The sequencer: woken by commits, at most four times a second, so that a checkpoint covers every commit within a second;
- * where other servers may commit, whose commits wake nobody here, it looks by itself.  The scheduler: the jobs of jobs.def.  A job that
- * fails is loud, counted, and tried again at its next turn; it takes no other with it.
+ * The sequencer: woken by commits, at most four times a second, so that a checkpoint covers every commit within a second;
+ * where other servers may commit, whose commits wake nobody here, it looks by itself.  A scheduler for each lane of jobs.def.  A job that
+ * fails is loud, counted, and tried again at its next turn; it takes no other with it.  Witnesses and sinks have threads of their own.
  */
 #include "jobs/jobs.h"
 
@@ -27,15 +27,18 @@ enum { LEASE_SECONDS = 30, SEQUENCER_SECONDS = 5 }; /* while a server is gone no
 #define SEQUENCE_SHARED_US (500 * SECOND_US / 1000) /* unasked, on PostgreSQL */
 #define SEQUENCE_RETRY_US SECOND_US		    /* after a failure */
 
+enum lane { STEPS, FILES, LANES };
+
 static const struct job {
 	const char *name;
 	int period_seconds;
 	bool woken;
+	enum lane lane;
 	enum err (*run)(struct server *srv, struct scope *s, bool *ret_more);
 	bool own; /* runs on each server, without the lease */
 } JOBS[] = {
-#define JOB(name, period, woken, function) {name, period, woken, function, false},
-#define OWN_JOB(name, period, woken, function) {name, period, woken, function, true},
+#define JOB(name, period, woken, lane, function) {name, period, woken, lane, function, false},
+#define OWN_JOB(name, period, woken, lane, function) {name, period, woken, lane, function, true},
 #include "jobs/jobs.def"
 #undef JOB
 };
@@ -46,7 +49,12 @@ struct jobs {
 	struct server *srv;
 	struct id holder;
 	int64_t fence; /* under which the sequencer last ran well; 0: not yet */
-	pthread_t sequencer, scheduler;
+	pthread_t sequencer;
+	struct scheduler {
+		struct jobs *jobs;
+		enum lane lane;
+		pthread_t thread;
+	} scheduler[LANES];
 	struct sinks *sinks;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -154,12 +162,14 @@ static void *sequencer_main(void *arg)
 	return NULL;
 }
 
-/* Runs what is due; returns when the next job is. */
-static int64_t run_due(struct jobs *j, struct arena *arena, int64_t next[JOB_COUNT], bool woken)
+/* Runs what is due in the lane; returns when the next job is. */
+static int64_t run_due(struct jobs *j, enum lane lane, struct arena *arena, int64_t next[JOB_COUNT], bool woken)
 {
 	int64_t first = INT64_MAX;
 	for (int i = 0; i < JOB_COUNT; i++) {
 		bool more = false;
+		if (JOBS[i].lane != lane)
+			continue;
 		if (clock_monotonic() >= next[i] || (woken && JOBS[i].woken)) {
 			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].own, JOBS[i].run, &more);
 			next[i] = clock_monotonic() + (err == OK && more ? 0 : JOBS[i].period_seconds * SECOND_US);
@@ -171,7 +181,8 @@ static int64_t run_due(struct jobs *j, struct arena *arena, int64_t next[JOB_COU
 
 static void *scheduler_main(void *arg)
 {
-	struct jobs *j = arg;
+	const struct scheduler *lane = arg;
+	struct jobs *j = lane->jobs;
 	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
 	int64_t next[JOB_COUNT] = {0};
 	bool woken = false;
@@ -179,7 +190,7 @@ static void *scheduler_main(void *arg)
 	while (!j->stop) {
 		uint64_t seen = j->commits;
 		pthread_mutex_unlock(&j->lock);
-		int64_t until = run_due(j, arena, next, woken);
+		int64_t until = run_due(j, lane->lane, arena, next, woken);
 		int64_t rest = clock_monotonic() + SECOND_US / 2; /* jobs that commits wake run at most twice a second */
 		pthread_mutex_lock(&j->lock);
 		while (!j->stop && clock_monotonic() < rest && until > clock_monotonic())
@@ -215,7 +226,10 @@ struct jobs *jobs_start(struct server *srv)
 	pthread_cond_init(&j->wake, NULL);
 	j->witnesses = witnesses_start(srv, j->holder); /* before anything is signed */
 	check(pthread_create(&j->sequencer, NULL, sequencer_main, j) == 0);
-	check(pthread_create(&j->scheduler, NULL, scheduler_main, j) == 0);
+	for (int i = 0; i < LANES; i++) {
+		j->scheduler[i] = (struct scheduler){.jobs = j, .lane = (enum lane)i};
+		check(pthread_create(&j->scheduler[i].thread, NULL, scheduler_main, &j->scheduler[i]) == 0);
+	}
 	j->sinks = sinks_start(srv, j->holder);
 	return j;
 }
@@ -253,7 +267,8 @@ void jobs_stop(struct jobs *j)
 	pthread_cond_broadcast(&j->wake);
 	pthread_mutex_unlock(&j->lock);
 	pthread_join(j->sequencer, NULL);
-	pthread_join(j->scheduler, NULL);
+	for (int i = 0; i < LANES; i++)
+		pthread_join(j->scheduler[i].thread, NULL);
 	sinks_stop(j->sinks);
 	witnesses_stop(j->witnesses);
 	give_leases(j);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Periodic work.  Each job is a row of jobs.def and a function; one thread runs those that are due, one after another, and one more runs the
- * sequencer of the audit log, which may wait for nobody.  Where several servers share a PostgreSQL database a job runs under a lease
- * (jobs/lease.h); on SQLite there is one server by the database's own lock.
+ * Periodic work.  Each job is a row of jobs.def and a function; a thread for each lane runs those that are due, one after another, and one
+ * more runs the sequencer of the audit log, which may wait for nobody.  Where several servers share a PostgreSQL database a job runs under a
+ * lease (jobs/lease.h); on SQLite there is one server by the database's own lock.
  */
 #ifndef REEVE_JOBS_JOBS_H
 #define REEVE_JOBS_JOBS_H
