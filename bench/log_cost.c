@@ -26,7 +26,7 @@ enum { THREADS = 32 };
 DB_TENANT(bench_group, "INSERT INTO groups (tenant_id, group_id, display_name, mail_nickname, created_at) VALUES (?1, ?2, ?3, ?4, ?5)");
 DB_TENANT(bench_pending, "INSERT INTO audit_pending (tenant_id, event_id, commitment) VALUES (?1, ?2, ?3)");
 DB_TENANT(bench_leaf, "INSERT INTO audit_leaves (tenant_id, leaf_index, event_id) VALUES (?1, ?2, ?3)");
-DB_GLOBAL(bench_tenant, "SELECT tenant_id, (SELECT coalesce(max(leaf_index), 1000000) + 1 FROM audit_leaves) FROM tenants ORDER BY created_at DESC LIMIT 1");
+DB_GLOBAL(bench_tenant, "SELECT tenant_id, (SELECT coalesce(max(leaf_index), 1000000) + 1 FROM audit_leaves) FROM tenants ORDER BY tenant_id DESC LIMIT 1");
 
 static struct bench {
 	struct db *db;
