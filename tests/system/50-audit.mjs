@@ -250,7 +250,10 @@ testOnEngines('50 nobody changes an event: the database refuses, and tampering i
   owner(`UPDATE audit_events SET bytes = ${back} WHERE event_id = ${id}`);
   const tenant = engine === 'sqlite' ? `x'${r.tenant.replaceAll('-', '')}'` : `'\\x${r.tenant.replaceAll('-', '')}'`;
   const [origin, size, root] = owner(`SELECT checkpoint FROM audit_heads WHERE tenant_id = ${tenant}`).stdout.split('\n');
-  owner(`DELETE FROM audit_leaves WHERE tenant_id = ${tenant} AND leaf_index = (SELECT max(leaf_index) FROM audit_leaves WHERE tenant_id = ${tenant});
+  const end = `leaf_index = (SELECT max(leaf_index) FROM audit_leaves WHERE tenant_id = ${tenant})`;
+  owner(`${engine === 'sqlite' ? 'DROP TRIGGER audit_events_no_delete;' : ''}
+         DELETE FROM audit_events WHERE tenant_id = ${tenant} AND event_id = (SELECT event_id FROM audit_leaves WHERE tenant_id = ${tenant} AND ${end});
+         DELETE FROM audit_leaves WHERE tenant_id = ${tenant} AND ${end};
          UPDATE audit_heads SET size = size - 1, signed_size = signed_size - 1 WHERE tenant_id = ${tenant}`);
   await r.serve();
   assert.match(r.log, /event=audit_log_restored/);

@@ -106,7 +106,7 @@ testOnEngines('71 a database put back under its keeper: a new origin, an event, 
   assert.ok(Number(size.oldValue) >= last.size && Number(size.newValue) < last.size);
   await heads.stop();
   assert.deepEqual(heads.origins().sort(), [last.origin, now.origin]);
-  assert.ok(heads.areOf(old, last.origin, old.leaves.length) >= 1 && heads.areOf(tree, now.origin) >= 2);
+  assert.ok(heads.areOf(old, last.origin, old.leaves.length) >= 1 && heads.areOf(tree, now.origin) >= 1);
   assert.equal(treeOrNull(old, Number(size.oldValue)) ?? root.oldValue, root.oldValue, 'the root that the event names');
   for (const p of [...kept, ...lost]) assert.equal(proves(p.text, p.bytes, heads).origin, last.origin, 'a proof outlives the restore');
   for (const p of await proofs(r, 3)) assert.equal(proves(p.text, p.bytes, heads).origin, now.origin);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Reeve, test } from './lib.mjs';
+import { Reeve, test, until } from './lib.mjs';
 
 const PROGRAM = `
 import { Client, PageIterator } from '@microsoft/microsoft-graph-client';
@@ -80,6 +80,7 @@ console.log(JSON.stringify(out));
 test('80 the Graph JavaScript client reads the audit log: filters, pages, functions, the tail', async () => {
   const r = await Reeve.make(), users = Array.from({ length: 30 }, (_, i) => `reader${String(i).padStart(2, '0')}`);
   for (const u of users) await r.user(`${u}@acme.example`);
+  await until('all is sequenced', () => /^(\[\{"n":0\}\]|0)\s*$/.test(r.sql('SELECT count(*) n FROM audit_pending')));
   const done = spawnSync(process.execPath, ['--input-type=module', '-e', READER], { cwd: path.dirname(fileURLToPath(import.meta.url)), encoding: 'utf8', timeout: 120000,
     env: { ...process.env, NODE_EXTRA_CA_CERTS: r.caFile, REEVE_BASE: r.url, REEVE_TOKEN: r.token } });
   assert.equal(done.status, 0, done.stderr);
