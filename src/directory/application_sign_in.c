@@ -6,15 +6,15 @@
 #include "audit/audit_read.h"
 #include "base/clock.h"
 #include "directory/application_internal.h"
-#include "directory/tenant.h"
+#include "directory/tenant_internal.h"
 #include "resource/tables.h"
 
 DB_TENANT(sign_in_secrets, "SELECT s.secret_id, s.secret_hash, s.expires_at, a.enabled, a.display_name FROM applications a "
 			   "LEFT JOIN application_secrets s ON s.tenant_id = a.tenant_id AND s.application_id = a.application_id "
 			   "WHERE a.tenant_id = ?1 AND a.application_id = ?2");
-DB_TENANT(principal, "SELECT a.display_name, r.permissions FROM application_secrets s "
+DB_TENANT(principal, "SELECT a.display_name, r.permissions, t.state, t.closed_at FROM application_secrets s "
 		     "JOIN applications a ON a.tenant_id = s.tenant_id AND a.application_id = s.application_id "
-		     "JOIN roles r ON r.tenant_id = a.tenant_id AND r.role_id = a.role_id "
+		     "JOIN roles r ON r.tenant_id = a.tenant_id AND r.role_id = a.role_id JOIN tenants t ON t.tenant_id = s.tenant_id "
 		     "WHERE s.tenant_id = ?1 AND s.secret_id = ?2 AND s.application_id = ?3 AND s.expires_at > ?4 AND a.enabled = 1");
 
 /* ---- sign in ---- */
@@ -101,7 +101,9 @@ static enum err principal_tx(struct scope *s, struct db_tx *tx, void *arg)
 	a->ret->name = db_text_dup(r, 0, s->arena);
 	a->ret->upn = NULL;
 	a->ret->permissions = db_text_dup(r, 1, s->arena);
-	return a->level == NULL ? OK : tenant_access_tx(tx, a->level);
+	if (a->level != NULL)
+		*a->level = tenant_level_of(db_text(r, 2), db_int(r, 3), s->now);
+	return OK;
 }
 
 enum err application_principal(struct scope *s, const struct token_claims *c, struct actor *ret)

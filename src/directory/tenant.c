@@ -233,25 +233,22 @@ enum err tenant_get(struct scope *s, struct id tenant, struct tenant *ret)
 	return e;
 }
 
-enum err tenant_access_tx(struct db_tx *tx, enum tenant_level *level)
+enum tenant_level tenant_level_of(const char *state, int64_t closed_at, int64_t now)
 {
-	const struct scope *s = db_tx_scope(tx);
-	*level = TENANT_NONE;
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, &tenant_select, DB_NOARGS, &r));
-	if (!db_next(r))
-		return db_rows_err(r);
-	const char *state = db_text(r, 2);
 	if (strcmp(state, "active") == 0)
-		*level = TENANT_FULL;
-	else if (strcmp(state, "closing") == 0 && s->now < db_int(r, 4) + TENANT_READ_ONLY_US)
-		*level = TENANT_READ_ONLY;
-	return OK;
+		return TENANT_FULL;
+	return strcmp(state, "closing") == 0 && now < closed_at + TENANT_READ_ONLY_US ? TENANT_READ_ONLY : TENANT_NONE;
 }
 
 static enum err access_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
-	return tenant_access_tx(tx, arg);
+	enum tenant_level *level = arg;
+	*level = TENANT_NONE;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &tenant_select, DB_NOARGS, &r));
+	if (db_next(r))
+		*level = tenant_level_of(db_text(r, 2), db_int(r, 4), s->now);
+	return db_rows_err(r);
 }
 
 enum err tenant_access(struct scope *s, enum tenant_level *ret)

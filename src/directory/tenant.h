@@ -61,7 +61,6 @@ enum tenant_level {
 };
 /* Of the scope's tenant at the scope's time. */
 MUST_CHECK enum err tenant_access(struct scope *s, enum tenant_level *ret);
-MUST_CHECK enum err tenant_access_tx(struct db_tx *tx, enum tenant_level *ret); /* in a transaction of that scope */
 /* application_principal() and tenant_access() in one transaction: what is asked at every request. */
 MUST_CHECK enum err tenant_admit(struct scope *s, const struct token_claims *c, struct actor *ret, enum tenant_level *ret_level);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Shared by tenant.c, subscription.c and installation.c. */
+ * Shared by tenant.c, subscription.c, installation.c and application_sign_in.c. */
 #ifndef REEVE_DIRECTORY_TENANT_INTERNAL_H
 #define REEVE_DIRECTORY_TENANT_INTERNAL_H
 
@@ -11,6 +11,8 @@ MUST_CHECK enum err tenant_operator_only(struct scope *s);
 MUST_CHECK enum err tenant_write(struct scope *s, struct id tenant, db_fn fn, void *arg);
 /* The installation's copy of an event about a tenant, in its own transaction (tenant.h says why). */
 void tenant_copy_event(struct scope *s, enum activity activity, struct id tenant, const char *name);
+/* What a tenant in this state may do now. */
+enum tenant_level tenant_level_of(const char *state, int64_t closed_at, int64_t now);
 /* The transaction's tenant.  ERR_NOT_FOUND with a detail. */
 MUST_CHECK enum err tenant_load(struct db_tx *tx, struct tenant *ret);
 /* The nil tenant with its role and its operator's application.  ERR_EXISTS where it is there. */
