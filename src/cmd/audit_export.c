@@ -38,29 +38,6 @@ struct asked {
 	long long events, bytes;
 };
 
-static const char *take(int *argc, char **argv, const char *name)
-{
-	for (int i = 1; i + 1 < *argc; i++)
-		if (strcmp(argv[i], name) == 0) {
-			const char *value = argv[i + 1];
-			memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i - 2) * sizeof *argv);
-			*argc -= 2;
-			return value;
-		}
-	return NULL;
-}
-
-static bool take_flag(int *argc, char **argv, const char *name)
-{
-	for (int i = 1; i < *argc; i++)
-		if (strcmp(argv[i], name) == 0) {
-			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof *argv);
-			*argc -= 1;
-			return true;
-		}
-	return false;
-}
-
 static void member(struct json_writer *w, const char *name, const char *value)
 {
 	if (value != NULL)
@@ -197,9 +174,9 @@ int audit_cmd_export(int argc, char **argv)
 	struct asked q;
 	if (cmd_wants_help(argc, argv, HELP))
 		return 0;
-	q = (struct asked){.out = take(&argc, argv, "--out"), .format = take(&argc, argv, "--format"), .from = take(&argc, argv, "--from"),
-			   .until = take(&argc, argv, "--until"), .query = take(&argc, argv, "--query"), .id = take(&argc, argv, "--id")};
-	bool operator_ = take_flag(&argc, argv, "--operator");
+	q = (struct asked){.out = option_take(&argc, argv, "--out"), .format = option_take(&argc, argv, "--format"), .from = option_take(&argc, argv, "--from"),
+			   .until = option_take(&argc, argv, "--until"), .query = option_take(&argc, argv, "--query"), .id = option_take(&argc, argv, "--id")};
+	bool operator_ = option_take_flag(&argc, argv, "--operator");
 	int code = client_open(&c, COMMAND, operator_, &argc, argv);
 	if (code != 0)
 		return code;

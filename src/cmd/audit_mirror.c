@@ -416,9 +416,9 @@ int audit_cmd_mirror(int argc, char **argv)
 	if (cmd_wants_help(argc, argv, HELP))
 		return 0;
 	run_init(&r, "audit mirror");
-	struct mirror m = {.r = &r, .dir = -1, .events = run_take_flag(&argc, argv, "--events")};
-	bool as_operator = run_take_flag(&argc, argv, "--operator");
-	const char *from = run_take(&argc, argv, "--from");
+	struct mirror m = {.r = &r, .dir = -1, .events = option_take_flag(&argc, argv, "--events")};
+	bool as_operator = option_take_flag(&argc, argv, "--operator");
+	const char *from = option_take(&argc, argv, "--from");
 	enum err e = run_options(&r, &argc, argv);
 	m.path = e == OK ? run_positional(&argc, argv) : NULL;
 	int code = e != OK	  ? run_fail(&r, e)

@@ -35,29 +35,6 @@ void run_release(struct audit_run *r)
 
 /* ---- options ---- */
 
-const char *run_take(int *argc, char **argv, const char *name)
-{
-	for (int i = 1; i + 1 < *argc; i++)
-		if (strcmp(argv[i], name) == 0) {
-			const char *value = argv[i + 1];
-			memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i - 2) * sizeof *argv);
-			*argc -= 2;
-			return value;
-		}
-	return NULL;
-}
-
-bool run_take_flag(int *argc, char **argv, const char *name)
-{
-	for (int i = 1; i < *argc; i++)
-		if (strcmp(argv[i], name) == 0) {
-			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof *argv);
-			*argc -= 1;
-			return true;
-		}
-	return false;
-}
-
 char *run_positional(int *argc, char **argv)
 {
 	for (int i = 1; i < *argc; i++) {
@@ -87,11 +64,11 @@ static enum err read_policy(struct audit_run *r)
 
 enum err run_options(struct audit_run *r, int *argc, char **argv)
 {
-	r->key_option = run_take(argc, argv, "--key");
-	r->state_option = run_take(argc, argv, "--state");
-	r->policy_option = run_take(argc, argv, "--policy");
-	r->accept_new_origin = run_take_flag(argc, argv, "--accept-new-origin");
-	r->no_events = run_take_flag(argc, argv, "--no-events");
+	r->key_option = option_take(argc, argv, "--key");
+	r->state_option = option_take(argc, argv, "--state");
+	r->policy_option = option_take(argc, argv, "--policy");
+	r->accept_new_origin = option_take_flag(argc, argv, "--accept-new-origin");
+	r->no_events = option_take_flag(argc, argv, "--no-events");
 	return read_policy(r);
 }
 

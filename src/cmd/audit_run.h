@@ -45,11 +45,8 @@ void run_init(struct audit_run *r, const char *command);
 void run_release(struct audit_run *r);
 /* Takes --key, --state, --policy, --accept-new-origin, --no-events out of argv, and reads the policy.  ERR_USAGE … with a detail. */
 MUST_CHECK enum err run_options(struct audit_run *r, int *argc, char **argv);
-/* Each takes something out of argv: a text option and its value (NULL: none); a flag. */
-const char *run_take(int *argc, char **argv, const char *name);
 /* The first argument that is neither an option nor the value of one, or NULL. */
 char *run_positional(int *argc, char **argv);
-bool run_take_flag(int *argc, char **argv, const char *name);
 /* vkey: a line, or a file that holds one. */
 MUST_CHECK enum err run_key_option(struct scope *s, const char *text, const char **ret_vkey);
 

@@ -266,8 +266,8 @@ static int verify_server(struct audit_run *r, bool as_operator, int *argc, char 
 
 static int verify(struct audit_run *r, int argc, char **argv)
 {
-	struct one_event o = {.file = run_take(&argc, argv, "--event"), .proof_file = run_take(&argc, argv, "--proof")};
-	bool as_operator = run_take_flag(&argc, argv, "--operator");
+	struct one_event o = {.file = option_take(&argc, argv, "--event"), .proof_file = option_take(&argc, argv, "--proof")};
+	bool as_operator = option_take_flag(&argc, argv, "--operator");
 	enum err e = run_options(r, &argc, argv);
 	if (e != OK)
 		return run_fail(r, e);
@@ -280,7 +280,7 @@ static int verify(struct audit_run *r, int argc, char **argv)
 		return verify_url(r, what, &argc, argv);
 	if (what == NULL)
 		return verify_server(r, as_operator, &argc, argv);
-	r->json = run_take_flag(&argc, argv, "--json");
+	r->json = option_take_flag(&argc, argv, "--json");
 	return argc == 1 ? verify_copy(r, what) : cmd_fail(r->command, ERR_USAGE, "'%s' goes with a server, not with %s", argv[1], what);
 }
 

@@ -33,17 +33,6 @@ static const char *take_option(int *argc, char **argv, const char *name, bool *r
 	return NULL;
 }
 
-static bool take_flag(int *argc, char **argv, const char *name)
-{
-	for (int i = 1; i < *argc; i++)
-		if (strcmp(argv[i], name) == 0) {
-			memmove(&argv[i], &argv[i + 1], (size_t)(*argc - i - 1) * sizeof *argv);
-			*argc -= 1;
-			return true;
-		}
-	return false;
-}
-
 static const char *or_env(const char *value, const char *name)
 {
 	return value != NULL ? value : getenv(name);
@@ -225,7 +214,7 @@ int client_open(struct client *c, const char *command, bool as_operator, int *ar
 	c->ca = take_option(argc, argv, "--ca", &bad);
 	c->token = take_option(argc, argv, "--token", &bad);
 	c->credentials = take_option(argc, argv, "--credentials", &bad);
-	c->json = take_flag(argc, argv, "--json");
+	c->json = option_take_flag(argc, argv, "--json");
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	c->curl = curl_easy_init();
 	int code = bad ? cmd_fail(command, ERR_USAGE, "an option lacks its value") : check_target(c);
@@ -254,7 +243,7 @@ int client_open_public(struct client *c, const char *command, const char *url, i
 	*c = (struct client){.command = command, .arena = arena_new(512 * MIB), .url = url};
 	c->ca = or_env(take_option(argc, argv, "--ca", &bad), "REEVE_CA");
 	c->token = take_option(argc, argv, "--token", &bad);
-	c->json = take_flag(argc, argv, "--json");
+	c->json = option_take_flag(argc, argv, "--json");
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	c->curl = curl_easy_init();
 	if (!bad)

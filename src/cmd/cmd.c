@@ -26,3 +26,30 @@ bool cmd_wants_help(int argc, char **argv, const char *help)
 		}
 	return false;
 }
+
+static void drop(int *argc, char **argv, int at, int n)
+{
+	memmove(&argv[at], &argv[at + n], (size_t)(*argc - at - n) * sizeof *argv);
+	*argc -= n;
+}
+
+const char *option_take(int *argc, char **argv, const char *name)
+{
+	for (int i = 1; i + 1 < *argc; i++)
+		if (strcmp(argv[i], name) == 0) {
+			const char *value = argv[i + 1];
+			drop(argc, argv, i, 2);
+			return value;
+		}
+	return NULL;
+}
+
+bool option_take_flag(int *argc, char **argv, const char *name)
+{
+	for (int i = 1; i < *argc; i++)
+		if (strcmp(argv[i], name) == 0) {
+			drop(argc, argv, i, 1);
+			return true;
+		}
+	return false;
+}

@@ -21,6 +21,11 @@ struct command {
 /* Prints "reeve <command>: <text>" and returns the exit code of e. */
 int cmd_fail(const char *command, enum err e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Each takes an option out of argv wherever it stands behind argv[0]: its value (NULL: not given, or nothing follows it); whether the flag is
+ * there. */
+const char *option_take(int *argc, char **argv, const char *name);
+bool option_take_flag(int *argc, char **argv, const char *name);
+
 /* "--help" anywhere: prints the help and the caller returns 0. */
 bool cmd_wants_help(int argc, char **argv, const char *help);
 

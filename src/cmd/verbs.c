@@ -238,21 +238,9 @@ static int ask(struct client *c, const struct verb *v, const char *path, const c
 	return 0;
 }
 
-static const char *take(int *argc, char **argv, const char *name)
-{
-	for (int i = 1; i + 1 < *argc; i++)
-		if (strcmp(argv[i], name) == 0) {
-			const char *value = argv[i + 1];
-			memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i - 2) * sizeof *argv);
-			*argc -= 2;
-			return value;
-		}
-	return NULL;
-}
-
 static int run_verb(struct client *c, const struct verb *v, int argc, char **argv)
 {
-	const char *file = take(&argc, argv, "--file"), *query = take(&argc, argv, "--query");
+	const char *file = option_take(&argc, argv, "--file"), *query = option_take(&argc, argv, "--query");
 	char *body;
 	int n = argc - 2;
 	if (n < v->args || (argc > 2 && strncmp(argv[argc - 1], "--", 2) == 0))
