@@ -87,12 +87,24 @@ def check_banned(path, text):
             yield f"{path}:{text.count(chr(10), 0, m.start()) + 1}: {word}() is not used here"
 
 
+def check_buffers(path, text):
+    """A buffer that is released at its scope's end is made before anything can leave the scope."""
+    for m in re.finditer(r"^\tauto_buf (\w+);|^\t+auto_buf (\w+);", text, re.M):
+        name = m.group(1) or m.group(2)
+        for line in text[m.end():].split("\n")[1:]:
+            if f"buf_init(&{name}," in line or line.startswith("}"):
+                break
+            if re.search(r"\breturn\b|\bTRY\(|\bgoto\b", line):
+                yield f"{path}:{text.count(chr(10), 0, m.start()) + 1}: {name} may be released before it is made"
+                break
+
+
 def check_headers(path, text):
     if path.startswith("src/") and path.endswith(".h") and text.split("\n")[1].startswith("#"):
         yield f"{path}: a header opens with what it is for"
 
 
-CHECKS = [check_layers, check_file, check_statements, check_banned, check_headers]
+CHECKS = [check_layers, check_file, check_statements, check_banned, check_buffers, check_headers]
 
 
 def main():

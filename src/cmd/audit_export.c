@@ -150,12 +150,12 @@ static int fetch(struct client *c, const struct asked *q)
 
 static void show(const struct client *c, const struct asked *q)
 {
-	struct json_writer w;
-	auto_buf out;
 	if (!c->json) {
 		printf("%lld events, %lld bytes, written to %s\nexport %s, SHA-256 %s\n", q->events, q->bytes, q->out, q->id, q->sha256);
 		return;
 	}
+	auto_buf out;
+	struct json_writer w;
 	buf_init(&out, MIB);
 	jw_init(&w, &out);
 	jw_object(&w);

@@ -148,8 +148,8 @@ enum err seen_store(struct scope *s, const char *file, const struct seen_head *h
 {
 	struct seen seen;
 	auto_buf out;
-	TRY(seen_load(s, file, &seen));
 	buf_init(&out, SEEN_BYTES_MAX);
+	TRY(seen_load(s, file, &seen));
 	buf_adds(&out, TITLE);
 	for (size_t i = 0; i < seen.n; i++)
 		if (strcmp(seen.head[i].origin, head->origin) != 0)

@@ -189,6 +189,7 @@ static enum err plan_tx(struct scope *s, struct db_tx *tx, void *arg)
 	size_t n;
 	struct json_writer w;
 	auto_buf out;
+	buf_init(&out, 64 * KIB);
 	TRY(needles_collect(tx, p->j, &p->needles));
 	TRY(plan_count(tx, p->j->type, p->j->d.subject, tenant_domains(p->j), &c, &n));
 	TRY(residues(tx, p->j, &p->needles));
@@ -201,7 +202,6 @@ static enum err plan_tx(struct scope *s, struct db_tx *tx, void *arg)
 		if (c[i].until != 0)
 			json_object_set_new(row, "until", json_integer(c[i].until));
 	}
-	buf_init(&out, 64 * KIB);
 	jw_init(&w, &out);
 	write_plan(&w, p->j, c, n);
 	check(!out.failed);

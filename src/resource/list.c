@@ -138,8 +138,8 @@ static enum err write_next_link(struct page *p, struct json_writer *w)
 {
 	auto_buf link;
 	char *token;
-	TRY(token_write(p->s, p->hash, &p->order, &p->place, &token));
 	buf_init(&link, 64 * KIB);
+	TRY(token_write(p->s, p->hash, &p->order, &p->place, &token));
 	buf_printf(&link, "%s%s?", p->rq->base_url, p->rq->path);
 	for (const char *at = p->rq->raw_query; at != NULL && *at != '\0';) {
 		size_t n = strcspn(at, "&");

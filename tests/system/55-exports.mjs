@@ -149,6 +149,9 @@ function checkArchive(dir) {
 testOnEngines('55 a signed archive by the command line: checked without the server, and every change of it is found', async engine => {
   const r = await one(engine), file = path.join(r.tmp, 'log.zip'), dir = path.join(r.tmp, 'unpacked');
   for (let i = 0; i < 260; i++) await r.user(`archive${i}@acme.example`); // more than one bundle
+  const said = r.cli('audit', 'export', '--out', path.join(r.tmp, 'said.ndjson'));
+  assert.equal(said.code, 0, said.err);
+  assert.match(said.out, /^\d+ events, \d+ bytes, written to .*said\.ndjson\nexport [0-9a-f-]{36}, SHA-256 [0-9a-f]{64}$/m);
   const x = r.cli('audit', 'export', '--format', 'archive', '--out', file, '--json');
   assert.equal(x.code, 0, x.err);
   assert.equal(x.json.sha256, sha256(fs.readFileSync(file)).toString('hex'));
