@@ -179,13 +179,6 @@ enum err audit_retention_us(struct db_tx *tx, int64_t *ret)
 	return OK;
 }
 
-void audit_commitment(const void *bytes, size_t n, const uint8_t salt[AUDIT_SALT_BYTES], uint8_t out[AUDIT_COMMITMENT_BYTES])
-{
-	static const char label[] = "reeve/audit-event/v1\n";
-	struct digest_part parts[] = {{label, sizeof label - 1}, {bytes, n}};
-	hmac_sha256(salt, AUDIT_SALT_BYTES, parts, 2, out);
-}
-
 static char *lower(struct arena *a, const char *s)
 {
 	char *p = arena_strdup(a, s);

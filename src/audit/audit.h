@@ -2,8 +2,8 @@
  *
  * The audit log: writing events.  audit_record() writes an event in the transaction of its change (I1): if it cannot be written, the
  * change does not happen.  What a change is stands in activities.def.  An event's canonical bytes are JSON, written once and never
- * re-serialised; commitment = 0x01 || HMAC-SHA256(salt, "reeve/audit-event/v1\n" || bytes).  Reading is in audit_read.h, the Merkle
- * log and its signed heads in audit_log.h, retention in audit_retention.h.
+ * re-serialised; what stands for them in the log is in commitment.h.  Reading is in audit_read.h, retention in
+ * audit_retention.h, the Merkle log and its signed heads in log/, what leaves the house in out/.
  */
 #ifndef REEVE_AUDIT_AUDIT_H
 #define REEVE_AUDIT_AUDIT_H

@@ -114,7 +114,7 @@ static enum err check_event(struct audit_run *r, struct one_event *o)
 	TRY(load_proof(s, o));
 	TRY(load_event(s, o));
 	TRY(check_event_key(r, o));
-	audit_commit(o->bytes, o->n, o->proof.extra, commitment);
+	audit_commitment(o->bytes, o->n, o->proof.extra, commitment);
 	entry_make(commitment, entry);
 	merkle_leaf_hash(entry, sizeof entry, leaf);
 	if (merkle_check_inclusion(o->proof.index, o->head.size, leaf, &o->proof.inclusion, o->head.root))

@@ -16,8 +16,8 @@
 
 #include "api/api.h"
 #include "api/metrics.h"
-#include "audit/log/log.h"
 #include "audit/audit_retention.h"
+#include "audit/log/log.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

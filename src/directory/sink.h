@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sinks of the audit log: who creates, changes and deletes where a tenant's events are sent.  Rows and cursors are audit/audit_sink.h's.
+ * Sinks of the audit log: who creates, changes and deletes where a tenant's events are sent.  Rows and cursors are audit/out/sink.h's.
  *
  * A target is, by kind: a plain file name (of a file in the server's directory of sinks), "host:port" (6514 where the port is left out),
  * or an https URL.  It stands in the log and in every answer: it is no place for a secret.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Delivering audit events to sinks (audit/audit_sink.h).  One thread looks after the list of enabled sinks; each of them has a thread of its
+ * Delivering audit events to sinks (audit/out/sink.h).  One thread looks after the list of enabled sinks; each of them has a thread of its
  * own with a small stack, so that a dead one holds nothing else up.  A round of a sink: read its row, read the next events in the order of
  * the log, deliver them, and only when the receiver has confirmed them move the cursor.  What fails is tried again after 1 s to 5 min with
  * jitter, for ever, loudly.  Where several servers share a database a round runs under the sink's lease.

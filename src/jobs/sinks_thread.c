@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "api/metrics.h"
-#include "audit/out/format.h"
 #include "audit/log/log.h"
+#include "audit/out/format.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -10,8 +10,8 @@
 #include "audit/audit_retention.h"
 #include "base/log.h"
 #include "keeper/keeper.h"
-#include "privacy/erasure_internal.h"
 #include "privacy/erasure.h"
+#include "privacy/erasure_internal.h"
 #include "privacy/export.h"
 
 /* ---- rows ---- */

@@ -4,12 +4,12 @@
  * keyed hash of each object and credential is kept, so that a late report cannot bring it back; a device that has not
  * confirmed keeps its certificate for the one action that it owes.
  */
-#include "privacy/erasure.h"
 #include "audit/audit.h"
 #include "devices/certificate.h"
 #include "devices/removal.h"
 #include "directory/tenant.h"
 #include "keeper/keeper.h"
+#include "privacy/erasure.h"
 #include "privacy/erasure_internal.h"
 
 DB_TENANT(tokens_end,

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "audit/audit.h"
-#include "audit/out/export.h"
 #include "audit/audit_retention.h"
+#include "audit/out/export.h"
 #include "directory/tenant.h"
 #include "keeper/keeper.h"
 #include "privacy/erasure.h"

@@ -16,7 +16,7 @@ static void commit_lines(struct arena *a, const char *text, size_t n)
 		struct audit_line l;
 		if (audit_line_read(a, p, (size_t)(eol - p), &l) && l.index < 256) {
 			check(l.event > p && l.event + l.n < eol && l.event[0] == '{');
-			audit_commit(l.event, l.n, l.salt, commitments[l.index]);
+			audit_commitment(l.event, l.n, l.salt, commitments[l.index]);
 		}
 	}
 }

@@ -4,9 +4,9 @@
 #include <strings.h>
 
 #include "api/api.h"
+#include "audit/audit_read.h"
 #include "audit/log/log.h"
 #include "audit/log/proof.h"
-#include "audit/audit_read.h"
 #include "resource/tables.h"
 
 enum err audit_events_list(struct call *c);

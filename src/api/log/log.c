@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "audit/log/files.h"
 #include "audit/audit_read.h"
+#include "audit/log/files.h"
 #include "base/limits.h"
 
 enum err log_checkpoint(struct call *c);

@@ -2,9 +2,9 @@
  * The server's own check of a log, from its database: every event opens its commitment, and the tree is the one that was signed. */
 #include <string.h>
 
-#include "audit/audit_internal.h"
-#include "audit/log/log.h"
 #include "audit/audit_retention.h"
+#include "audit/commitment.h"
+#include "audit/log/log.h"
 #include "audit/log/tiles.h"
 #include "db/db.h"
 #include "keeper/keeper.h"
@@ -25,13 +25,11 @@ struct check_state {
 static enum err open_commitment(struct scope *s, const struct db_rows *r, const uint8_t commitment[SHA256_BYTES])
 {
 	size_t bytes_n, salt_n;
-	uint8_t made[AUDIT_COMMITMENT_BYTES];
 	unsigned long long at = (unsigned long long)db_int(r, 0);
 	const void *bytes = db_blob(r, 1, &bytes_n), *salt = db_blob(r, 2, &salt_n);
 	if (bytes == NULL || salt == NULL || salt_n != AUDIT_SALT_BYTES)
 		return scope_fail(s, ERR_CONFLICT, "the event at index %llu is missing inside its retention", at);
-	audit_commitment(bytes, bytes_n, salt, made);
-	if (!bytes_equal(made, commitment, AUDIT_COMMITMENT_BYTES))
+	if (!audit_opens(bytes, bytes_n, salt, commitment))
 		return scope_fail(s, ERR_CONFLICT, "the event at index %llu was changed: it does not open its commitment", at);
 	return OK;
 }

@@ -10,13 +10,14 @@
  *
  * Before 3 the tree in the database must have, at the size that the keeper signed last, the root that it signed; and the keeper signs
  * only where it comes to the root that the database's tree has at the new size.  So whatever is signed is a prefix of what the database
- * holds, and a database that went back is found before anything is signed in it (audit_restore.c).
+ * holds, and a database that went back is found before anything is signed in it (restore.c).
  */
 #include "audit/log/log.h"
 
 #include <string.h>
 
-#include "audit/audit_internal.h"
+#include "audit/commitment.h"
+#include "audit/log/internal.h"
 #include "keeper/keeper.h"
 
 DB_GLOBAL(audit_heads_to_sign, "SELECT " LOG_ROW_COLUMNS " FROM audit_heads h WHERE h.size > h.signed_size AND h.tenant_id > ?1 "

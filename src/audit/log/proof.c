@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#include "audit/audit_internal.h"
+#include "audit/log/log.h"
+#include "audit/log/tiles.h"
 #include "base/buf.h"
 #include "db/db.h"
 #include "tlog/proof.h"

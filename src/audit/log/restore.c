@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "audit/commitment.h"
 #include "audit/log/files.h"
-#include "audit/audit_internal.h"
+#include "audit/log/internal.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "codec/base64.h"

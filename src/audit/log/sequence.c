@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/audit_internal.h"
+#include "audit/commitment.h"
+#include "audit/log/internal.h"
 #include "audit/log/log.h"
 #include "audit/log/tiles.h"
 #include "db/db.h"

@@ -75,18 +75,6 @@ bool audit_line_read(struct arena *a, const char *line, size_t n, struct audit_l
 	return true;
 }
 
-void audit_commit(const void *bytes, size_t n, const uint8_t salt[SHA256_BYTES], uint8_t out[SHA256_BYTES])
-{
-	audit_commitment(bytes, n, salt, out);
-}
-
-bool audit_opens(const void *bytes, size_t n, const uint8_t salt[SHA256_BYTES], const uint8_t commitment[SHA256_BYTES])
-{
-	uint8_t made[AUDIT_COMMITMENT_BYTES];
-	audit_commitment(bytes, n, salt, made);
-	return bytes_equal(made, commitment, sizeof made);
-}
-
 /* ---- an event's facts ---- */
 
 /* The text value of the first member of that name; false where there is none. */

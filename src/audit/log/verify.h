@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "audit/commitment.h"
 #include "base/err.h"
 #include "base/scope.h"
 #include "crypto/digest.h"
@@ -33,9 +34,6 @@ struct audit_line {
 };
 /* line: without its newline; the arena is only borrowed.  False where it is anything else. */
 bool audit_line_read(struct arena *a, const char *line, size_t n, struct audit_line *ret);
-/* The commitment of bytes under a salt, and whether they open one. */
-void audit_commit(const void *bytes, size_t n, const uint8_t salt[SHA256_BYTES], uint8_t out[SHA256_BYTES]);
-bool audit_opens(const void *bytes, size_t n, const uint8_t salt[SHA256_BYTES], const uint8_t commitment[SHA256_BYTES]);
 /* Whether the bytes are an event as it is stored, and not Graph's view of one, which is only a part of it. */
 bool audit_is_stored_event(const char *bytes, size_t n);
 

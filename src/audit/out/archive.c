@@ -13,8 +13,8 @@
 #include <time.h>
 
 #include "audit/audit_internal.h"
-#include "audit/out/period.h"
 #include "audit/log/tiles.h"
+#include "audit/out/period.h"
 #include "base/limits.h"
 #include "codec/base64.h"
 #include "codec/json.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Exports of the audit log as their caller sees them: asking, fetching, and their end.  Making them is in audit_export_build.c. */
+ * Exports of the audit log as their caller sees them: asking, fetching, and their end.  Making them is in export_build.c. */
 #include "audit/out/export.h"
 
 #include <errno.h>

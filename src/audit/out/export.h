@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files made of a tenant's audit log: CSV, NDJSON, OCSF (audit_format.h), or a signed archive (audit_archive.h).  Asked for, made by a job page
+ * Files made of a tenant's audit log: CSV, NDJSON, OCSF (format.h), or a signed archive (archive.h).  Asked for, made by a job page
  * by page in the log's order, fetched, and gone at their expiry.
  *
  * Files: DIR/exports/<id>.sealed (keeper_seal_open), there once it is whole; an archive stands as <id>.part beside it until it is sealed.  A

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Shared by audit_export.c and audit_export_build.c. */
+ * Shared by export.c and export_build.c. */
 #ifndef REEVE_AUDIT_OUT_EXPORT_INTERNAL_H
 #define REEVE_AUDIT_OUT_EXPORT_INTERNAL_H
 

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "audit/out/format_internal.h"
 #include "audit/audit_internal.h"
+#include "audit/out/format_internal.h"
 #include "codec/json.h"
 
 static const struct {

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/out/format_internal.h"
 #include "audit/audit_internal.h"
+#include "audit/out/format_internal.h"
 #include "codec/csv.h"
 
 static const char *const COLUMNS[] = {

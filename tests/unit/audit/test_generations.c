@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A database that went back: each way in which it can, what the log is called afterwards, that it is said once, and that no size is ever
  * signed with two roots (the keeper is asked for everything that it signed). */
-#include "audit/audit_internal.h"
+#include "audit/commitment.h"
+#include "audit/log/internal.h"
 #include "codec/base64.h"
 #include "fixture.h"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Rows of the tree: as many at every level as a log of that size has, put back where they are missing or wrong, and proofs of events from
  * them, checked with nothing but the log's key and the event's bytes. */
-#include "audit/audit_internal.h"
+#include "audit/commitment.h"
+#include "audit/log/tiles.h"
 #include "audit/log/proof.h"
 #include "codec/base64.h"
 #include "fixture.h"
 #include "tlog/proof.h"
+#include "tlog/note.h"
 
 static uint64_t size_of(struct scope *s)
 {

@@ -56,7 +56,7 @@ static uint64_t add(const char *type, int64_t at, const char *properties)
 				  "\"resources\":[{\"modifiedProperties\":[%s]}]}}", time_format(at + 365 * DAY_US, expires), time_format(at, now), type,
 				  properties);
 	memset(L.salt[i], (int)(i + 1), SHA256_BYTES);
-	audit_commit(L.event[i], strlen(L.event[i]), L.salt[i], L.commitment[i]);
+	audit_commitment(L.event[i], strlen(L.event[i]), L.salt[i], L.commitment[i]);
 	return i;
 }
 
@@ -262,7 +262,7 @@ static void test_no_event(void **state)
 {
 	fill(2);
 	L.event[1] = (char[]){"{\"activityDateTime\":{}}"};
-	audit_commit(L.event[1], strlen(L.event[1]), L.salt[1], L.commitment[1]);
+	audit_commitment(L.event[1], strlen(L.event[1]), L.salt[1], L.commitment[1]);
 	refuses("what was signed at index 1 is no audit event");
 }
 
