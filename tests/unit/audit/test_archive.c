@@ -1,60 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A signed archive of a log: read back from the zip alone, it is a log that checks, with the events of its period and no others. */
-#include "../directory/fixture.h"
+#include "fixture.h"
 
 #include <sys/stat.h>
 
-#include "audit/audit.h"
 #include "audit/out/archive.h"
 #include "audit/audit_internal.h"
-#include "audit/log/log.h"
 #include "codec/base64.h"
 #include "codec/zip.h"
 #include "crypto/sign.h"
-#include "keeper/keeper.h"
 #include "tlog/logcheck.h"
 
-#define HOST "reeve.example"
-
-static struct keeper *K;
 static const char *ZIP;
 
-static int up(void **state)
+static int up_zip(void **state)
 {
-	char *detail = NULL, dir[96];
-	assert_int_equal(fixture_up(state), 0);
-	snprintf(dir, sizeof dir, "%s/keeper", F.dir);
-	ok(keeper_create(dir, "test CA", F.system.now, &detail));
-	ok(keeper_open(dir, &K, &detail));
-	F.system.keeper = F.a.keeper = F.b.keeper = K;
+	assert_int_equal(up(state), 0);
 	ZIP = arena_printf(F.arena, "%s/log.zip", F.dir);
 	return 0;
 }
 
-static int down(void **state)
-{
-	keeper_close(K);
-	return fixture_down(state);
-}
-
-static void sequence(void)
-{
-	bool more;
-	do
-		ok(audit_sequence(&F.system, HOST, &more));
-	while (more);
-}
-
-static enum err record_tx(struct scope *s, struct db_tx *tx, void *arg)
+static enum err record_n_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	for (int i = 0; i < *(int *)arg; i++)
 		TRY(audit_record(tx, &(struct audit_event){.activity = ACT_GROUP_CREATE, .resource_type = "Group", .resource = scope_id(s)}));
 	return OK;
 }
 
-static void record(struct scope *s, int n)
+static void record_n(struct scope *s, int n)
 {
-	ok(db_write(s, record_tx, &n));
+	ok(db_write(s, record_n_tx, &n));
 }
 
 /* ---- the zip as a log ---- */
@@ -169,7 +144,7 @@ static void the_whole_log_is_in_it(void **state)
 	struct audit_archive a = {.until = INT64_MAX};
 	char *note;
 	size_t n;
-	record(&F.a, 700);
+	record_n(&F.a, 700);
 	sequence();
 	ok(audit_archive_write(&F.a, HOST, ZIP, &a));
 	ok(audit_checkpoint(&F.a, &note));
@@ -196,9 +171,9 @@ static void a_period_has_its_bundles_only(void **state)
 	size_t n;
 	middle.now += HOUR_US;
 	late.now += 2 * HOUR_US;
-	record(&early, 300);
-	record(&middle, 300);
-	record(&late, 700);
+	record_n(&early, 300);
+	record_n(&middle, 300);
+	record_n(&late, 700);
 	sequence();
 	struct audit_archive a = {.from = middle.now, .until = late.now};
 	ok(audit_archive_write(&F.a, HOST, ZIP, &a));
@@ -222,7 +197,7 @@ static void what_is_not_signed_is_waited_for(void **state)
 {
 	struct audit_archive a = {.until = INT64_MAX};
 	unlink(ZIP);
-	record(&F.a, 1);
+	record_n(&F.a, 1);
 	refused(audit_archive_write(&F.a, HOST, ZIP, &a), ERR_UNAVAILABLE);
 	assert_int_not_equal(access(ZIP, F_OK), 0);
 	fresh(&F.a);
@@ -239,5 +214,5 @@ int main(void)
 		cmocka_unit_test(a_period_has_its_bundles_only), cmocka_unit_test(what_is_not_signed_is_waited_for),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, up, down);
+	return cmocka_run_group_tests(tests, up_zip, down);
 }

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Exports of the audit log: limits, what is in the file, crashes, other tenants, and the end. */
-#include "../directory/fixture.h"
+#include "fixture.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "audit/audit.h"
 #include "audit/out/export.h"
-#include "audit/log/log.h"
 #include "crypto/digest.h"
-#include "keeper/keeper.h"
 
-#define HOST "reeve.example"
-
-static struct keeper *K;
 static struct audit_export_job JOB;
 
 static enum err filter(struct scope *s, const char *text, unsigned first, const char **ret_sql, const struct db_value **ret_args, size_t *ret_n)
@@ -26,33 +20,15 @@ static enum err filter(struct scope *s, const char *text, unsigned first, const 
 	return OK;
 }
 
-static int up(void **state)
+static int up_job(void **state)
 {
-	char *detail = NULL, dir[96];
-	assert_int_equal(fixture_up(state), 0);
-	snprintf(dir, sizeof dir, "%s/keeper", F.dir);
-	ok(keeper_create(dir, "test CA", F.system.now, &detail));
-	ok(keeper_open(dir, &K, &detail));
-	F.system.keeper = F.a.keeper = F.b.keeper = F.operator_.keeper = K;
+	assert_int_equal(up(state), 0);
+	F.operator_.keeper = K;
 	JOB = (struct audit_export_job){.data_dir = F.dir, .host = HOST, .filter = filter};
 	return 0;
 }
 
-static int down(void **state)
-{
-	keeper_close(K);
-	return fixture_down(state);
-}
-
-static void sequence(void)
-{
-	bool more;
-	do
-		ok(audit_sequence(&F.system, HOST, &more));
-	while (more);
-}
-
-static enum err record_tx(struct scope *s, struct db_tx *tx, void *arg)
+static enum err record_n_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	for (int i = 0; i < *(int *)arg; i++)
 		TRY(audit_record(tx, &(struct audit_event){.activity = i % 10 == 0 ? ACT_USER_CREATE : ACT_GROUP_CREATE, .resource_type = "Group",
@@ -60,9 +36,9 @@ static enum err record_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
-static void record(struct scope *s, int n)
+static void record_n(struct scope *s, int n)
 {
-	ok(db_write(s, record_tx, &n));
+	ok(db_write(s, record_n_tx, &n));
 }
 
 static void run(void)
@@ -130,7 +106,7 @@ static bool has_file(struct id export, const char *ending)
 static void ndjson_is_the_stored_bytes_in_order(void **state)
 {
 	auto_buf out;
-	record(&F.a, 1000);
+	record_n(&F.a, 1000);
 	int64_t before = all_events(&F.a);
 	struct id x = ask_for(&F.a, "NDJSON", NULL, 0, INT64_MAX);
 	run();
@@ -161,7 +137,7 @@ static void filter_and_period(void **state)
 	auto_buf csv, some, none, all;
 	struct scope later = F.a;
 	later.now += HOUR_US;
-	record(&later, 50);
+	record_n(&later, 50);
 	sequence();
 	int64_t users = events(&F.a, "create User");
 	struct id a = ask_for(&F.a, "csv", "activityType eq 'create User' and activityResult eq 'Success'", 0, INT64_MAX);
@@ -363,5 +339,5 @@ int main(void)
 		cmocka_unit_test(archives_of_purged_tenants),	       cmocka_unit_test(files_end),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
-	return cmocka_run_group_tests(tests, up, down);
+	return cmocka_run_group_tests(tests, up_job, down);
 }
