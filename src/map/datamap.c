@@ -9,31 +9,67 @@
 #include "db/db.h"
 
 static const struct map_table TABLES[] = {
-#define MAP_TABLE(t, domain_, link_, section_, erase_, retention_, purpose_)                                                  \
-	{.name = #t, .section = section_, .purpose = purpose_, .domain = MAP_DOMAIN_##domain_, .link = MAP_LINK_##link_,      \
-	 .erase = MAP_TABLE_##erase_, .retention = MAP_RETAIN_##retention_},
+#define MAP_TABLE(t, domain_, link_, erase_, retention_, basis_, recipients_, purpose_)                                        \
+	{.name = #t, .purpose = purpose_, .recipients = recipients_, .domain = MAP_DOMAIN_##domain_, .link = MAP_LINK_##link_, \
+	 .erase = MAP_TABLE_##erase_, .retention = MAP_RETAIN_##retention_, .basis = MAP_BASIS_##basis_},
+#define MAP_PATH(t, c, through_, role_, section_)
 #define MAP_COLUMN(t, c, type_, kind_, category_, origin_, disclosure_, audit_, erase_)
 #include "map/datamap.def"
 #undef MAP_TABLE
+#undef MAP_PATH
+#undef MAP_COLUMN
+};
+
+static const struct map_path PATHS[] = {
+#define MAP_TABLE(t, domain_, link_, erase_, retention_, basis_, recipients_, purpose_)
+#define MAP_PATH(t, c, through_, role_, section_) \
+	{.table = #t, .column = #c, .section = section_, .through = MAP_THROUGH_##through_, .role = MAP_ROLE_##role_},
+#define MAP_COLUMN(t, c, type_, kind_, category_, origin_, disclosure_, audit_, erase_)
+#include "map/datamap.def"
+#undef MAP_TABLE
+#undef MAP_PATH
 #undef MAP_COLUMN
 };
 
 static const struct map_column COLUMNS[] = {
-#define MAP_TABLE(t, domain_, link_, section_, erase_, retention_, purpose_)
+#define MAP_TABLE(t, domain_, link_, erase_, retention_, basis_, recipients_, purpose_)
+#define MAP_PATH(t, c, through_, role_, section_)
 #define MAP_COLUMN(t, c, type_, kind_, category_, origin_, disclosure_, audit_, erase_)                                \
 	{.table = #t, .name = #c, .category = category_, .type = MAP_TYPE_##type_, .kind = MAP_KIND_##kind_,           \
 	 .origin = MAP_ORIGIN_##origin_, .disclosure = MAP_DISCLOSE_##disclosure_, .audit = MAP_AUDIT_##audit_, .erase = MAP_ERASE_##erase_},
 #include "map/datamap.def"
 #undef MAP_TABLE
+#undef MAP_PATH
 #undef MAP_COLUMN
 };
 
-enum { TABLE_COUNT = sizeof TABLES / sizeof TABLES[0], COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0] };
+enum {
+	TABLE_COUNT = sizeof TABLES / sizeof TABLES[0],
+	PATH_COUNT = sizeof PATHS / sizeof PATHS[0],
+	COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0]
+};
 
 const struct map_table *map_tables(size_t *ret_n)
 {
 	*ret_n = TABLE_COUNT;
 	return TABLES;
+}
+
+const struct map_path *map_paths(size_t *ret_n)
+{
+	*ret_n = PATH_COUNT;
+	return PATHS;
+}
+
+const struct map_path *map_table_paths(const struct map_table *t, size_t *ret_n)
+{
+	size_t first = 0, n = 0;
+	while (first < PATH_COUNT && strcmp(PATHS[first].table, t->name) != 0)
+		first++;
+	while (first + n < PATH_COUNT && strcmp(PATHS[first + n].table, t->name) == 0)
+		n++;
+	*ret_n = n;
+	return n == 0 ? NULL : &PATHS[first];
 }
 
 const struct map_column *map_columns(size_t *ret_n)
@@ -83,8 +119,26 @@ const char *map_origin_name(enum map_origin o)
 
 const char *map_disclosure_name(enum map_disclosure d)
 {
-	static const char *const names[] = {"full", "others redacted", "withheld: security", "internal"};
+	static const char *const names[] = {"full",     "others redacted",    "four digits",
+					    "company devices", "withheld: security", "withheld: investigation", "internal"};
 	return names[d];
+}
+
+const char *map_role_name(enum map_role r)
+{
+	static const char *const names[] = {"owner", "actor", "target", "mentioned"};
+	return names[r];
+}
+
+const char *map_basis_text(enum map_basis b)
+{
+	static const char *const texts[] = {
+		"",
+		"performance of a contract (GDPR Art. 6(1)(b))",
+		"legal obligation (GDPR Art. 6(1)(c))",
+		"legitimate interests (GDPR Art. 6(1)(f))",
+	};
+	return texts[b];
 }
 
 const char *map_retention_text(enum map_retention r)
@@ -96,6 +150,7 @@ const char *map_retention_text(enum map_retention r)
 		"365 days, or as long as the organisation set (730 days at most)",
 		"until the certificate expires",
 		"until it runs out, and 30 days at most after that",
+		"24 months after the case was closed",
 		"three years",
 		"seconds",
 		"without limit; holds nothing of a person",
@@ -111,6 +166,8 @@ const char *map_version_text(struct arena *a)
 	for (size_t i = 0; i < TABLE_COUNT; i++)
 		buf_printf(&b, "%s %d %d %d %d\n", TABLES[i].name, TABLES[i].domain, TABLES[i].link, TABLES[i].erase,
 			   TABLES[i].retention);
+	for (size_t i = 0; i < PATH_COUNT; i++)
+		buf_printf(&b, "%s.%s > %d %d %s\n", PATHS[i].table, PATHS[i].column, PATHS[i].through, PATHS[i].role, PATHS[i].section);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
 		buf_printf(&b, "%s.%s %d %d %s %d %d %d\n", COLUMNS[i].table, COLUMNS[i].name, COLUMNS[i].type, COLUMNS[i].kind,
 			   COLUMNS[i].category, COLUMNS[i].disclosure, COLUMNS[i].audit, COLUMNS[i].erase);

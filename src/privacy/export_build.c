@@ -88,13 +88,13 @@ static enum err subject_tx(struct scope *s, struct db_tx *tx, void *arg)
 static enum err add_sections(struct bundle *b)
 {
 	size_t n;
-	const struct map_table *t = map_tables(&n);
+	const struct map_path *p = map_paths(&n);
 	for (size_t i = 0; i < n; i++) {
-		if (*t[i].section == '\0')
+		if (*p[i].section == '\0')
 			continue;
 		check(b->n < SECTIONS_MAX);
 		struct section *section = &b->sections[b->n++];
-		TRY(section_write(b, &t[i], section));
+		TRY(section_write(b, &p[i], section));
 	}
 	return OK;
 }

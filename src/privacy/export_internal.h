@@ -29,6 +29,7 @@ struct bundle_file {
 
 struct section {
 	const struct map_table *table;
+	const struct map_path *path;
 	int64_t rows, redacted; /* values that belong to others */
 	struct bundle_file json, csv;
 	struct buf html; /* the first rows, for README.html */
@@ -46,7 +47,7 @@ struct bundle {
 };
 
 /* Writes data/<section>.json and .csv into the zip, page by page through files without a name. */
-MUST_CHECK enum err section_write(struct bundle *b, const struct map_table *t, struct section *ret);
+MUST_CHECK enum err section_write(struct bundle *b, const struct map_path *p, struct section *ret);
 
 /* README.html and manifest.json, when all sections are written. */
 MUST_CHECK enum err bundle_manifest(const struct bundle *b, struct buf *out);

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "crypto/newfile.h"
+#include "keeper/keeper.h"
 #include "privacy/export_internal.h"
 #include "privacy/subject.h"
 
@@ -107,11 +108,11 @@ static void spool_close(struct spool *f)
 struct writing {
 	struct bundle *b;
 	const struct map_table *table;
+	const struct map_path *path;
 	struct section *out;
 	const struct map_column *column[COLUMNS_MAX];
 	const char *name[COLUMNS_MAX]; /* public: userId */
 	size_t n;
-	size_t part;
 	struct db_value after; /* of the page before */
 	bool more;
 	bool any;	      /* a row was written before: JSON needs a comma */
@@ -150,6 +151,14 @@ static void pick_columns(struct writing *w)
 		}
 }
 
+static const char *sealed_text(struct writing *w, const struct db_rows *r, int col)
+{
+	size_t n, plain_n;
+	const void *p = db_blob(r, col, &n);
+	const char *plain = keeper_unseal(w->b->s->keeper, w->b->s->arena, p, n, &plain_n);
+	return plain == NULL ? "" : arena_strndup(w->b->s->arena, plain, plain_n);
+}
+
 /* A value as text; NULL for NULL.  *ret_json: how JSON writes it without quotes. */
 static const char *value_text(struct writing *w, const struct db_rows *r, int col, const struct map_column *c,
 			      bool *ret_json)
@@ -172,6 +181,7 @@ static const char *value_text(struct writing *w, const struct db_rows *r, int co
 	case MAP_TYPE_JSON: *ret_json = true; return db_text_dup(r, col, a);
 	case MAP_TYPE_TEXT: return db_text_dup(r, col, a);
 	case MAP_TYPE_BLOB: break;
+	case MAP_TYPE_SEALED: return sealed_text(w, r, col);
 	}
 	const void *p = db_blob(r, col, &n);
 	char *hex = arena_alloc(a, 2 * n + 1);
@@ -258,7 +268,7 @@ static const char *page_sql(const struct writing *w)
 	for (size_t i = 0; i < w->n; i++)
 		buf_printf(&sql, ", t.%s", w->column[i]->name);
 	buf_printf(&sql, " FROM %s t WHERE %s AND %s LIMIT %d", w->table->name,
-		   subject_where(a, w->table, SUBJECT_USER, w->part),
+		   subject_path_where(a, w->path),
 		   sqlite ? "t.rowid > ?3 ORDER BY t.rowid" : "t.ctid > ?3::tid ORDER BY t.ctid", PAGE);
 	return arena_strndup(a, sql.data, sql.len);
 }
@@ -334,29 +344,28 @@ static void header_row(struct writing *w)
 
 static enum err write_parts(struct writing *w, struct spool *json, struct spool *csv)
 {
-	size_t parts = subject_parts(w->table, SUBJECT_USER);
 	bool sqlite = db_engine(w->b->s->db) == DB_SQLITE;
 	header_row(w);
 	buf_addc(&w->json, '[');
 	TRY(spool_add(json, &w->json));
 	TRY(spool_add(csv, &w->csv));
-	for (w->part = 0; w->part < parts; w->part++) {
-		w->after = sqlite ? db_v_int(INT64_MIN) : db_v_text("(0,0)");
-		do {
-			TRY(page_read(w));
-			TRY(spool_add(json, &w->json));
-			TRY(spool_add(csv, &w->csv));
-		} while (w->more);
-	}
+	w->after = sqlite ? db_v_int(INT64_MIN) : db_v_text("(0,0)");
+	do {
+		TRY(page_read(w));
+		TRY(spool_add(json, &w->json));
+		TRY(spool_add(csv, &w->csv));
+	} while (w->more);
 	buf_adds(&w->json, "\n]\n");
 	return spool_add(json, &w->json);
 }
 
-enum err section_write(struct bundle *b, const struct map_table *t, struct section *ret)
+enum err section_write(struct bundle *b, const struct map_path *path, struct section *ret)
 {
-	struct writing w = {.b = b, .table = t, .out = ret};
+	const struct map_table *t = map_table(path->table);
+	struct writing w = {.b = b, .table = t, .path = path, .out = ret};
 	struct spool json = {.fd = -1}, csv = {.fd = -1};
 	ret->table = t;
+	ret->path = path;
 	buf_init(&ret->html, 4 * MIB);
 	buf_init(&w.json, PAGE_BYTES);
 	buf_init(&w.csv, PAGE_BYTES);
@@ -367,13 +376,13 @@ enum err section_write(struct bundle *b, const struct map_table *t, struct secti
 	if (e == OK)
 		e = write_parts(&w, &json, &csv);
 	if (e == OK)
-		e = spool_into_zip(&json, b, arena_printf(b->s->arena, "data/%s.json", t->section), ret->rows,
+		e = spool_into_zip(&json, b, arena_printf(b->s->arena, "data/%s.json", path->section), ret->rows,
 				   &ret->json);
 	if (e == OK)
-		e = spool_into_zip(&csv, b, arena_printf(b->s->arena, "data/%s.csv", t->section), ret->rows, &ret->csv);
+		e = spool_into_zip(&csv, b, arena_printf(b->s->arena, "data/%s.csv", path->section), ret->rows, &ret->csv);
 	spool_close(&json);
 	spool_close(&csv);
 	buf_release(&w.json);
 	buf_release(&w.csv);
-	return e == OK ? OK : scope_fail(b->s, e, "section %s of an export could not be written", t->section);
+	return e == OK ? OK : scope_fail(b->s, e, "section %s of an export could not be written", path->section);
 }

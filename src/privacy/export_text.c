@@ -52,7 +52,7 @@ static void write_sections(struct json_writer *w, const struct bundle *b)
 	for (size_t i = 0; i < b->n; i++) {
 		const struct section *s = &b->sections[i];
 		jw_object(w);
-		jw_kstring(w, "section", s->table->section);
+		jw_kstring(w, "section", s->path->section);
 		jw_kstring(w, "table", s->table->name);
 		jw_kstring(w, "purpose", s->table->purpose);
 		jw_kstring(w, "retention", map_retention_text(s->table->retention));
@@ -149,8 +149,8 @@ static void readme_summary(const struct bundle *b, struct buf *out)
 		      "for</th><th>Kept</th></tr>\n");
 	for (size_t i = 0; i < b->n; i++) {
 		const struct section *s = &b->sections[i];
-		buf_printf(out, "<tr><td><a href=\"#%s\">%s</a></td><td>%lld</td><td>", s->table->section,
-			   s->table->section, (long long)s->rows);
+		buf_printf(out, "<tr><td><a href=\"#%s\">%s</a></td><td>%lld</td><td>", s->path->section,
+			   s->path->section, (long long)s->rows);
 		add_escaped(out, s->table->purpose);
 		buf_adds(out, "</td><td>");
 		add_escaped(out, map_retention_text(s->table->retention));
@@ -174,7 +174,7 @@ static void readme_omitted(const struct bundle *b, struct buf *out)
 			const char *why = omission(&c[k]);
 			if (why == NULL)
 				continue;
-			buf_printf(out, "<tr><td>%s: %s</td><td>", b->sections[i].table->section, c[k].name);
+			buf_printf(out, "<tr><td>%s: %s</td><td>", b->sections[i].path->section, c[k].name);
 			add_escaped(out, why);
 			buf_adds(out, "</td></tr>\n");
 		}
@@ -188,10 +188,10 @@ static void readme_omitted(const struct bundle *b, struct buf *out)
 static void readme_section(const struct section *s, struct buf *out)
 {
 	int64_t shown = s->rows < 50 ? s->rows : 50;
-	buf_printf(out, "<h2 id=\"%s\">%s</h2>\n<p>", s->table->section, s->table->section);
+	buf_printf(out, "<h2 id=\"%s\">%s</h2>\n<p>", s->path->section, s->path->section);
 	add_escaped(out, s->table->purpose);
-	buf_printf(out, ". Files: <code>data/%s.json</code>, <code>data/%s.csv</code>.</p>\n", s->table->section,
-		   s->table->section);
+	buf_printf(out, ". Files: <code>data/%s.json</code>, <code>data/%s.csv</code>.</p>\n", s->path->section,
+		   s->path->section);
 	if (s->rows == 0)
 		buf_adds(out, "<p>Nothing is held.</p>\n");
 	if (s->html.failed)

@@ -45,6 +45,18 @@ const char *subject_where(struct arena *a, const struct map_table *t, enum subje
 			 : "t.tenant_id = ?1 AND t.subject_id = ?2 AND (t.actor_id IS NULL OR t.actor_id <> ?2)";
 }
 
+const char *subject_path_where(struct arena *a, const struct map_path *p)
+{
+	const struct map_table *t = map_table(p->table);
+	if (t->link == MAP_LINK_AUDIT)
+		return subject_where(a, t, SUBJECT_USER, p->role == MAP_ROLE_ACTOR ? 0 : 1);
+	if (p->through == MAP_THROUGH_PERSON)
+		return arena_printf(a, "t.tenant_id = ?1 AND t.%s = ?2", p->column);
+	return arena_printf(a,
+			    "t.tenant_id = ?1 AND t.%s IN (SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 AND d.user_id = ?2)",
+			    p->column);
+}
+
 enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type, struct id subject,
 		       int64_t *ret)
 {
@@ -137,7 +149,12 @@ static void add_user_table(struct builder *b, const struct map_table *t)
 		add_step(b, t, mine, NULL);
 		return;
 	}
-	check(t->erase == MAP_TABLE_UNLINK); /* user_id itself is among the losses: a changed row is not found again */
+	/* user_id itself is among the losses: a changed row is not found again */
+	if (t->erase == MAP_TABLE_KEEP) {
+		add_step(b, t, mine, losses(b, t, &left));
+		return;
+	}
+	check(t->erase == MAP_TABLE_UNLINK);
 	add_step(b, t, arena_printf(b->a, "%s AND t.owner_type = 'personal'", mine), NULL);
 	add_step(b, t, arena_printf(b->a, "%s AND t.owner_type = 'company'", mine), losses(b, t, &left));
 }

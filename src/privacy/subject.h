@@ -25,6 +25,10 @@ enum subject_type { SUBJECT_USER, SUBJECT_DEVICE, SUBJECT_TENANT };
 size_t subject_parts(const struct map_table *t, enum subject_type type);
 const char *subject_where(struct arena *a, const struct map_table *t, enum subject_type type, size_t part);
 
+/* The same for one path of the map, as exports read it: rows in which the person stands there.  Of audit events a self-act is the
+ * actor's, so that each event stands in one section. */
+const char *subject_path_where(struct arena *a, const struct map_path *p);
+
 /* How many rows of the table are the subject's now. */
 MUST_CHECK enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type,
 				  struct id subject, int64_t *ret);

@@ -39,6 +39,7 @@ enum { CANARIES_MAX = 1024, CANARY_TEXT = 96 };
 struct canary {
 	const struct map_column *column;
 	bool company; /* of a company device's row */
+	bool sealed;  /* not there as bytes */
 	char text[CANARY_TEXT];
 };
 
@@ -94,6 +95,18 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{"managed_devices", "management_state", "managed"},
 		{NULL, "owed_name", ""},
 		{"users", "user_type", "Member"},
+		{NULL, "request_type", "access"},
+		{"data_subject_requests", "state", "decided"},
+		{NULL, "channel", "email"},
+		{NULL, "regime", "gdpr"},
+		{NULL, "identity_method", "document"},
+		{NULL, "decision", "redacted"},
+		{NULL, "disclosure", "full"},
+		{NULL, "section", "nothing"}, /* decisions that decide nothing */
+		{NULL, "reason_code", "third_party"},
+		{"letters", "state", "failed"},
+		{NULL, "variant", "redacted"},
+		{NULL, "form", "bundle"},
 	};
 	if (strcmp(c->name, "owner_type") == 0)
 		return company ? "company" : "personal";
@@ -124,7 +137,8 @@ static inline struct db_value id_value(struct person *p, const struct map_column
 	*id = id_new(F.now);
 	if (strcmp(c->name, "tenant_id") == 0)
 		*id = p->tenant;
-	else if (strcmp(c->name, "user_id") == 0 || strcmp(c->name, "requested_by") == 0)
+	else if (strcmp(c->name, "user_id") == 0 || strcmp(c->name, "requested_by") == 0 ||
+		 strcmp(c->name, "decided_by") == 0 || strcmp(c->name, "identity_checked_by") == 0)
 		*id = p->user;
 	else if (strcmp(c->name, "device_id") == 0)
 		*id = company ? p->company : p->personal;
@@ -134,7 +148,7 @@ static inline struct db_value id_value(struct person *p, const struct map_column
 static inline struct db_value value_for(struct person *p, const struct map_column *c, bool company)
 {
 	const char *fixed = fixed_text(c, company), *marker;
-	static const char *const nulls[] = {"deleted_at", "revoked_at", "hidden_at", "used_at"};
+	static const char *const nulls[] = {"deleted_at", "revoked_at", "hidden_at", "used_at", "restricted_at"};
 	if (fixed != NULL)
 		return *fixed == '\0' ? db_v_null() : db_v_text(fixed);
 	for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++)
@@ -150,6 +164,12 @@ static inline struct db_value value_for(struct person *p, const struct map_colum
 	marker = new_canary(p, c, company);
 	if (c->type == MAP_TYPE_JSON)
 		return db_v_text(arena_printf(F.d.arena, "[\"%s\"]", marker));
+	if (c->type == MAP_TYPE_SEALED) {
+		size_t n;
+		p->canary[p->n - 1].sealed = true;
+		void *sealed = keeper_seal(F.keeper, F.d.arena, marker, strlen(marker), &n);
+		return db_v_blob(sealed, n);
+	}
 	return c->type == MAP_TYPE_BLOB ? db_v_blob(marker, strlen(marker)) : db_v_text(marker);
 }
 
