@@ -227,16 +227,24 @@ static enum err call_exec(struct db_tx *tx, enum db_reach reach, const char *nam
 	return doom(tx, e);
 }
 
-static enum err call_query(struct db_tx *tx, enum db_reach reach, const char *name, struct db_call *c,
-			   struct db_rows **ret)
+typedef enum err (*query_fn)(struct db_tx *tx, const struct db_call *c, struct db_rows **ret);
+
+static enum err call_rows(struct db_tx *tx, enum db_reach reach, const char *name, struct db_call *c, query_fn fn,
+			  struct db_rows **ret)
 {
 	*ret = NULL;
 	enum err e = call_make(tx, reach, name, c);
 	if (e == OK)
-		e = tx->db->ops->query(tx, c, ret);
+		e = fn(tx, c, ret);
 	if (e == OK)
 		tx->open_rows++;
 	return doom(tx, e);
+}
+
+static enum err call_query(struct db_tx *tx, enum db_reach reach, const char *name, struct db_call *c,
+			   struct db_rows **ret)
+{
+	return call_rows(tx, reach, name, c, tx->db->ops->query, ret);
 }
 
 enum err db_exec(struct db_tx *tx, struct db_stmt *s, const struct db_value *args, size_t n, int64_t *ret_changes)
@@ -263,6 +271,13 @@ enum err db_query_text(struct db_tx *tx, enum db_reach reach, const char *sql, c
 {
 	struct db_call c = {.sql = sql, .args = args, .n = n};
 	return call_query(tx, reach, "(made text)", &c, ret);
+}
+
+enum err db_stream_text(struct db_tx *tx, enum db_reach reach, const char *sql, const struct db_value *args, size_t n,
+			struct db_rows **ret)
+{
+	struct db_call c = {.sql = sql, .args = args, .n = n};
+	return call_rows(tx, reach, "(made text)", &c, tx->db->ops->stream, ret);
 }
 
 enum err db_query_one(struct db_tx *tx, struct db_stmt *s, const struct db_value *args, size_t n, struct db_rows **ret)

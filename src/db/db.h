@@ -175,6 +175,11 @@ MUST_CHECK enum err db_exec_text(struct db_tx *tx, enum db_reach reach, const ch
 MUST_CHECK enum err db_query_text(struct db_tx *tx, enum db_reach reach, const char *sql, const struct db_value *args, size_t n,
 				  struct db_rows **ret);
 
+/* The same for results of any size, in flat memory on both engines: on PostgreSQL a cursor of the server, read some rows at a time.  At most
+ * one at a time in a transaction. */
+MUST_CHECK enum err db_stream_text(struct db_tx *tx, enum db_reach reach, const char *sql, const struct db_value *args, size_t n,
+				   struct db_rows **ret);
+
 /* ---- schema ---- */
 
 struct db_column {

@@ -31,6 +31,7 @@ struct db_ops {
 	enum err (*read)(struct db *db, struct scope *s, db_fn fn, void *arg);
 	enum err (*exec)(struct db_tx *tx, const struct db_call *c, int64_t *ret_changes);
 	enum err (*query)(struct db_tx *tx, const struct db_call *c, struct db_rows **ret);
+	enum err (*stream)(struct db_tx *tx, const struct db_call *c, struct db_rows **ret);
 	enum err (*prepare_check)(struct db_tx *tx, const struct db_call *c);
 	bool (*next)(struct db_rows *r);
 	void (*rows_free)(struct db_rows *r);

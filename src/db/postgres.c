@@ -244,6 +244,7 @@ static const struct db_ops postgres_ops = {
 	.read = pg_read,
 	.exec = pg_exec,
 	.query = pg_query,
+	.stream = pg_stream,
 	.prepare_check = pg_prepare_check,
 	.next = pg_next,
 	.rows_free = pg_rows_free,

@@ -94,6 +94,7 @@ char *pg_message(const struct pg_conn *c, const PGresult *res);
 
 enum err pg_exec(struct db_tx *tx, const struct db_call *c, int64_t *ret_changes);
 enum err pg_query(struct db_tx *tx, const struct db_call *c, struct db_rows **ret);
+enum err pg_stream(struct db_tx *tx, const struct db_call *c, struct db_rows **ret);
 enum err pg_prepare_check(struct db_tx *tx, const struct db_call *c);
 bool pg_next(struct db_rows *r);
 void pg_rows_free(struct db_rows *r);

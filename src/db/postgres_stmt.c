@@ -17,7 +17,10 @@ struct pg_rows {
 	struct db_rows base;
 	PGresult *res;
 	int row;
+	bool streamed; /* res is some rows of the cursor */
 };
+
+#define STREAM "reeve_stream"
 
 /* What libpq wants to have in arrays. */
 struct params {
@@ -349,6 +352,43 @@ enum err pg_query(struct db_tx *tx, const struct db_call *c, struct db_rows **re
 	return OK;
 }
 
+/* ---- streams ---- */
+
+static enum err fetch(struct pg_rows *r)
+{
+	static const struct db_call call = {.sql = "FETCH"};
+	PQclear(r->res);
+	r->row = -1;
+	r->res = PQexecParams(pg_tx_of(r->base.tx)->conn->pg, "FETCH 50 FROM " STREAM, 0, NULL, NULL, NULL, NULL, 1);
+	return good(r->res) ? OK : failed(r->base.tx, &call, r->res);
+}
+
+enum err pg_stream(struct db_tx *tx, const struct db_call *c, struct db_rows **ret)
+{
+	int64_t changes;
+	struct db_call declare = *c;
+	char *sql = NULL;
+	struct pg_rows *r = calloc(1, sizeof *r);
+	if (r == NULL || asprintf(&sql, "DECLARE " STREAM " NO SCROLL CURSOR FOR %s", c->sql) < 0) {
+		free(r);
+		return ERR_UNAVAILABLE;
+	}
+	declare.sql = sql;
+	r->base.tx = tx;
+	r->streamed = true;
+	enum err e = pg_exec(tx, &declare, &changes);
+	free(sql);
+	if (e == OK)
+		e = fetch(r);
+	if (e != OK) {
+		PQclear(r->res);
+		free(r);
+		return e;
+	}
+	*ret = &r->base;
+	return OK;
+}
+
 static enum err begin_alone(struct pg_tx *t)
 {
 	char begin[PG_BEGIN_TEXT], tenant[PG_BEGIN_TEXT];
@@ -385,7 +425,9 @@ enum err pg_prepare_check(struct db_tx *tx, const struct db_call *c)
 bool pg_next(struct db_rows *r)
 {
 	struct pg_rows *rows = (struct pg_rows *)r;
-	if (rows->row + 1 >= PQntuples(rows->res))
+	if (rows->streamed && rows->row + 1 >= PQntuples(rows->res) && PQntuples(rows->res) > 0)
+		r->e = fetch(rows);
+	if (r->e != OK || rows->row + 1 >= PQntuples(rows->res))
 		return false;
 	rows->row++;
 	return true;
@@ -393,7 +435,10 @@ bool pg_next(struct db_rows *r)
 
 void pg_rows_free(struct db_rows *r)
 {
-	PQclear(((struct pg_rows *)r)->res);
+	struct pg_rows *rows = (struct pg_rows *)r;
+	PQclear(rows->res);
+	if (rows->streamed && r->tx->doom == OK) /* what fails here fails the transaction's next statement */
+		PQclear(PQexec(pg_tx_of(r->tx)->conn->pg, "CLOSE " STREAM));
 	free(r);
 }
 

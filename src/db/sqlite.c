@@ -141,6 +141,7 @@ static const struct db_ops sqlite_ops = {
 	.read = sq_read,
 	.exec = sq_exec,
 	.query = sq_query,
+	.stream = sq_query,
 	.prepare_check = sq_prepare_check,
 	.next = sq_next,
 	.rows_free = sq_rows_free,

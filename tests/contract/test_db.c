@@ -170,6 +170,46 @@ static void one_statement_runs_inside_itself(void **state)
 	OKAY(&s, db_read(&s, nested_cursors, NULL));
 }
 
+/* ---- streams ---- */
+
+static enum err stream_all(struct scope *s, struct db_tx *tx, void *arg)
+{
+	const char *sql = "SELECT n, name FROM things WHERE tenant_id = ?1 AND n >= ?2 ORDER BY n";
+	for (int from = 0; from <= 130; from += 130) { /* one after another, the second unfinished */
+		auto_rows struct db_rows *r = NULL;
+		int64_t next = from;
+		TRY(db_stream_text(tx, DB_REACH_TENANT, sql, DB_ARGS(db_v_int(from)), &r));
+		for (; next < (from == 0 ? 137 : 131) && db_next(r); next++) {
+			char name[24];
+			snprintf(name, sizeof name, "thing %d", (int)next);
+			WANT(db_int(r, 0) == next && strcmp(db_text(r, 1), name) == 0);
+		}
+		WANT(from > 0 || (next == 137 && !db_next(r) && !db_next(r)));
+		TRY(db_rows_err(r));
+	}
+	auto_rows struct db_rows *none = NULL;
+	TRY(db_stream_text(tx, DB_REACH_TENANT, sql, DB_ARGS(db_v_int(999)), &none));
+	WANT(!db_next(none));
+	return db_rows_err(none);
+}
+
+static enum err stream_broken(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	return db_stream_text(tx, DB_REACH_TENANT, "SELECT nothing FROM nowhere WHERE tenant_id = ?1", DB_NOARGS, &r);
+}
+
+static void a_stream_gives_every_row_in_order(void **state)
+{
+	struct scope s;
+	scope_in(&s, fixture_of(state), &tenant_a);
+	OKAY(&s, db_write(&s, insert_some, &(int){137}));
+	OKAY(&s, db_read(&s, stream_all, NULL));
+	assert_int_equal(db_read(&s, stream_broken, NULL), ERR_INTERNAL);
+	s.detail = NULL;
+	OKAY(&s, db_write(&s, stream_all, NULL));
+}
+
 /* ---- snapshots ---- */
 
 static void *write_aside(void *arg)
@@ -285,6 +325,7 @@ int main(void)
 		BOTH(parameters_in_literals_are_text),
 		BOTH(a_missing_row_is_not_found),
 		BOTH(one_statement_runs_inside_itself),
+		BOTH(a_stream_gives_every_row_in_order),
 		BOTH(a_read_is_one_snapshot),
 		BOTH(live_columns_are_all_columns),
 		BOTH(statements_can_be_checked),
