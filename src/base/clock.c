@@ -133,3 +133,61 @@ bool time_parse(const char *s, int64_t *ret_us)
 	*ret_us = t * SECOND_US + frac;
 	return true;
 }
+
+/* ---- calendar ---- */
+
+static struct tm civil(int64_t us)
+{
+	int64_t sec = us / SECOND_US - (us % SECOND_US < 0);
+	time_t t = (time_t)sec;
+	struct tm tm;
+	gmtime_r(&t, &tm);
+	return tm;
+}
+
+static int64_t within_years(int64_t us)
+{
+	if (us < FIRST_SECOND * SECOND_US)
+		return FIRST_SECOND * SECOND_US;
+	return us > LAST_SECOND * SECOND_US ? LAST_SECOND * SECOND_US : us;
+}
+
+static int days_of_month(int year, int month)
+{
+	struct tm last = {.tm_year = year, .tm_mon = month + 1, .tm_mday = 0}; /* the day before the next month's first */
+	timegm(&last);
+	return last.tm_mday;
+}
+
+int64_t time_add_months(int64_t us, int n)
+{
+	struct tm tm = civil(us);
+	int64_t frac = ((us % SECOND_US) + SECOND_US) % SECOND_US, months = (int64_t)tm.tm_year * 12 + tm.tm_mon + n;
+	if (months < -1900 * 12 || months > 8100 * 12) /* what is cut anyway must not overflow first */
+		return within_years(months < 0 ? INT64_MIN : INT64_MAX);
+	tm.tm_year = (int)(months / 12 - (months % 12 < 0));
+	tm.tm_mon = (int)(months - (int64_t)tm.tm_year * 12);
+	int last = days_of_month(tm.tm_year, tm.tm_mon);
+	if (tm.tm_mday > last)
+		tm.tm_mday = last;
+	return within_years((int64_t)timegm(&tm) * SECOND_US + frac);
+}
+
+int64_t time_add_workdays(int64_t us, int n)
+{
+	int day = civil(us).tm_wday, days = 0;
+	while (n > 0) {
+		days++;
+		day = (day + 1) % 7;
+		n -= day != 0 && day != 6;
+	}
+	return within_years(us + days * DAY_US);
+}
+
+int64_t time_end_of_day(int64_t us)
+{
+	struct tm tm = civil(us);
+	tm.tm_hour = 23;
+	tm.tm_min = tm.tm_sec = 59;
+	return within_years((int64_t)timegm(&tm) * SECOND_US);
+}

@@ -24,4 +24,13 @@ char *time_format(int64_t us, char out[TIME_TEXT]);
 /* RFC 3339 with any offset, or a date alone (midnight UTC).  Years 1 to 9999.  False leaves *ret. */
 bool time_parse(const char *text, int64_t *ret_us);
 
+/* ---- calendar, UTC; results are kept within the years 1 to 9999 ---- */
+
+/* The same day of the month and time of day n months on; where that month is too short, its last day. */
+int64_t time_add_months(int64_t us, int n);
+/* n days on that are neither Saturday nor Sunday; the day itself is not counted.  n is not negative. */
+int64_t time_add_workdays(int64_t us, int n);
+/* The day's last second, 23:59:59. */
+int64_t time_end_of_day(int64_t us);
+
 #endif

@@ -98,6 +98,51 @@ static void what_is_no_time_is_refused(void **state)
 	assert_int_equal(us, 42); /* untouched */
 }
 
+static int64_t at(const char *text)
+{
+	int64_t us = 0;
+	if (!time_parse(text, &us))
+		fail_msg("no time: %s", text);
+	return us;
+}
+
+static void months_end_on_the_same_day_or_on_the_last(void **state)
+{
+	static const struct {
+		const char *from;
+		int months;
+		const char *to;
+	} cases[] = {
+		{"2026-01-15T08:00:00.000007Z", 1, "2026-02-15T08:00:00.000007Z"},
+		{"2026-01-31T08:00:00Z", 1, "2026-02-28T08:00:00Z"}, {"2028-01-31T08:00:00Z", 1, "2028-02-29T08:00:00Z"},
+		{"2000-01-30T08:00:00Z", 1, "2000-02-29T08:00:00Z"}, {"2100-01-30T08:00:00Z", 1, "2100-02-28T08:00:00Z"},
+		{"2026-03-31T08:00:00Z", 1, "2026-04-30T08:00:00Z"}, {"2026-02-28T08:00:00Z", 1, "2026-03-28T08:00:00Z"},
+		{"2026-12-31T23:59:59Z", 2, "2027-02-28T23:59:59Z"}, {"2026-12-05T00:00:00Z", 1, "2027-01-05T00:00:00Z"},
+		{"2028-02-29T08:00:00Z", 24, "2030-02-28T08:00:00Z"}, {"2028-02-29T08:00:00Z", -48, "2024-02-29T08:00:00Z"},
+		{"1970-01-31T00:00:00Z", -1, "1969-12-31T00:00:00Z"}, {"1969-12-31T23:59:59.5Z", 2, "1970-02-28T23:59:59.500000Z"},
+		{"9999-12-15T08:00:00Z", 1, "9999-12-31T23:59:59Z"}, {"0001-01-15T08:00:00Z", -1, "0001-01-01T00:00:00Z"},
+		{"2026-01-31T08:00:00Z", INT32_MAX, "9999-12-31T23:59:59Z"}, {"2026-01-31T08:00:00Z", INT32_MIN, "0001-01-01T00:00:00Z"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char text[TIME_TEXT];
+		assert_string_equal(time_format(time_add_months(at(cases[i].from), cases[i].months), text), cases[i].to);
+	}
+}
+
+static void workdays_leave_out_weekends_and_a_day_ends_at_its_last_second(void **state)
+{
+	char text[TIME_TEXT];
+	for (int monday = 0; monday < 7; monday++) { /* from any day ten workdays are two weeks, of a weekend from its Friday */
+		int64_t from = at("2026-11-16T12:00:00Z") + monday * DAY_US, friday = at("2026-11-20T12:00:00Z");
+		assert_int_equal(time_add_workdays(from, 10), (monday > 4 ? friday : from) + 14 * DAY_US);
+	}
+	assert_string_equal(time_format(time_add_workdays(at("2026-11-20T12:00:00Z"), 1), text), "2026-11-23T12:00:00Z");
+	assert_int_equal(time_add_workdays(at("2026-11-21"), 0), at("2026-11-21"));
+	assert_string_equal(time_format(time_end_of_day(at("2026-11-22T00:00:00Z")), text), "2026-11-22T23:59:59Z");
+	assert_string_equal(time_format(time_end_of_day(at("2026-11-22T23:59:59.999999Z")), text), "2026-11-22T23:59:59Z");
+	assert_string_equal(time_format(time_end_of_day(at("1969-12-31T23:59:59.5Z")), text), "1969-12-31T23:59:59Z");
+}
+
 static void clocks_run(void **state)
 {
 	int64_t a = clock_monotonic(), b = clock_monotonic();
@@ -111,7 +156,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_instants_both_ways),      cmocka_unit_test(every_day_of_four_centuries),
 		cmocka_unit_test(other_ways_to_write_an_instant), cmocka_unit_test(what_is_no_time_is_refused),
-		cmocka_unit_test(clocks_run),
+		cmocka_unit_test(months_end_on_the_same_day_or_on_the_last),
+		cmocka_unit_test(workdays_leave_out_weekends_and_a_day_ends_at_its_last_second), cmocka_unit_test(clocks_run),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
