@@ -19,8 +19,12 @@
 
 struct zip_writer {
 	struct archive *archive;
-	char *path;
+	char *path;     /* NULL: out is written to */
 	int fd;
+	zip_out_fn out;
+	void *out_arg;
+	enum err out_err;
+	bool open;      /* an entry without a size */
 	int error; /* errno of the first write that failed, or ECANCELED; nothing is written after it */
 };
 
@@ -34,6 +38,11 @@ static enum err from_errno(int e)
 static la_ssize_t write_out(struct archive *a, void *data, const void *bytes, size_t n)
 {
 	struct zip_writer *z = data;
+	if (z->out != NULL) {
+		if (z->out_err == OK && z->error == 0)
+			z->out_err = z->out(z->out_arg, bytes, n);
+		return (la_ssize_t)n;
+	}
 	for (size_t done = 0; done < n && z->error == 0;) {
 		ssize_t r = write(z->fd, (const char *)bytes + done, n - done);
 		if (r > 0)
@@ -49,6 +58,8 @@ static enum err outcome(const struct zip_writer *z, la_ssize_t r)
 {
 	if (z->error != 0)
 		return from_errno(z->error);
+	if (z->out_err != OK)
+		return z->out_err;
 	return r < 0 ? ERR_IO : OK;
 }
 
@@ -66,7 +77,8 @@ void zip_abort(struct zip_writer *z)
 	if (z == NULL)
 		return;
 	z->error = ECANCELED;
-	unlink(z->path);
+	if (z->path != NULL)
+		unlink(z->path);
 	release(z);
 }
 
@@ -79,6 +91,26 @@ static enum err start_archive(struct zip_writer *z)
 		return ERR_INTERNAL; /* a libarchive without zlib */
 	archive_write_set_bytes_in_last_block(z->archive, 1); /* no padding behind the directory */
 	return outcome(z, archive_write_open(z->archive, z, NULL, write_out, NULL));
+}
+
+enum err zip_open_out(zip_out_fn out, void *arg, int level, struct zip_writer **ret)
+{
+	char text[] = "1";
+	struct zip_writer *z = calloc(1, sizeof *z);
+	check(z != NULL && level >= 1 && level <= 9);
+	z->fd = -1;
+	z->out = out;
+	z->out_arg = arg;
+	text[0] = (char)('0' + level);
+	enum err e = start_archive(z);
+	if (e == OK && archive_write_set_format_option(z->archive, "zip", "compression-level", text) != ARCHIVE_OK)
+		e = ERR_INTERNAL;
+	if (e != OK) {
+		zip_abort(z);
+		return e;
+	}
+	*ret = z;
+	return OK;
 }
 
 enum err zip_open(const char *path, struct zip_writer **ret)
@@ -122,7 +154,7 @@ static bool safe_name(const char *name)
 	}
 }
 
-static enum err add_bytes(struct zip_writer *z, const char *p, size_t n)
+static enum err put_bytes(struct zip_writer *z, const char *p, size_t n)
 {
 	while (n > 0) {
 		la_ssize_t done = archive_write_data(z->archive, p, n);
@@ -130,24 +162,50 @@ static enum err add_bytes(struct zip_writer *z, const char *p, size_t n)
 		p += done;
 		n -= (size_t)done;
 	}
+	return OK;
+}
+
+static enum err end_entry(struct zip_writer *z)
+{
+	z->open = false;
 	return outcome(z, archive_write_finish_entry(z->archive));
 }
 
-enum err zip_add(struct zip_writer *z, const char *name, const void *bytes, size_t n, int64_t mtime_us)
+/* size -1: not known. */
+static enum err begin(struct zip_writer *z, const char *name, int64_t size, int64_t mtime_us)
 {
 	if (!safe_name(name))
 		return ERR_BAD_REQUEST;
+	if (z->open)
+		TRY(end_entry(z));
 	struct archive_entry *entry = archive_entry_new();
 	check(entry != NULL);
 	archive_entry_set_pathname(entry, name);
 	archive_entry_set_filetype(entry, AE_IFREG);
 	archive_entry_set_perm(entry, 0600);
-	archive_entry_set_size(entry, (la_int64_t)n);
+	if (size >= 0)
+		archive_entry_set_size(entry, (la_int64_t)size);
 	archive_entry_set_mtime(entry, mtime_us / SECOND_US, 0);
 	enum err e = outcome(z, archive_write_header(z->archive, entry));
 	archive_entry_free(entry);
-	return e == OK ? add_bytes(z, bytes, n) : e;
+	return e;
 }
+
+enum err zip_add(struct zip_writer *z, const char *name, const void *bytes, size_t n, int64_t mtime_us)
+{
+	TRY(begin(z, name, (int64_t)n, mtime_us));
+	TRY(put_bytes(z, bytes, n));
+	return end_entry(z);
+}
+
+enum err zip_begin(struct zip_writer *z, const char *name, int64_t mtime_us)
+{
+	TRY(begin(z, name, -1, mtime_us));
+	z->open = true;
+	return OK;
+}
+
+enum err zip_put(struct zip_writer *z, const void *bytes, size_t n) { return put_bytes(z, bytes, n); }
 
 /* A new name is on disk only when its folder is. */
 static int sync_folder(const char *path)
@@ -167,8 +225,10 @@ static int sync_folder(const char *path)
 
 enum err zip_finish(struct zip_writer *z)
 {
-	enum err e = outcome(z, archive_write_close(z->archive));
-	if (e == OK && (fsync(z->fd) != 0 || sync_folder(z->path) != 0))
+	enum err e = z->open ? end_entry(z) : OK;
+	if (e == OK)
+		e = outcome(z, archive_write_close(z->archive));
+	if (e == OK && z->path != NULL && (fsync(z->fd) != 0 || sync_folder(z->path) != 0))
 		e = from_errno(errno);
 	if (e == OK)
 		release(z);

@@ -14,9 +14,16 @@ struct zip_writer;
 
 /* path is created with mode 0600; an existing file is replaced.  ERR_IO, ERR_STORAGE_FULL. */
 MUST_CHECK enum err zip_open(const char *path, struct zip_writer **ret);
+/* The same into a function, which keeps its own failure and is not called again after it: what is finished is the caller's to make durable.
+ * level: of deflate, 1 (fast) to 9. */
+typedef enum err (*zip_out_fn)(void *arg, const void *bytes, size_t n);
+MUST_CHECK enum err zip_open_out(zip_out_fn out, void *arg, int level, struct zip_writer **ret);
 /* name is a relative path of printable ASCII that stays inside the folder it is unpacked in, or it is ERR_BAD_REQUEST.
  * */
 MUST_CHECK enum err zip_add(struct zip_writer *z, const char *name, const void *bytes, size_t n, int64_t mtime_us);
+/* An entry whose size is not known before: begun, then put piece by piece; the next entry or zip_finish() ends it. */
+MUST_CHECK enum err zip_begin(struct zip_writer *z, const char *name, int64_t mtime_us);
+MUST_CHECK enum err zip_put(struct zip_writer *z, const void *bytes, size_t n);
 MUST_CHECK enum err zip_finish(struct zip_writer *z); /* flushes, fsyncs, frees; on failure the file is removed */
 void zip_abort(struct zip_writer *z);                 /* removes the file, frees; NULL is allowed */
 

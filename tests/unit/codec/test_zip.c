@@ -81,6 +81,51 @@ static void written_reads_back(void **state)
 	free(big);
 }
 
+struct sink {
+	FILE *file;
+	size_t left; /* bytes until it is full */
+};
+
+static enum err put(void *arg, const void *bytes, size_t n)
+{
+	struct sink *k = arg;
+	if (n > k->left)
+		return ERR_STORAGE_FULL;
+	k->left -= n;
+	return fwrite(bytes, 1, n, k->file) == n ? OK : ERR_IO;
+}
+
+/* Entries of unknown size beside known ones, into a function. */
+static void streamed_reads_back(void **state)
+{
+	enum { PIECE = 70001, PIECES = 5 };
+	struct sink k = {.file = fopen(path, "w"), .left = SIZE_MAX};
+	struct zip_writer *z = NULL;
+	char *big = pattern(PIECE * PIECES);
+	assert_int_equal(zip_open_out(put, &k, 1, &z), OK);
+	assert_int_equal(zip_begin(z, "../x", MTIME), ERR_BAD_REQUEST);
+	assert_int_equal(zip_begin(z, "big.csv", MTIME), OK);
+	for (int i = 0; i < PIECES; i++)
+		assert_int_equal(zip_put(z, big + i * PIECE, PIECE), OK);
+	assert_int_equal(zip_add(z, "known", "12345", 5, MTIME), OK);
+	assert_int_equal(zip_begin(z, "empty", MTIME), OK);
+	assert_int_equal(zip_finish(z), OK);
+	fclose(k.file);
+	expect_entry("big.csv", big, PIECE * PIECES);
+	expect_entry("known", "12345", 5);
+	expect_entry("empty", "", 0);
+	k = (struct sink){.file = fopen(path, "w"), .left = 1000};
+	assert_int_equal(zip_open_out(put, &k, 9, &z), OK);
+	assert_int_equal(zip_begin(z, "big.csv", MTIME), OK);
+	enum err e = OK;
+	for (int i = 0; i < 20 && e == OK; i++)
+		e = zip_put(z, big, PIECE * PIECES);
+	assert_int_equal(e, ERR_STORAGE_FULL);
+	zip_abort(z);
+	fclose(k.file);
+	free(big);
+}
+
 struct given {
 	unsigned n;
 	size_t bytes;
@@ -299,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ZIP_TEST(written_reads_back),
+		ZIP_TEST(streamed_reads_back),
 		ZIP_TEST(each_entry_within_limits),
 		ZIP_TEST(file_and_entries_are_private),
 		ZIP_TEST(a_link_is_replaced_not_followed),
