@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Audit events as their subject may see them.  Whoever else acted stays unnamed, but for the system and the person's own devices; where the
+ * person acted on somebody else, that one stays unnamed; and of a change that names people only the person's own name stands.
+ */
+#include <string.h>
+
+#include "audit/audit.h"
+#include "codec/json.h"
+#include "privacy/disclosure_internal.h"
+#include "privacy/reason.h"
+
+/* ---- the parts ---- */
+
+enum part_of { OF_ACTOR, OF_RESOURCE, OF_CHANGE };
+
+static const struct part {
+	const char *name; /* of a decision */
+	enum part_of of;
+	const char *member;
+} parts[] = {
+	{"actor/applicationDisplayName", OF_ACTOR, "applicationDisplayName"},
+	{"actor/applicationId", OF_ACTOR, "applicationId"},
+	{"actor/userPrincipalName", OF_ACTOR, "userPrincipalName"},
+	{"actor/servicePrincipalName", OF_ACTOR, "servicePrincipalName"},
+	{"actor/ipAddress", OF_ACTOR, "ipAddress"},
+	{"actor/userId", OF_ACTOR, "userId"},
+	{"resources/displayName", OF_RESOURCE, "displayName"},
+	{"resources/resourceId", OF_RESOURCE, "resourceId"},
+	{"resources/oldValue", OF_CHANGE, "oldValue"},
+	{"resources/newValue", OF_CHANGE, "newValue"},
+};
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
+const char *event_part(size_t i) { return i < PARTS ? parts[i].name : NULL; }
+
+/* ---- kinds that tip off ---- */
+
+static const struct quiet {
+	enum activity activity;
+	bool answered; /* told once its case was answered */
+} quiets[] = {
+#define QUIET(activity_, until_) {.activity = ACT_##activity_, .answered = QUIET_##until_},
+#define QUIET_ROWS(table, column)
+#define QUIET_OPENED false
+#define QUIET_ANSWERED true
+#include "privacy/quiet.def"
+#undef QUIET
+#undef QUIET_ROWS
+#undef QUIET_OPENED
+#undef QUIET_ANSWERED
+};
+
+static const char *string_of(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+	return s == NULL ? "" : s;
+}
+
+static bool case_open(const struct disclosure *d, const json_t *event)
+{
+	struct id request;
+	const json_t *resource = json_array_get(json_object_get(event, "resources"), 0);
+	return id_parse(string_of(resource, "resourceId"), &request) && disclosure_unanswered(d, request);
+}
+
+static bool is_quiet(const struct disclosure *d, const json_t *event)
+{
+	const char *type = string_of(event, "activityType");
+	for (size_t i = 0; i < sizeof quiets / sizeof quiets[0]; i++)
+		if (strcmp(activity_info(quiets[i].activity)->type, type) == 0)
+			return !quiets[i].answered || case_open(d, event);
+	return false;
+}
+
+static struct disclosed whole_event(const struct disclosure *d, const struct disclosed_row *row, const json_t *event)
+{
+	struct disclosed decided, of = disclosure_of_record(d, row);
+	if (of.verdict == WITHHOLD || !is_quiet(d, event))
+		return of;
+	if (disclosure_decided_record(d, row, &decided) && decided.verdict != WITHHOLD)
+		return of;
+	return (struct disclosed){.verdict = WITHHOLD, .reason = reason_by_code("legal_hold")->code, .quiet = true};
+}
+
+/* ---- others in it ---- */
+
+struct reading {
+	const struct disclosure *d;
+	const struct disclosed_row *row;
+	disclosure_report_fn report;
+	void *arg;
+	char person[ID_TEXT];
+	bool actor_other, about_other; /* somebody else acted; the person acted on somebody else */
+	bool own_account;              /* what was changed is the person's own account */
+};
+
+static bool people_property(const char *name)
+{
+	static const char *const people[] = {
+#define PEOPLE(name) name,
+#include "privacy/people.def"
+#undef PEOPLE
+	};
+	for (size_t i = 0; i < sizeof people / sizeof people[0]; i++)
+		if (strcmp(people[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void look(struct reading *r, const json_t *stored, const json_t *event)
+{
+	const json_t *actor = json_object_get(event, "actor"), *resource = json_array_get(json_object_get(event, "resources"), 0);
+	const char *subject = string_of(stored, "subjectId"), *type = string_of(actor, "auditActorType");
+	bool about_person = strcmp(subject, r->person) == 0, account = strcmp(string_of(resource, "auditResourceType"), "User") == 0;
+	bool self = strcmp(string_of(actor, "userId"), r->person) == 0, own_device = about_person && strcmp(type, "Device") == 0;
+	r->own_account = account && strcmp(string_of(resource, "resourceId"), r->person) == 0;
+	r->actor_other = !self && !own_device && strcmp(type, "System") != 0;
+	r->about_other = (*subject != '\0' && !about_person) || (account && !r->own_account);
+}
+
+/* Whether the rule of the map hides this part; property: of a change. */
+static bool names_other(const struct reading *r, const struct part *p, const char *property, const char *value)
+{
+	if (disclosure_full(r->d))
+		return false;
+	if (p->of == OF_ACTOR)
+		return r->actor_other;
+	if (r->about_other)
+		return true;
+	return p->of == OF_CHANGE && !r->own_account && people_property(property) && strcmp(value, r->person) != 0;
+}
+
+static void apply(struct reading *r, json_t *object, const struct part *p, const char *property)
+{
+	struct disclosed what = {.verdict = GIVE};
+	const char *value = json_string_value(json_object_get(object, p->member));
+	if (value == NULL)
+		return;
+	if (!disclosure_decided(r->d, r->row, p->name, &what) && names_other(r, p, property, value))
+		what = (struct disclosed){.verdict = REDACT, .reason = reason_by_code("third_party")->code};
+	if (what.verdict == GIVE)
+		return;
+	json_t *text = what.verdict == WITHHOLD     ? json_null()
+		       : what.by_officer            ? json_sprintf("[redacted: %s]", reason_text(what.reason))
+						    : json_string(REDACTED_PERSON);
+	json_object_set_new(object, p->member, text);
+	if (r->report != NULL)
+		r->report(r->arg, p->name, &what);
+}
+
+static void apply_all(struct reading *r, json_t *object, enum part_of of, const char *property)
+{
+	for (size_t i = 0; i < PARTS; i++)
+		if (parts[i].of == of)
+			apply(r, object, &parts[i], property);
+}
+
+static void redact(struct reading *r, json_t *event)
+{
+	size_t i, k;
+	json_t *resource, *change;
+	apply_all(r, json_object_get(event, "actor"), OF_ACTOR, "");
+	json_array_foreach(json_object_get(event, "resources"), i, resource)
+	{
+		apply_all(r, resource, OF_RESOURCE, "");
+		json_array_foreach(json_object_get(resource, "modifiedProperties"), k, change)
+			apply_all(r, change, OF_CHANGE, string_of(change, "displayName"));
+	}
+}
+
+json_t *disclosure_of_event(const struct disclosure *d, const struct disclosed_row *row, const char *bytes, size_t n,
+			    disclosure_report_fn report, void *arg, struct disclosed *ret)
+{
+	struct reading r = {.d = d, .row = row, .report = report, .arg = arg};
+	auto_json *stored = json_loadb(bytes, n, 0, NULL);
+	json_t *event = json_object_get(stored, "event");
+	*ret = (struct disclosed){.verdict = GIVE};
+	if (event == NULL)
+		return NULL;
+	*ret = whole_event(d, row, event);
+	if (ret->verdict == WITHHOLD)
+		return NULL;
+	id_format(disclosure_person(d), r.person);
+	look(&r, stored, event);
+	redact(&r, event);
+	json_object_set(event, "expiresDateTime", json_object_get(stored, "expiresDateTime"));
+	return json_incref(event);
+}
