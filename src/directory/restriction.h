@@ -19,5 +19,10 @@ MUST_CHECK enum err restriction_set(struct db_tx *tx, struct id user);
 MUST_CHECK enum err restriction_lift(struct db_tx *tx, struct id user);
 /* false for nobody (a nil id, a person who is gone). */
 MUST_CHECK enum err restriction_holds(struct db_tx *tx, struct id user, bool *ret);
+/* ERR_CONFLICT with a detail where it holds: at the head of what an administrator may not do meanwhile. */
+MUST_CHECK enum err restriction_refuses(struct db_tx *tx, struct id user);
+
+/* restriction_set() or restriction_lift() in a transaction of its own; also of a soft-deleted person. */
+MUST_CHECK enum err restriction_order(struct scope *s, struct id user, bool restrict_it);
 
 #endif

@@ -22,6 +22,7 @@ CREATE TABLE data_subject_requests (
   extended_at TIME,
   extension_reason TEXT,
   alarm INT NOT NULL,                -- the highest that was raised: 0, 50, 80, 100 percent of the time
+  alarm_at TIME,                     -- when the next one is due; NULL: the clock stands still, or has run out
   identity_method TEXT CHECK (identity_method IN ('signIn', 'contactCode', 'document', 'knownInPerson', 'callBack', 'other')),
   identity_checked_by ID,
   identity_checked_at TIME,
@@ -33,6 +34,7 @@ CREATE TABLE data_subject_requests (
   decided_by ID,
   decided_at TIME,
   operation_id ID,                   -- the export that answers it
+  duty_id ID,                        -- the deletion that answers it
   delivered_at TIME,
   delivered_sha256 BLOB,             -- of what was handed over
   outcome TEXT,                      -- how it was carried out, where it was no export
@@ -43,6 +45,10 @@ CREATE TABLE data_subject_requests (
 CREATE INDEX data_subject_requests_by_user ON data_subject_requests (tenant_id, user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX data_subject_requests_by_due ON data_subject_requests (tenant_id, due_at, request_id);
 CREATE INDEX data_subject_requests_open ON data_subject_requests (due_at) WHERE state NOT IN ('delivered', 'closed');
+CREATE INDEX data_subject_requests_alarms ON data_subject_requests (alarm_at) WHERE alarm_at IS NOT NULL;
+CREATE INDEX data_subject_requests_deleting ON data_subject_requests (tenant_id, duty_id) WHERE state = 'decided' AND duty_id IS NOT NULL;
+CREATE INDEX data_subject_requests_delivered ON data_subject_requests (delivered_at) WHERE state = 'delivered';
+CREATE INDEX data_subject_requests_by_id ON data_subject_requests (request_id);  -- its public page names no tenant
 CREATE INDEX data_subject_requests_by_expiry ON data_subject_requests (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE disclosure_decisions (  -- where an officer departs from the map; the last word on a place counts
@@ -66,7 +72,7 @@ CREATE INDEX disclosure_decisions_by_user ON disclosure_decisions (tenant_id, us
 CREATE TABLE request_codes (         -- one-time codes; a row goes when it was used, and when it ran out
   tenant_id ID NOT NULL,
   request_id ID NOT NULL,
-  code_hash BLOB NOT NULL,           -- HMAC under the keeper's key: six digits could be guessed from a digest
+  code_hash BLOB NOT NULL,           -- HMAC under the keeper's key: eight digits could be guessed from a digest
   attempts INT NOT NULL,
   created_at TIME NOT NULL,
   expires_at TIME NOT NULL,
@@ -91,7 +97,8 @@ CREATE TABLE letters (               -- the outbox; what was sent loses its text
   expires_at TIME NOT NULL,
   PRIMARY KEY (tenant_id, letter_id)
 ) STRICT;
-CREATE INDEX letters_waiting ON letters (next_attempt_at) WHERE state = 'waiting';
+CREATE INDEX letters_by_state ON letters (state, next_attempt_at);
+CREATE INDEX letters_late ON letters (expires_at) WHERE state = 'waiting';
 CREATE INDEX letters_by_request ON letters (tenant_id, request_id);
 CREATE INDEX letters_by_user ON letters (tenant_id, user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX letters_by_expiry ON letters (expires_at);
