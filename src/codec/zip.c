@@ -82,13 +82,16 @@ void zip_abort(struct zip_writer *z)
 	release(z);
 }
 
-static enum err start_archive(struct zip_writer *z)
+/* level: NULL for the library's own. */
+static enum err start_archive(struct zip_writer *z, const char *level)
 {
 	z->archive = archive_write_new();
 	check(z->archive != NULL);
 	if (archive_write_set_format_zip(z->archive) != ARCHIVE_OK ||
 	    archive_write_set_options(z->archive, "zip:compression=deflate") != ARCHIVE_OK)
 		return ERR_INTERNAL; /* a libarchive without zlib */
+	if (level != NULL && archive_write_set_format_option(z->archive, "zip", "compression-level", level) != ARCHIVE_OK)
+		return ERR_INTERNAL;
 	archive_write_set_bytes_in_last_block(z->archive, 1); /* no padding behind the directory */
 	return outcome(z, archive_write_open(z->archive, z, NULL, write_out, NULL));
 }
@@ -102,9 +105,7 @@ enum err zip_open_out(zip_out_fn out, void *arg, int level, struct zip_writer **
 	z->out = out;
 	z->out_arg = arg;
 	text[0] = (char)('0' + level);
-	enum err e = start_archive(z);
-	if (e == OK && archive_write_set_format_option(z->archive, "zip", "compression-level", text) != ARCHIVE_OK)
-		e = ERR_INTERNAL;
+	enum err e = start_archive(z, text);
 	if (e != OK) {
 		zip_abort(z);
 		return e;
@@ -129,7 +130,7 @@ enum err zip_open(const char *path, struct zip_writer **ret)
 		release(z);
 		return e;
 	}
-	enum err e = start_archive(z);
+	enum err e = start_archive(z, NULL);
 	if (e != OK) {
 		zip_abort(z);
 		return e;
