@@ -149,6 +149,7 @@ const char *map_retention_text(enum map_retention r)
 		"until the organisation closes its tenant, and 180 days at most",
 		"365 days, or as long as the organisation set (730 days at most)",
 		"until the certificate expires",
+		"until it runs out, 30 days at most",
 		"until it runs out, and 30 days at most after that",
 		"24 months after the case was closed",
 		"three years",

@@ -20,12 +20,15 @@ DB_TENANT(audit_until,
 
 /* ---- counting ---- */
 
-static const char *ground_of(const struct map_table *t, enum subject_type type)
+/* own: some of the rows that stay are the subject's, not others'. */
+static const char *ground_of(const struct map_table *t, enum subject_type type, bool own)
 {
+	if (!own)
+		return "recordOfOthers";
 	switch (t->erase) {
 	case MAP_TABLE_RETENTION: return "auditRetention";
 	case MAP_TABLE_OWED: return type == SUBJECT_USER ? "companyDeviceOrOwedAction" : "owedAction";
-	default: return "companyDevice";
+	default: return map_column(t->name, "device_id") != NULL ? "companyDevice" : "requestRecord";
 	}
 }
 
@@ -51,14 +54,19 @@ static enum err count_table(struct db_tx *tx, enum subject_type type, struct id 
 			    size_t n, struct table_count *c)
 {
 	struct db_value who = db_v_id(&subject);
+	int64_t of_others = 0;
 	TRY(subject_count(tx, c->table, type, subject, &c->found));
 	for (size_t i = 0; i < n; i++)
 		if (steps[i].table == c->table)
 			TRY(count_text(tx, steps[i].count, &who, type == SUBJECT_TENANT ? 0 : 1,
-				       steps[i].verb == ERASE_DELETE ? &c->deleted : &c->changed));
+				       steps[i].verb == ERASE_DELETE ? &c->deleted
+				       : steps[i].of_others	     ? &of_others
+								     : &c->changed));
+	bool own = c->changed > 0 || c->found > c->deleted + of_others;
+	c->changed += of_others;
 	c->kept = c->found - c->deleted - c->changed;
 	if (c->kept + c->changed > 0 && type != SUBJECT_TENANT)
-		c->ground = ground_of(c->table, type);
+		c->ground = ground_of(c->table, type, own);
 	if (c->kept > 0 && c->table->link == MAP_LINK_AUDIT && type == SUBJECT_USER)
 		TRY(count_events_until(tx, subject, &c->until));
 	return OK;

@@ -38,7 +38,7 @@ static enum err scrub(const struct erasure *e, bool with_log, bool *ret_rewritte
 	const char **names = arena_alloc(e->system->arena, n * sizeof *names);
 	/* expired events are rewritten by the retention job, and leases hold nobody's data */
 	for (size_t i = 0; i < n; i++)
-		if (t[i].domain != MAP_DOMAIN_INSTALLATION && (t[i].domain != MAP_DOMAIN_LOG || with_log))
+		if (t[i].domain != MAP_DOMAIN_INSTALLATION && (t[i].domain != MAP_DOMAIN_LOG || with_log || subject_names(&t[i])))
 			names[used++] = t[i].name;
 	int64_t began = clock_monotonic();
 	enum err err = db_scrub(e->system->db, names, used);

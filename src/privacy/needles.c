@@ -34,9 +34,8 @@ static const struct {
 	[] =
 		{
 			{"user.contact.email", true},	  {"user.contact.phone_number", false},
-			{"user.government_id", false},	  {"user.name", false},
+			{"user.unique_id", false},	  {"user.name", false},
 			{"user.device.device_id", false}, /* but ids: a serial number may be "Default string" */
-			{"user.device.name", false},
 };
 
 /* ---- a list ---- */
@@ -98,7 +97,8 @@ static void add_json(struct arena *a, struct needles *n, const char *source, boo
 
 static const struct map_column *needle_column(const struct map_column *c, bool *ret_strong)
 {
-	if (c->kind != MAP_KIND_PERSONAL || c->disclosure == MAP_DISCLOSE_OTHERS)
+	bool persons_id = c->type == MAP_TYPE_ID && strcmp(c->category, "user.unique_id") == 0; /* the subject's own is there already */
+	if (c->kind != MAP_KIND_PERSONAL || c->disclosure == MAP_DISCLOSE_OTHERS || persons_id)
 		return NULL;
 	for (size_t i = 0; i < sizeof CATEGORIES / sizeof CATEGORIES[0]; i++)
 		if (strcmp(CATEGORIES[i].category, c->category) == 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From the data map to SQL.  A table is the subject's by its link: USER through its column user_id, DEVICE through its
- * device_id, AUDIT through two columns.  Of a device everything goes that has its device_id; of a tenant everything
- * that has its tenant_id.
+ * device_id, AUDIT through two columns.  In rows of others a person stands by the map's paths (who acted, who is named).  Of a device
+ * everything goes that has its device_id; of a tenant everything that has its tenant_id.
  */
 #include "privacy/subject.h"
 
@@ -11,22 +11,55 @@
 #include "base/buf.h"
 #include "base/limits.h"
 
-#define OF_USERS_DEVICE(more)                                                                                    \
-	"t.tenant_id = ?1 AND t.device_id IN (SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 " \
-	"AND d.user_id = ?2" more ")"
+#define USERS_DEVICES "SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 AND d.user_id = ?2"
+#define OF_USERS_DEVICE(more) "t.tenant_id = ?1 AND t.device_id IN (" USERS_DEVICES more ")"
 
 /* ---- whose ---- */
 
 static bool has_column(const struct map_table *t, const char *column) { return map_column(t->name, column) != NULL; }
 
+static bool names(const struct map_path *p)
+{
+	return p->through == MAP_THROUGH_PERSON && p->role != MAP_ROLE_OWNER && map_column(p->table, p->column)->erase == MAP_ERASE_NULL;
+}
+
+bool subject_names(const struct map_table *t)
+{
+	size_t n;
+	const struct map_path *p = map_table_paths(t, &n);
+	for (size_t i = 0; i < n; i++)
+		if (names(&p[i]))
+			return true;
+	return false;
+}
+
+/* The parts in which a row is the person's own. */
+static size_t own_parts(const struct map_table *t) { return t->link == MAP_LINK_NONE ? 0 : t->link == MAP_LINK_AUDIT ? 2 : 1; }
+
 size_t subject_parts(const struct map_table *t, enum subject_type type)
 {
 	switch (type) {
-	case SUBJECT_USER: return t->link == MAP_LINK_NONE ? 0 : t->link == MAP_LINK_AUDIT ? 2 : 1;
+	case SUBJECT_USER: return own_parts(t) + subject_names(t);
 	case SUBJECT_DEVICE: return t->link != MAP_LINK_NONE && has_column(t, "device_id");
 	case SUBJECT_TENANT: return has_column(t, "tenant_id");
 	}
 	return 0;
+}
+
+/* Rows that are not the person's own: those lose the id with whatever else the map says. */
+static const char *where_named(struct arena *a, const struct map_table *t)
+{
+	size_t n;
+	const struct map_path *p = map_table_paths(t, &n);
+	auto_buf b;
+	buf_init(&b, 4 * KIB);
+	for (size_t i = 0; i < n; i++)
+		if (names(&p[i]))
+			buf_printf(&b, "%st.%s = ?2", b.len > 0 ? " OR " : "", p[i].column);
+	const char *others = t->link == MAP_LINK_USER	  ? " AND (t.user_id IS NULL OR t.user_id <> ?2)"
+			     : t->link == MAP_LINK_DEVICE ? " AND t.device_id NOT IN (" USERS_DEVICES ")"
+							  : "";
+	return arena_printf(a, "t.tenant_id = ?1 AND (%s)%s", b.data, others);
 }
 
 const char *subject_where(struct arena *a, const struct map_table *t, enum subject_type type, size_t part)
@@ -36,6 +69,8 @@ const char *subject_where(struct arena *a, const struct map_table *t, enum subje
 		return "t.tenant_id = ?1";
 	if (type == SUBJECT_DEVICE)
 		return "t.tenant_id = ?1 AND t.device_id = ?2";
+	if (part == own_parts(t))
+		return where_named(a, t);
 	if (t->link == MAP_LINK_USER)
 		return "t.tenant_id = ?1 AND t.user_id = ?2";
 	if (t->link == MAP_LINK_DEVICE)
@@ -52,9 +87,7 @@ const char *subject_path_where(struct arena *a, const struct map_path *p)
 		return subject_where(a, t, SUBJECT_USER, p->role == MAP_ROLE_ACTOR ? 0 : 1);
 	if (p->through == MAP_THROUGH_PERSON)
 		return arena_printf(a, "t.tenant_id = ?1 AND t.%s = ?2", p->column);
-	return arena_printf(a,
-			    "t.tenant_id = ?1 AND t.%s IN (SELECT d.device_id FROM managed_devices d WHERE d.tenant_id = ?1 AND d.user_id = ?2)",
-			    p->column);
+	return arena_printf(a, "t.tenant_id = ?1 AND t.%s IN (" USERS_DEVICES ")", p->column);
 }
 
 enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type, struct id subject,
@@ -166,6 +199,20 @@ static void add_table_of_device(struct builder *b, const struct map_table *t)
 		 NULL);
 }
 
+static void add_named(struct builder *b, const struct map_table *t)
+{
+	size_t n;
+	const struct map_path *p = map_table_paths(t, &n);
+	auto_buf set;
+	buf_init(&set, 4 * KIB);
+	for (size_t i = 0; i < n; i++)
+		if (names(&p[i]))
+			buf_printf(&set, "%s%s = CASE WHEN %s = ?2 THEN NULL ELSE %s END", set.len > 0 ? ", " : "", p[i].column, p[i].column,
+				   p[i].column);
+	add_step(b, t, where_named(b->a, t), arena_strndup(b->a, set.data, set.len));
+	b->steps[b->n - 1].of_others = true;
+}
+
 /* Rows that are found through others (a device's, by its user) go first; so the tables with a link of their own come
  * last, and in the reverse order of the map, which begins with the account. */
 static void build_for_person(struct builder *b, const struct map_table *t, size_t n)
@@ -184,6 +231,9 @@ static void build_for_person(struct builder *b, const struct map_table *t, size_
 			else
 				add_table_of_device(b, &t[i]);
 		}
+	for (size_t i = 0; i < n && b->type == SUBJECT_USER; i++)
+		if (subject_names(&t[i]))
+			add_named(b, &t[i]);
 }
 
 /* The tenant's own row goes last of all, by erasure.  The log has its own way out (audit_purge_tenant). */
@@ -206,7 +256,7 @@ enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned d
 			    .row = sqlite ? "rowid" : "ctid",
 			    .pseudonym = sqlite ? "'device-' || lower(hex(substr(device_id, 13, 4)))"
 						: "'device-' || encode(substr(device_id, 13, 4), 'hex')"};
-	b.steps = arena_alloc(s->arena, 2 * n * sizeof *b.steps);
+	b.steps = arena_alloc(s->arena, 3 * n * sizeof *b.steps);
 	if (type == SUBJECT_TENANT)
 		build_for_tenant(&b, t, n, domain_mask);
 	else

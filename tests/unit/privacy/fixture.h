@@ -107,6 +107,8 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{"letters", "state", "failed"},
 		{NULL, "variant", "redacted"},
 		{NULL, "form", "bundle"},
+		{NULL, "format", "csv"},
+		{NULL, "status", "completed"},
 	};
 	if (strcmp(c->name, "owner_type") == 0)
 		return company ? "company" : "personal";
@@ -298,6 +300,32 @@ static inline struct question ask(struct id tenant, const char *sql, struct db_v
 	struct question q = {.sql = sql, .v = v, .reach = DB_REACH_TENANT, .n = strstr(sql, "?2") != NULL};
 	ok_in(&s, db_read(&s, question_tx, &q));
 	return q;
+}
+
+struct planned {
+	const char *sql;
+	struct db_value v;
+	const char *text;
+};
+
+static inline enum err planned_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct planned *p = arg;
+	auto_rows struct db_rows *r = NULL;
+	p->text = "";
+	TRY(db_query_text(tx, DB_REACH_TENANT, p->sql, &p->v, 1, &r));
+	while (db_next(r))
+		p->text = arena_printf(s->arena, "%s%s\n", p->text, db_text(r, 3));
+	return db_rows_err(r);
+}
+
+/* How SQLite would run it. */
+static inline const char *plan_of(struct id tenant, const char *sql, struct db_value v)
+{
+	struct scope s = scope_of(tenant);
+	struct planned p = {.sql = arena_printf(F.d.arena, "EXPLAIN QUERY PLAN %s", sql), .v = v};
+	ok_in(&s, db_read(&s, planned_tx, &p));
+	return p.text;
 }
 
 static inline int64_t ask_all(const char *sql, struct db_value v)
