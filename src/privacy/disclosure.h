@@ -99,9 +99,14 @@ struct disclosure_decision {
 	const char *section, *record, *property; /* record, property: NULL or "" for all */
 	const char *disclosure, *reason, *ground;  /* full, redacted, withheld */
 };
-/* Sets (or replaces) the decision on a place; an event each.  ERR_BAD_REQUEST for an unknown section, property, reason, or a value that may never
- * be given; ERR_NOT_FOUND; ERR_CONFLICT once the case is decided, or while it is not known whom it is about. */
+/* Sets (or replaces) the decision on a place; an event each, none where it says what stands already.  ERR_BAD_REQUEST for an unknown section,
+ * record, property or reason, a reason that does not fit, no ground, or a value that may never be given; ERR_NOT_FOUND; ERR_CONFLICT once the case
+ * is decided, or while it is not known whom it is about. */
 MUST_CHECK enum err disclosure_decide(struct scope *s, struct id request, const struct disclosure_decision *d, struct id *ret);
 MUST_CHECK enum err disclosure_withdraw(struct scope *s, struct id request, struct id decision);
+/* ERR_NOT_FOUND where there is no such case (or the case has no such decision).  ret: whom it is about, nil where that is not known; may be NULL.
+ * Both set the scope's subject. */
+MUST_CHECK enum err disclosure_case_subject(struct scope *s, struct id request, struct id *ret);
+MUST_CHECK enum err disclosure_check(struct scope *s, struct id request, struct id decision);
 
 #endif

@@ -19,6 +19,7 @@ struct held_rows {
 	const struct map_table *table;
 	const struct held_column *column;
 	size_t n, keys;
+	bool keys_only;
 	struct db_rows *rows;
 	enum err err;
 };
@@ -91,7 +92,7 @@ static const char *query_sql(const struct held_rows *h, const struct held_query 
 	buf_printf(&sql, "SELECT %s, %s", keys, owner_sql(h->table));
 	for (size_t i = 0; i < h->n; i++)
 		buf_printf(&sql, ", t.%s", h->column[i].column->name);
-	if (held_is_event(h->path))
+	if (held_is_event(h->path) && !h->keys_only)
 		buf_adds(&sql, ", t.bytes");
 	buf_printf(&sql, " FROM %s t WHERE %s%s", h->table->name, subject_path_where(a, h->path), disclosure_told_where(a, h->table));
 	if (q->after != NULL) {
@@ -110,9 +111,10 @@ enum err held_open(struct db_tx *tx, const struct disclosure *d, struct id perso
 	struct scope *s = db_tx_scope(tx);
 	struct held_rows *h = arena_alloc(s->arena, sizeof *h);
 	struct db_value args[1 + HELD_KEY_MAX] = {db_v_id(&person)};
-	*h = (struct held_rows){.s = s, .d = d, .path = q->path, .table = map_table(q->path->table)};
+	*h = (struct held_rows){.s = s, .d = d, .path = q->path, .table = map_table(q->path->table), .keys_only = q->keys_only};
 	h->keys = held_key_count(q->path);
-	h->column = held_columns(s->arena, q->path, q->portability, &h->n);
+	if (!h->keys_only)
+		h->column = held_columns(s->arena, q->path, q->portability, &h->n);
 	for (size_t i = 0; q->after != NULL && i < h->keys; i++)
 		args[1 + i] = q->after[i];
 	TRY(db_query_text(tx, DB_REACH_TENANT, query_sql(h, q), args, q->after != NULL ? 1 + h->keys : 1, &h->rows));
@@ -233,7 +235,7 @@ bool held_next(struct held_rows *h, struct held_row *ret)
 	of.record = ret->record;
 	of.company_device = owner != NULL && strcmp(owner, "company") == 0;
 	of.personal_device = owner != NULL && !of.company_device;
-	if (held_is_event(h->path))
+	if (held_is_event(h->path) && !h->keys_only)
 		read_event(h, &of, ret);
 	else
 		read_values(h, &of, ret);

@@ -59,6 +59,7 @@ struct held_query {
 	const struct map_path *path;
 	bool portability;             /* without what was derived (GDPR Art. 20) */
 	const struct db_value *after; /* the key of the row before the page; NULL: from the first */
+	bool keys_only;               /* no values and no events: which records there are */
 	unsigned limit;               /* rows of a page, in the order of their keys; 0: all, in any order */
 };
 

@@ -77,6 +77,9 @@ static const struct property certificate_props[] = {
 static const struct property data_policy_operation_props[] = {
 #include "resource/defs/data_policy_operation.def"
 };
+static const struct property disclosure_decision_props[] = {
+#include "resource/defs/disclosure_decision.def"
+};
 
 /* What audit/ knows by name, as lists and as SQL; a list may end in "|". */
 #define AUDIT_ACTORS "Unknown|ItPro|IW|System|Partner|Application|GuestUser|Device"
@@ -236,6 +239,11 @@ const struct resource RES_DATA_POLICY_OPERATION = {
 	.table = "data_policy_operations", .key = "operation_id", .where = "1=1", .order = "id",
 	PROPS(data_policy_operation_props)};
 
+const struct resource RES_DISCLOSURE_DECISION = {
+	.name = "disclosureDecision", .entity = "DisclosureDecision",
+	.context = "deviceManagement/dataSubjectRequests/disclosureDecisions", .table = "disclosure_decisions", .key = "decision_id",
+	.where = "1=1", .order = "id", .always_count = true, PROPS(disclosure_decision_props)};
+
 /* No count unasked: it costs a look at every event. */
 const struct resource RES_AUDIT_EVENT = {
 	.name = "auditEvent", .entity = "AuditEvent", .context = "deviceManagement/auditEvents",
@@ -263,6 +271,7 @@ const struct resource *const *resource_all(size_t *ret_n)
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
 		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_DETECTED_APP, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
 		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DUTY, &RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION,
+		&RES_DISCLOSURE_DECISION,
 		&RES_AUDIT_SINK, &RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
 	*ret_n = sizeof all / sizeof all[0];
 	return all;
