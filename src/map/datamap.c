@@ -43,6 +43,14 @@ static const struct map_column COLUMNS[] = {
 #undef MAP_COLUMN
 };
 
+static const struct map_store STORES[] = {
+#define MAP_STORE(store, place_, holds_, categories_, protection_, erase_, until_)                                            \
+	{.name = #store, .place = place_, .holds = holds_, .categories = categories_, .protection = protection_, .erase = erase_, \
+	 .until = until_},
+#include "map/stores.def"
+#undef MAP_STORE
+};
+
 enum {
 	TABLE_COUNT = sizeof TABLES / sizeof TABLES[0],
 	PATH_COUNT = sizeof PATHS / sizeof PATHS[0],
@@ -78,6 +86,12 @@ const struct map_column *map_columns(size_t *ret_n)
 	return COLUMNS;
 }
 
+const struct map_store *map_stores(size_t *ret_n)
+{
+	*ret_n = sizeof STORES / sizeof STORES[0];
+	return STORES;
+}
+
 const struct map_table *map_table(const char *table)
 {
 	for (size_t i = 0; i < TABLE_COUNT; i++)
@@ -105,73 +119,21 @@ const struct map_column *map_table_columns(const struct map_table *t, size_t *re
 	return &COLUMNS[first];
 }
 
-const char *map_kind_name(enum map_kind k)
-{
-	static const char *const names[] = {"key", "technical", "organisation", "personal", "secret"};
-	return names[k];
-}
-
-const char *map_origin_name(enum map_origin o)
-{
-	static const char *const names[] = {"provided", "observed", "derived"};
-	return names[o];
-}
-
-const char *map_disclosure_name(enum map_disclosure d)
-{
-	static const char *const names[] = {"full",     "others redacted",    "four digits",
-					    "company devices", "withheld: security", "withheld: investigation", "internal"};
-	return names[d];
-}
-
-const char *map_role_name(enum map_role r)
-{
-	static const char *const names[] = {"owner", "actor", "target", "mentioned"};
-	return names[r];
-}
-
-const char *map_basis_text(enum map_basis b)
-{
-	static const char *const texts[] = {
-		"",
-		"performance of a contract (GDPR Art. 6(1)(b))",
-		"legal obligation (GDPR Art. 6(1)(c))",
-		"legitimate interests (GDPR Art. 6(1)(f))",
-	};
-	return texts[b];
-}
-
-const char *map_retention_text(enum map_retention r)
-{
-	static const char *const texts[] = {
-		"until the person's account is deleted for good, and 30 days at most",
-		"until the device is retired, wiped or deleted, and 30 days at most",
-		"until the organisation closes its tenant, and 180 days at most",
-		"365 days, or as long as the organisation set (730 days at most)",
-		"until the certificate expires",
-		"until it runs out, 30 days at most",
-		"until it runs out, and 30 days at most after that",
-		"24 months after the case was closed",
-		"three years",
-		"seconds",
-		"without limit; holds nothing of a person",
-		"as long as the installation",
-	};
-	return texts[r];
-}
-
 const char *map_version_text(struct arena *a)
 {
 	auto_buf b;
 	buf_init(&b, MIB);
 	for (size_t i = 0; i < TABLE_COUNT; i++)
-		buf_printf(&b, "%s %d %d %d %d\n", TABLES[i].name, TABLES[i].domain, TABLES[i].link, TABLES[i].erase,
-			   TABLES[i].retention);
+		buf_printf(&b, "%s %d %d %d %d %d|%s|%s\n", TABLES[i].name, TABLES[i].domain, TABLES[i].link, TABLES[i].erase,
+			   TABLES[i].retention, TABLES[i].basis, TABLES[i].recipients, TABLES[i].purpose);
 	for (size_t i = 0; i < PATH_COUNT; i++)
 		buf_printf(&b, "%s.%s > %d %d %s\n", PATHS[i].table, PATHS[i].column, PATHS[i].through, PATHS[i].role, PATHS[i].section);
 	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		buf_printf(&b, "%s.%s %d %d %s %d %d %d\n", COLUMNS[i].table, COLUMNS[i].name, COLUMNS[i].type, COLUMNS[i].kind,
-			   COLUMNS[i].category, COLUMNS[i].disclosure, COLUMNS[i].audit, COLUMNS[i].erase);
+		buf_printf(&b, "%s.%s %d %d %s %d %d %d %d\n", COLUMNS[i].table, COLUMNS[i].name, COLUMNS[i].type, COLUMNS[i].kind,
+			   COLUMNS[i].category, COLUMNS[i].origin, COLUMNS[i].disclosure, COLUMNS[i].audit, COLUMNS[i].erase);
+	for (size_t i = 0; i < sizeof STORES / sizeof STORES[0]; i++)
+		buf_printf(&b, "%s|%s|%s|%s|%s|%s|%s\n", STORES[i].name, STORES[i].place, STORES[i].holds, STORES[i].categories,
+			   STORES[i].protection, STORES[i].erase, STORES[i].until);
 	return arena_strndup(a, b.data, b.len);
 }
 

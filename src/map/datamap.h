@@ -57,25 +57,39 @@ struct map_column {
 	enum map_erase erase;
 };
 
+/* Where else something of a person may be; see stores.def. */
+struct map_store {
+	const char *name, *place, *holds, *categories, *protection, *erase, *until;
+};
+
 const struct map_table *map_tables(size_t *ret_n);   /* in the order of the map */
 const struct map_path *map_paths(size_t *ret_n);     /* grouped by table, in its order */
 const struct map_path *map_table_paths(const struct map_table *t, size_t *ret_n); /* NULL: none */
 const struct map_column *map_columns(size_t *ret_n); /* grouped by table, in its order */
+const struct map_store *map_stores(size_t *ret_n);
 const struct map_table *map_table(const char *table);                        /* NULL: not mapped */
 const struct map_column *map_column(const char *table, const char *column);  /* NULL: not mapped */
 
-/* Names for documents: "personal", "user.device" … */
+/* Names and texts for documents (names.c): "personal", "until the certificate expires" … */
 const char *map_kind_name(enum map_kind k);
+const char *map_type_name(enum map_type t);
 const char *map_origin_name(enum map_origin o);
 const char *map_disclosure_name(enum map_disclosure d);
+const char *map_audit_name(enum map_audit a);
+const char *map_erase_name(enum map_erase e);
 const char *map_role_name(enum map_role r);
+const char *map_through_name(enum map_through t);
+const char *map_domain_name(enum map_domain d);
+const char *map_basis_name(enum map_basis b);
 const char *map_basis_text(enum map_basis b); /* "" for none */
+const char *map_retention_name(enum map_retention r);
 const char *map_retention_text(enum map_retention r);
+const char *map_table_erase_text(const struct map_table *t); /* what the erasure of a person does to its rows */
 
 /* The table's columns, in its order. */
 const struct map_column *map_table_columns(const struct map_table *t, size_t *ret_n);
 
-/* SHA-256 is not ours to take here: the text of the map, for callers that hash it into bundles and certificates. */
+/* All rows of the map as one text, for callers that hash it (SHA-256) into bundles, certificates and plans. */
 const char *map_version_text(struct arena *a);
 
 /* Compares the map with the live schema (I5).  ERR_SCHEMA with a detail that names the first column that the map does not know, or that
