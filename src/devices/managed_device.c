@@ -8,48 +8,126 @@
 
 #include "devices/action.h"
 #include "devices/device.h"
+#include "directory/restriction.h"
 #include "resource/tables.h"
 
 DB_TENANT(hardware_of_device,
-	  "SELECT serial_number, total_storage_bytes, free_storage_bytes, manufacturer, model, wifi_mac, "
-	  "is_encrypted, os_build, os_name, device_name FROM managed_devices WHERE tenant_id = ?1 "
-	  "AND device_id = ?2");
+	  "SELECT serial_number, manufacturer, model, wifi_mac, os_build, os_name, device_name, total_storage_bytes, free_storage_bytes, "
+	  "is_encrypted FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
+DB_TENANT(addresses_of_device,
+	  "SELECT addresses FROM network_interfaces WHERE tenant_id = ?1 AND device_id = ?2 AND addresses IS NOT NULL ORDER BY name");
+DB_TENANT(apps_of_device, "SELECT name, version FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 ORDER BY name, version");
 /* A step of the low queue: a company device may have 20,000 packages. */
 DB_TENANT(packages_forget,
 	  "DELETE FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND (name, version) IN "
 	  "(SELECT name, version FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 LIMIT 2000)");
 
-/* Members that Intune's scripts look for and Linux has no value for are null, as Graph writes them. */
+/* hardwareInformation, member by member.  column: of hardware_of_device; what Linux has no value for, or Reeve does not ask, is -1 and the JSON
+ * that Graph writes for it. */
+static const struct {
+	const char *name, *nothing;
+	enum { HW_TEXT, HW_INT, HW_BOOL } type;
+	int column;
+} HARDWARE[] = {
+	{"serialNumber", NULL, HW_TEXT, 0},
+	{"totalStorageSpace", NULL, HW_INT, 7},
+	{"freeStorageSpace", NULL, HW_INT, 8},
+	{"imei", "null", HW_TEXT, -1},
+	{"meid", "null", HW_TEXT, -1},
+	{"manufacturer", NULL, HW_TEXT, 1},
+	{"model", NULL, HW_TEXT, 2},
+	{"phoneNumber", "null", HW_TEXT, -1},
+	{"subscriberCarrier", "null", HW_TEXT, -1},
+	{"cellularTechnology", "null", HW_TEXT, -1},
+	{"wifiMac", NULL, HW_TEXT, 3},
+	{"operatingSystemLanguage", "null", HW_TEXT, -1},
+	{"isSupervised", "false", HW_BOOL, -1},
+	{"isEncrypted", NULL, HW_BOOL, 9},
+	{"batterySerialNumber", "null", HW_TEXT, -1},
+	{"batteryHealthPercentage", "0", HW_INT, -1},
+	{"batteryChargeCycles", "0", HW_INT, -1},
+	{"isSharedDevice", "false", HW_BOOL, -1},
+	{"sharedDeviceCachedUsers", "[]", HW_TEXT, -1},
+	{"tpmSpecificationVersion", "null", HW_TEXT, -1},
+	{"operatingSystemEdition", NULL, HW_TEXT, 5},
+	{"deviceFullQualifiedDomainName", NULL, HW_TEXT, 6},
+	{"deviceGuardVirtualizationBasedSecurityHardwareRequirementState", "\"hyperVNotAvailable\"", HW_TEXT, -1},
+	{"deviceGuardVirtualizationBasedSecurityState", "\"notConfigured\"", HW_TEXT, -1},
+	{"deviceGuardLocalSystemAuthorityCredentialGuardState", "\"notConfigured\"", HW_TEXT, -1},
+	{"osBuildNumber", NULL, HW_TEXT, 4},
+	{"operatingSystemProductType", "0", HW_INT, -1},
+	{"subnetAddress", "null", HW_TEXT, -1},
+	{"esimIdentifier", "null", HW_TEXT, -1},
+	{"systemManagementBIOSVersion", "null", HW_TEXT, -1},
+	{"tpmManufacturer", "null", HW_TEXT, -1},
+	{"tpmVersion", "null", HW_TEXT, -1},
+};
+
+static void write_member(struct json_writer *w, const struct db_rows *r, size_t i)
+{
+	jw_key(w, HARDWARE[i].name);
+	if (HARDWARE[i].column < 0)
+		jw_raw(w, HARDWARE[i].nothing, strlen(HARDWARE[i].nothing));
+	else if (HARDWARE[i].type == HW_TEXT)
+		jw_string(w, db_text(r, HARDWARE[i].column));
+	else if (HARDWARE[i].type == HW_INT)
+		jw_int(w, db_int(r, HARDWARE[i].column));
+	else
+		jw_bool(w, db_bool(r, HARDWARE[i].column));
+}
+
+/* The first of version 4, where the tenant collects addresses. */
+static enum err write_address(struct db_tx *tx, struct json_writer *w, struct id device)
+{
+	const char *found = NULL;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &addresses_of_device, DB_ARGS(db_v_id(&device)), &r));
+	while (found == NULL && db_next(r)) {
+		size_t i;
+		json_t *v;
+		auto_json *list = json_loads(db_text(r, 0), 0, NULL);
+		json_array_foreach (list, i, v)
+			if (found == NULL && json_is_string(v) && strchr(json_string_value(v), ':') == NULL)
+				found = arena_strdup(db_tx_scope(tx)->arena, json_string_value(v));
+	}
+	jw_kstring(w, "ipAddressV4", found);
+	return db_rows_err(r);
+}
+
 static enum err write_hardware(struct db_tx *tx, struct json_writer *w, struct id device)
 {
-	static const char *const nothing[] = {
-		"imei", "meid", "phoneNumber", "subscriberCarrier", "cellularTechnology", "operatingSystemLanguage",
-		"batterySerialNumber", "ipAddressV4", "subnetAddress", "esimIdentifier", "tpmVersion",
-	};
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query_one(tx, &hardware_of_device, DB_ARGS(db_v_id(&device)), &r));
 	jw_object(w);
-	jw_kstring(w, "serialNumber", db_text(r, 0));
-	jw_kint(w, "totalStorageSpace", db_int(r, 1));
-	jw_kint(w, "freeStorageSpace", db_int(r, 2));
-	jw_kstring(w, "manufacturer", db_text(r, 3));
-	jw_kstring(w, "model", db_text(r, 4));
-	jw_kstring(w, "wifiMac", db_text(r, 5));
-	jw_kbool(w, "isEncrypted", db_bool(r, 6));
-	jw_kbool(w, "isSupervised", false);
-	jw_kbool(w, "isSharedDevice", false);
-	jw_kstring(w, "osBuildNumber", db_text(r, 7));
-	jw_kstring(w, "operatingSystemEdition", db_text(r, 8));
-	jw_kstring(w, "deviceFullQualifiedDomainName", db_text(r, 9));
-	jw_key(w, "sharedDeviceCachedUsers");
-	jw_array(w);
-	jw_end_array(w);
-	for (size_t i = 0; i < sizeof nothing / sizeof nothing[0]; i++) {
-		jw_key(w, nothing[i]);
-		jw_null(w);
-	}
+	for (size_t i = 0; i < sizeof HARDWARE / sizeof HARDWARE[0]; i++)
+		write_member(w, r, i);
+	TRY(write_address(tx, w, device));
 	jw_end_object(w);
 	return OK;
+}
+
+enum err managed_device_write_apps(struct db_tx *tx, struct json_writer *w, struct id device)
+{
+	struct scope *s = db_tx_scope(tx);
+	char id[ID_TEXT];
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &apps_of_device, DB_ARGS(db_v_id(&device)), &r));
+	jw_array(w);
+	while (db_next(r)) {
+		struct arena_mark mark = arena_mark(s->arena);
+		jw_object(w);
+		jw_kstring(w, "id", arena_printf(s->arena, "%s_%s_%s", id_format(device, id), db_text(r, 0), db_text(r, 1)));
+		arena_rewind(s->arena, mark);
+		jw_kstring(w, "displayName", db_text(r, 0));
+		jw_kstring(w, "version", db_text(r, 1));
+		jw_kint(w, "sizeInByte", 0);
+		jw_kint(w, "deviceCount", 1);
+		jw_kstring(w, "publisher", NULL);
+		jw_kstring(w, "platform", "unknown");
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+	return db_rows_err(r);
 }
 
 enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id device,
@@ -80,6 +158,7 @@ static enum err patch(struct scope *s, struct db_tx *tx, void *arg)
 	struct audit_change *changes = NULL, **tail = &changes;
 	bool changed;
 	TRY(device_load(tx, q->device, false, &d));
+	TRY(restriction_refuses(tx, d.user));
 	TRY(record_load(tx, &RES_MANAGED_DEVICE, q->device, false, &old));
 	TRY(record_update(tx, old, q->record, q->device, NULL, 0, &tail, &changed));
 	const char *owner = record_text(s->arena, q->record, "managedDeviceOwnerType");

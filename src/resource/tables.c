@@ -68,6 +68,34 @@ static const struct property terms_props[] = {
 static const struct property terms_acceptance_props[] = {
 #include "resource/defs/terms_acceptance.def"
 };
+
+/* Of the device that a row names, and of its person, while it is visible. */
+#define OF_DEVICE(column) \
+	"(SELECT d." column " FROM managed_devices d WHERE d.tenant_id = t.tenant_id AND d.device_id = t.device_id AND d.hidden_at IS NULL)"
+#define OF_OWNER(column) \
+	"(SELECT p." column " FROM managed_devices d JOIN users p ON p.tenant_id = d.tenant_id AND p.user_id = d.user_id " \
+	"WHERE d.tenant_id = t.tenant_id AND d.device_id = t.device_id AND d.hidden_at IS NULL)"
+#define INSTALL_STATE \
+	"(CASE t.state WHEN 'installed' THEN 'installed' WHEN 'failed' THEN 'failed' WHEN 'pending' THEN 'pendingInstall' ELSE 'notInstalled' END)"
+#define INSTALL_STATES "installed|failed|notInstalled|uninstallFailed|pendingInstall|unknown|notApplicable"
+static const struct property device_configuration_state_props[] = {
+#include "resource/defs/device_configuration_state.def"
+};
+static const struct property directory_device_props[] = {
+#include "resource/defs/directory_device.def"
+};
+static const struct property remote_action_audit_props[] = {
+#include "resource/defs/remote_action_audit.def"
+};
+static const struct property troubleshooting_event_props[] = {
+#include "resource/defs/troubleshooting_event.def"
+};
+static const struct property app_install_status_props[] = {
+#include "resource/defs/app_install_status.def"
+};
+static const struct property user_app_install_status_props[] = {
+#include "resource/defs/user_app_install_status.def"
+};
 static const struct property duty_props[] = {
 #include "resource/defs/duty.def"
 };
@@ -225,6 +253,40 @@ const struct resource RES_TERMS_ACCEPTANCE = {
 	.key = "terms_id,user_id,version", .join = JOIN_USER, .where = "1=1", .always_count = true,
 	PROPS(terms_acceptance_props)};
 
+#define VISIBLE_DEVICE \
+	"EXISTS (SELECT 1 FROM managed_devices v WHERE v.tenant_id = t.tenant_id AND v.device_id = t.device_id AND v.hidden_at IS NULL)"
+
+const struct resource RES_DEVICE_CONFIGURATION_STATE = {
+	.name = "deviceConfigurationState", .entity = "DeviceConfiguration",
+	.context = "deviceManagement/managedDevices/deviceConfigurationStates", .table = "provisioned_items", .key = "item_id",
+	.where = "t.item_type = 'deviceConfiguration'", .order = "id", .always_count = true, PROPS(device_configuration_state_props)};
+
+const struct resource RES_DIRECTORY_DEVICE = {
+	.name = "device", .entity = "ManagedDevice", .odata_type = "#microsoft.graph.device", .context = "directoryObjects",
+	.table = "managed_devices", .key = "device_id", .where = "t.hidden_at IS NULL", .order = "managedDeviceId", .page_default = 100,
+	.page_max = 999, PROPS(directory_device_props)};
+
+const struct resource RES_REMOTE_ACTION_AUDIT = {
+	.name = "remoteActionAudit", .entity = "ManagedDevice", .context = "deviceManagement/remoteActionAudits", .table = "device_actions",
+	.key = "action_id", .where = "1=1", .order = "requestDateTime", .order_descending = true, .always_count = true, .page_default = 1000,
+	.page_max = 1000, PROPS(remote_action_audit_props)};
+
+const struct resource RES_TROUBLESHOOTING_EVENT = {
+	.name = "deviceManagementTroubleshootingEvent", .entity = "ManagedDevice",
+	.odata_type = "#microsoft.graph.deviceManagementTroubleshootingEvent",
+	.context = "users/deviceManagementTroubleshootingEvents", .table = "provisioned_items", .key = "device_id,item_id",
+	.where = "t.state = 'failed' AND " VISIBLE_DEVICE, .always_count = true, PROPS(troubleshooting_event_props)};
+
+const struct resource RES_APP_INSTALL_STATUS = {
+	.name = "mobileAppInstallStatus", .entity = "MobileApp", .context = "deviceAppManagement/mobileApps/deviceStatuses",
+	.table = "provisioned_items", .key = "item_id,device_id", .where = VISIBLE_DEVICE, .always_count = true, .page_default = 1000,
+	.page_max = 1000, PROPS(app_install_status_props)};
+
+const struct resource RES_USER_APP_INSTALL_STATUS = {
+	.name = "userAppInstallStatus", .entity = "MobileApp", .context = "deviceAppManagement/mobileApps/userStatuses", .table = "users",
+	.key = "user_id", .where = "t.deleted_at IS NULL", .order = "id", .always_count = true, .page_default = 1000, .page_max = 1000,
+	PROPS(user_app_install_status_props)};
+
 const struct resource RES_DUTY = {
 	.name = "erasureDuty", .entity = "ErasureDuty", .context = "privacy/erasureDuties", .table = "duties",
 	.key = "duty_id", .where = "1=1", .order = "id", .always_count = true, PROPS(duty_props)};
@@ -270,7 +332,9 @@ const struct resource *const *resource_all(size_t *ret_n)
 	static const struct resource *const all[] = {
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
 		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_DETECTED_APP, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
-		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DUTY, &RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION,
+		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DEVICE_CONFIGURATION_STATE, &RES_DIRECTORY_DEVICE,
+		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS, &RES_DUTY,
+		&RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION,
 		&RES_DISCLOSURE_DECISION,
 		&RES_AUDIT_SINK, &RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
 	*ret_n = sizeof all / sizeof all[0];

@@ -21,6 +21,12 @@ extern const struct resource RES_MOBILE_APP;
 extern const struct resource RES_ASSIGNMENT;
 extern const struct resource RES_TERMS;
 extern const struct resource RES_TERMS_ACCEPTANCE;
+extern const struct resource RES_DEVICE_CONFIGURATION_STATE;
+extern const struct resource RES_DIRECTORY_DEVICE;      /* managed devices as the directory knows them */
+extern const struct resource RES_REMOTE_ACTION_AUDIT;
+extern const struct resource RES_TROUBLESHOOTING_EVENT; /* what failed on a person's devices */
+extern const struct resource RES_APP_INSTALL_STATUS;
+extern const struct resource RES_USER_APP_INSTALL_STATUS;
 extern const struct resource RES_DUTY;
 extern const struct resource RES_CERTIFICATE;
 extern const struct resource RES_DATA_POLICY_OPERATION;

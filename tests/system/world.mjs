@@ -52,6 +52,7 @@ export function fill(path, w, version = 'v1.0') {
     if (name === 'item') return path.includes('mobileApps') ? w.app : w.configuration;
     if (name === 'id') return w.deleted;
     if (name === 'category') return "category='Other'";
+    if (name === 'none') return 'nothing';
     assert.ok(w[name] !== undefined, `no ${name} for ${path}`);
     return encodeURIComponent(w[name]);
   });
@@ -94,6 +95,8 @@ export async function world(r, o, tenant, mark) {
   w.tree.sync(); w.tree.sync();
   w.device = w.tree.id;
   await r.ok('PATCH', `${DM}/managedDevices/${w.device}`, { body: { notes: m(), managedDeviceName: m() }, ...o });
+  await r.ok('POST', `${DM}/managedDevices/${w.device}/syncDevice`, o);
+  w.action = (await r.get(`${DM}/remoteActionAudits`, o)).value[0].id;
   const x = await r.api('POST', `/v1.0/users/${w.user}/exportPersonalData`, { body: { storageLocation: `https://store.example/${m()}` }, ...o });
   assert.equal(x.status, 202, x.text);
   w.operation = x.json.id;
