@@ -36,6 +36,8 @@ struct server {
 	struct metrics *metrics;
 	struct reach *reach;    /* where sinks may send to (http/reach.h) */
 	const char *sink_dir;   /* files of sinks stand in <sink_dir>/<tenant>/ */
+	struct throttle *throttle;   /* throttle.h; NULL: nobody is throttled */
+	const struct mailer *mailer; /* what carries letters away (privacy/letter.h); NULL: there is no mail server */
 	const struct policy *policy; /* whom the logs' checkpoints are shown to (tlog/policy.h); NULL: nobody */
 };
 
@@ -80,6 +82,10 @@ struct call {
 	unsigned generation;         /* ACCESS_LOG: of the log, whose tenant is the scope's */
 	bool published;              /* ACCESS_LOG: it was read as anybody may */
 	json_t *body;                /* set by call_body(); released by the gate */
+	bool step;                   /* of a batch */
+	bool count;                  /* the path ends in /$count: only the number of what the route lists is wanted */
+	unsigned retry_after;        /* seconds, of ERR_TOO_MANY; 0: the usual */
+	bool refusal_told;           /* the refusal is on record already, or is not to be */
 };
 
 const char *call_param(const struct call *c, const char *name); /* a programming error where the route has no such parameter */
@@ -94,12 +100,18 @@ MUST_CHECK enum err call_string(struct call *c, const json_t *object, const char
 
 /* Fills q for a list, count or get of r from the call (base URL, path, query, version) and parses the OData options. */
 MUST_CHECK enum err call_query(struct call *c, const struct resource *r, struct resource_query *q);
-/* Whole handlers: a read transaction and resource_list / resource_count / resource_get into the answer. */
+/* Whole handlers: a read transaction and resource_list / resource_count / resource_get into the answer.  A list answers /$count too. */
 MUST_CHECK enum err call_list(struct call *c, const struct resource_query *q);
 MUST_CHECK enum err call_count(struct call *c, const struct resource_query *q);
 MUST_CHECK enum err call_get(struct call *c, const struct resource_query *q, struct id key);
+/* For the gate: turns the answer of a handler that did not count by itself (a short list, written whole) into its number; ERR_NOT_FOUND where
+ * it is no collection. */
+MUST_CHECK enum err call_counted(struct call *c);
 /* After a create: 201, Location: <collection>/<key>, and the entity. */
 MUST_CHECK enum err call_created(struct call *c, const struct resource *r, struct id key);
+
+/* Whether the request's Prefer header names the preference (RFC 7240), "odata." before it or not; *ret_value: behind '=', or "". */
+bool call_prefers(struct call *c, const char *preference, const char **ret_value);
 
 /* A JSON answer: status 200 unless set; returns the writer over the response's body. */
 struct json_writer call_json(struct call *c);

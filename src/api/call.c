@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What handlers use to read their call and write its answer. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -89,11 +90,29 @@ static const char *path_below_version(const char *path)
 	return slash == NULL ? "" : slash;
 }
 
+/* Prefer: odata.maxpagesize=N, where $top says nothing. */
+static void prefer_page(struct call *c, struct resource_query *q)
+{
+	const char *value;
+	char *end;
+	if (q->odata.top >= 0 || !call_prefers(c, "maxpagesize", &value))
+		return;
+	long size = strtol(value, &end, 10);
+	if (size < 1 || *end != '\0')
+		return; /* a preference that makes no sense is ignored (RFC 7240, section 2) */
+	q->odata.top = size;
+	http_response_header(c->out, "Preference-Applied", arena_printf(c->s.arena, "odata.maxpagesize=%ld", size));
+}
+
 enum err call_query(struct call *c, const struct resource *r, struct resource_query *q)
 {
 	*q = (struct resource_query){.res = r, .version = c->version, .base_url = call_base_url(c),
 				     .path = path_below_version(c->in->path), .raw_query = c->in->query};
-	return odata_parse(&c->s, c->in->query, &q->odata);
+	TRY(odata_parse(&c->s, c->in->query, &q->odata));
+	if (q->odata.format != NULL && strcasecmp(q->odata.format, "json") != 0 && strncasecmp(q->odata.format, "application/json", 16) != 0)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "$format is json here");
+	prefer_page(c, q);
+	return OK;
 }
 
 struct read_call {
@@ -125,17 +144,42 @@ static enum err read_into_answer(struct call *c, struct read_call *r)
 
 enum err call_list(struct call *c, const struct resource_query *q)
 {
+	if (c->count)
+		return call_count(c, q);
 	return read_into_answer(c, &(struct read_call){.q = q, .run = run_list});
 }
 
 enum err call_count(struct call *c, const struct resource_query *q)
 {
+	c->count = false;
 	c->out->content_type = "text/plain; charset=utf-8";
 	return read_into_answer(c, &(struct read_call){.q = q, .run = run_count});
 }
 
+static enum err no_collection(struct call *c)
+{
+	return scope_fail(&c->s, ERR_NOT_FOUND, "this resource is no collection: it has no /$count");
+}
+
+enum err call_counted(struct call *c)
+{
+	auto_json *list = NULL;
+	if (c->out->stream != NULL || c->out->content_type != NULL || c->out->body.len == 0)
+		return no_collection(c);
+	TRY(json_read(&c->s, c->out->body.data, c->out->body.len, &list));
+	const json_t *value = json_object_get(list, "value");
+	if (!json_is_array(value) || json_object_get(list, "@odata.nextLink") != NULL)
+		return no_collection(c);
+	buf_clear(&c->out->body);
+	buf_printf(&c->out->body, "%zu", json_array_size(value));
+	c->out->content_type = "text/plain; charset=utf-8";
+	return OK;
+}
+
 enum err call_get(struct call *c, const struct resource_query *q, struct id key)
 {
+	if (c->count)
+		return no_collection(c);
 	return read_into_answer(c, &(struct read_call){.q = q, .key = key, .run = run_get});
 }
 
@@ -149,6 +193,31 @@ enum err call_created(struct call *c, const struct resource *r, struct id key)
 	http_response_header(c->out, "Location", location);
 	c->out->status = 201;
 	return OK;
+}
+
+/* The value of a token parameter: up to a comma, a semicolon or a space, without quotes. */
+static const char *preference_value(struct call *c, const char *at)
+{
+	if (*at != '=')
+		return "";
+	at += 1 + (at[1] == '"');
+	return arena_strndup(c->s.arena, at, strcspn(at, ",; \"\t"));
+}
+
+bool call_prefers(struct call *c, const char *preference, const char **ret_value)
+{
+	const char *at = http_header(c->in, "Prefer");
+	size_t n = strlen(preference);
+	while (at != NULL && *at != '\0') {
+		at += strspn(at, ", \t");
+		const char *name = strncasecmp(at, "odata.", 6) == 0 ? at + 6 : at;
+		if (strncasecmp(name, preference, n) == 0 && strchr("=,; \t", name[n]) != NULL) {
+			*ret_value = preference_value(c, name + n);
+			return true;
+		}
+		at += strcspn(at, ",");
+	}
+	return false;
 }
 
 struct json_writer call_json(struct call *c)

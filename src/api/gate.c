@@ -10,10 +10,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/api.h"
+#include "api/gate.h"
 #include "api/metrics.h"
 #include "api/refusals.h"
 #include "api/router.h"
+#include "api/throttle.h"
 #include "audit/log/files.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -65,7 +66,7 @@ static enum err check_tenant(struct call *c, enum tenant_level level)
 		return OK;
 	if (level == TENANT_NONE)
 		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "the tenant is closed");
-	bool reads = strcmp(c->route->method, "GET") == 0 || strstr(c->route->permission, ".Export.All") != NULL;
+	bool reads = strcmp(c->route->method, "GET") == 0 || c->route->activity == ACT_NONE || strstr(c->route->permission, ".Export.All") != NULL;
 	return reads || c->route->access == ACCESS_DEVICE ? OK : scope_fail(&c->s, ERR_FORBIDDEN, "the tenant is closed");
 }
 
@@ -74,6 +75,23 @@ static enum err check_permission(struct call *c)
 	if (!permission_granted(c->s.actor.permissions, c->route->permission))
 		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", c->route->permission);
 	return OK;
+}
+
+/* What throttles refuse is an event a minute and caller: each one of them would fill the log. */
+static enum err check_throttle(struct call *c)
+{
+	struct throttle_request q = {.method = c->route->method, .path = c->route->path, .tenant = c->s.tenant, .actor = c->s.actor.id,
+				     .person = c->s.actor.type == ACTOR_USER, .now = clock_monotonic()};
+	struct throttle_answer a = c->in->local ? (struct throttle_answer){0} : throttle_take(c->server->throttle, &q);
+	if (a.retry_after == 0)
+		return OK;
+	c->retry_after = a.retry_after;
+	c->refusal_told = true;
+	enum err err = scope_fail(&c->s, ERR_TOO_MANY, "too many requests (%s: %u): try again in %u s", a.what, a.requests, a.retry_after);
+	if (a.tell)
+		audit_refused(&c->s, &(struct audit_event){.activity = ACT_REQUEST_REFUSED, .resource_type = "Application",
+							   .resource = c->s.actor.id, .failure = scope_detail(&c->s, err)});
+	return err;
 }
 
 static enum err is_published(struct scope *s, struct db_tx *tx, void *arg)
@@ -118,6 +136,7 @@ static enum err admit(struct call *c)
 		return OK;
 	case ACCESS_BEARER:
 		TRY(authenticate_bearer(c, &level));
+		TRY(check_throttle(c));
 		break;
 	case ACCESS_DEVICE:
 		TRY(authenticate_device(c, &level));
@@ -172,7 +191,7 @@ static void answer_error(struct call *c, enum err err)
 	if (err == ERR_UNAUTHENTICATED)
 		http_response_header(c->out, "WWW-Authenticate", "Bearer realm=\"reeve\", error=\"invalid_token\"");
 	if (err_retryable(err))
-		http_response_header(c->out, "Retry-After", "5");
+		http_response_header(c->out, "Retry-After", c->retry_after == 0 ? "5" : arena_printf(c->s.arena, "%u", c->retry_after));
 }
 
 /* What the attempt was aimed at: as the handler found it, or, where it never ran, the last id of the path. */
@@ -199,7 +218,7 @@ static void count_refusal(struct call *c, enum err err)
 static void record_refusal(struct call *c, enum err err)
 {
 	bool known = c->s.has_tenant && c->s.actor.type != ACTOR_ANONYMOUS;
-	if (c->published && err == ERR_NOT_FOUND)
+	if (c->refusal_told || (c->published && err == ERR_NOT_FOUND))
 		return; /* a monitor falls back from the partial tile to the full one */
 	if (!known) {
 		count_refusal(c, err);
@@ -237,12 +256,15 @@ static enum err find_route(struct call *c, enum route_listener on)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "the path is malformed");
 	if (m.other_method) {
 		http_response_header(c->out, "Allow", m.allow);
+		if (strcmp(c->in->method, "OPTIONS") == 0)
+			return call_status(c, 204);
 		return scope_fail(&c->s, ERR_METHOD, "this resource allows %s", m.allow);
 	}
 	if (m.route == NULL)
 		return scope_fail(&c->s, ERR_NOT_FOUND, "there is no such resource");
 	c->route = m.route;
 	c->version = m.version;
+	c->count = m.count;
 	c->param_count = m.param_count;
 	for (size_t i = 0; i < m.param_count; i++) {
 		c->param[i].name = m.param[i].name;
@@ -251,29 +273,59 @@ static enum err find_route(struct call *c, enum route_listener on)
 	return OK;
 }
 
+static enum err check_body(struct call *c)
+{
+	if (c->in->body_len > 0 && c->route->body_bytes == 0 && strcmp(c->route->method, "GET") == 0)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "this request takes no body");
+	if (c->in->body_len > c->route->body_bytes) /* a listener refuses it earlier */
+		return scope_fail(&c->s, ERR_TOO_LARGE, "the request body is larger than the limit");
+	return OK;
+}
+
 static enum err run(struct call *c, enum route_listener on)
 {
 	TRY(find_route(c, on));
+	if (c->route == NULL) /* OPTIONS */
+		return OK;
 	TRY(admit(c));
-	if (c->in->body_len > 0 && c->route->body_bytes == 0 && strcmp(c->route->method, "GET") == 0)
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "this request takes no body");
-	return c->route->handler(c);
+	TRY(check_body(c));
+	TRY(c->route->handler(c));
+	return c->count ? call_counted(c) : OK;
 }
 
-static void handle_on(struct server *srv, struct http_request *in, struct http_response *out, enum route_listener on)
+/* As Graph's clients expect them on every answer. */
+static void begin_answer(struct scope *s, const struct http_request *in, struct http_response *out)
+{
+	char request[ID_TEXT];
+	const char *theirs = http_header(in, "client-request-id");
+	out->status = 200;
+	http_response_header(out, "request-id", id_format(s->correlation, request));
+	http_response_header(out, "x-ms-ags-diagnostic", "{\"ServerInfo\":{\"DataCenter\":\"self-hosted\",\"RoleInstance\":\"reeve\"}}");
+	if (theirs != NULL)
+		http_response_header(out, "client-request-id", theirs);
+}
+
+/* JSON under a version is OData. */
+static void end_answer(struct call *c)
+{
+	struct http_response *out = c->out;
+	if (out->content_type != NULL || out->stream != NULL || out->body.len == 0 || c->route == NULL || strncmp(c->route->path, "/{v}", 4) != 0)
+		return;
+	out->content_type = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
+	http_response_header(out, "OData-Version", "4.0");
+}
+
+static void handle_on(struct server *srv, struct http_request *in, struct http_response *out, enum route_listener on, bool step)
 {
 	struct call *c = arena_alloc(in->arena, sizeof *c);
-	char request[ID_TEXT];
 	int64_t started = clock_monotonic();
-	*c = (struct call){.server = srv, .in = in, .out = out, .version = API_V1};
+	*c = (struct call){.server = srv, .in = in, .out = out, .version = API_V1, .step = step};
 	scope_system(&c->s, in->arena, srv->db, srv->keeper);
 	c->s.actor = (struct actor){.type = ACTOR_ANONYMOUS, .ip = in->client_ip};
 	const char *theirs = http_header(in, "client-request-id");
-	id_parse(theirs, &c->s.correlation);
-	out->status = 200;
-	http_response_header(out, "request-id", id_format(c->s.correlation, request));
-	if (theirs != NULL && id_parse(theirs, &c->s.correlation))
-		http_response_header(out, "client-request-id", request);
+	if (theirs != NULL)
+		id_parse(theirs, &c->s.correlation);
+	begin_answer(&c->s, in, out);
 	enum err err = run(c, on);
 	json_decref(c->body);
 	if (err != OK) {
@@ -281,13 +333,29 @@ static void handle_on(struct server *srv, struct http_request *in, struct http_r
 		if (c->route != NULL || http_header(in, "Authorization") == NULL) /* else a client that asks for what is not there */
 			record_refusal(c, err);
 	}
+	end_answer(c);
 	int64_t took = clock_monotonic() - started;
 	metrics_request(srv->metrics, out->status, took);
 	log_request(c, took);
 }
 
-static void handle_api(void *ctx, struct http_request *in, struct http_response *out) { handle_on(ctx, in, out, ON_API); }
-static void handle_device(void *ctx, struct http_request *in, struct http_response *out) { handle_on(ctx, in, out, ON_DEVICE); }
+void gate_step(struct call *outer, struct http_request *in, struct http_response *out)
+{
+	handle_on(outer->server, in, out, ON_API, true);
+}
+
+void gate_step_error(struct call *outer, const struct http_request *in, struct http_response *out, enum err err, const char *message)
+{
+	struct scope s;
+	scope_system(&s, outer->s.arena, outer->s.db, outer->s.keeper);
+	begin_answer(&s, in, out);
+	out->status = err_http_status(err);
+	out->content_type = NULL;
+	write_error(&out->body, err, message, s.correlation, NULL, s.now);
+}
+
+static void handle_api(void *ctx, struct http_request *in, struct http_response *out) { handle_on(ctx, in, out, ON_API, false); }
+static void handle_device(void *ctx, struct http_request *in, struct http_response *out) { handle_on(ctx, in, out, ON_DEVICE, false); }
 
 static size_t body_limit_on(const char *method, const char *path, enum route_listener on)
 {
@@ -315,8 +383,11 @@ static void refuse(void *ctx, int status, const char *reason, const char *peer, 
 {
 	struct server *srv = ctx;
 	int64_t now = clock_now();
+	struct id request = id_new(now);
+	char text[ID_TEXT];
 	out->status = status;
-	write_error(&out->body, err_of_status(status), reason, id_new(now), NULL, now);
+	http_response_header(out, "request-id", id_format(request, text));
+	write_error(&out->body, err_of_status(status), reason, request, NULL, now);
 	atomic_fetch_add(&srv->metrics->refused_before_sign_in, 1);
 	if (status < 500)
 		refusals_count(peer, status, reason, now);

@@ -189,34 +189,71 @@ static void allow(struct route_match *m, const char *method)
 		snprintf(m->allow + n, sizeof m->allow - n, "%s%s", n > 0 ? ", " : "", method);
 }
 
-void route_find(struct arena *a, const struct route *table, size_t n, enum route_listener on, const char *method, const char *path,
-		struct route_match *ret)
+struct search {
+	const struct route *table;
+	size_t n;
+	enum route_listener on;
+	const char *method;
+};
+
+static void find(struct arena *a, const struct search *q, const struct segments *segments, struct route_match *ret)
 {
-	struct segments segments = {.n = 0};
 	struct route_match m = {.route = NULL}; /* match() sets what it uses of it */
 	int best = -1;
-	*ret = (struct route_match){.version = API_V1};
-	split(a, path, &segments);
-	ret->malformed = segments.bad || path[0] != '/';
-	if (ret->malformed)
-		return;
-	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
-	for (size_t i = 0; i < n; i++) {
-		if (table[i].listener != on && table[i].listener != ON_BOTH)
+	for (size_t i = 0; i < q->n; i++) {
+		const struct route *r = &q->table[i];
+		if (r->listener != q->on && r->listener != ON_BOTH)
 			continue;
-		int literals = match(a, table[i].path, &segments, &m);
+		int literals = match(a, r->path, segments, &m);
 		if (literals < 0)
 			continue;
-		if (strcmp(table[i].method, wanted) != 0) {
+		if (strcmp(r->method, q->method) != 0) {
 			ret->other_method = true;
-			allow(ret, table[i].method);
+			allow(ret, r->method);
 		} else if (literals > best) {
 			best = literals;
-			m.route = &table[i];
+			m.route = r;
 			memcpy(m.allow, ret->allow, sizeof m.allow);
 			*ret = m;
 		}
 	}
 	if (ret->route != NULL)
 		ret->other_method = false;
+}
+
+/* .../$count of a path that is read: one rule for all collections.  Whether the row is one is seen when it answers. */
+static void find_counted(struct arena *a, const struct search *q, const struct segments *segments, struct route_match *ret)
+{
+	struct search read = {.table = q->table, .n = q->n, .on = q->on, .method = "GET"};
+	struct segments all = *segments;
+	struct route_match m = {.version = API_V1};
+	if (all.n < 3 || all.s[0].version == 0 || strcasecmp(all.s[all.n - 1].s, "$count") != 0)
+		return;
+	all.n--;
+	find(a, &read, &all, &m);
+	if (m.route == NULL)
+		return;
+	m.count = true;
+	m.allow[0] = '\0';
+	if (strcmp(q->method, "GET") != 0) {
+		m.route = NULL;
+		m.other_method = true;
+		allow(&m, "GET");
+	}
+	*ret = m;
+}
+
+void route_find(struct arena *a, const struct route *table, size_t n, enum route_listener on, const char *method, const char *path,
+		struct route_match *ret)
+{
+	struct segments segments = {.n = 0};
+	struct search q = {.table = table, .n = n, .on = on, .method = strcmp(method, "HEAD") == 0 ? "GET" : method};
+	*ret = (struct route_match){.version = API_V1};
+	split(a, path, &segments);
+	ret->malformed = segments.bad || path[0] != '/';
+	if (ret->malformed)
+		return;
+	find(a, &q, &segments, ret);
+	if (ret->route == NULL && !ret->other_method)
+		find_counted(a, &q, &segments, ret);
 }

@@ -16,6 +16,7 @@
 
 #include "api/api.h"
 #include "api/metrics.h"
+#include "api/throttle.h"
 #include "audit/audit_retention.h"
 #include "audit/log/log.h"
 #include "base/clock.h"
@@ -245,6 +246,14 @@ static enum err set_log_level(struct serve *v)
 	return ERR_CONFIG;
 }
 
+static enum err set_throttle(struct serve *v)
+{
+	if (throttle_new(v->settings.throttle, &v->srv.throttle))
+		return OK;
+	v->detail = arena_printf(v->arena, "%s/reeve.conf: 'throttle' is graph, off, or a factor from 0.001 to 100000", v->dir);
+	return ERR_CONFIG;
+}
+
 static enum err set_sinks(struct serve *v)
 {
 	char *bad;
@@ -265,6 +274,7 @@ static enum err start(struct serve *v)
 	TRY(set_log_level(v));
 	TRY(read_policy(v));
 	TRY(set_sinks(v));
+	TRY(set_throttle(v));
 	if (!url_split(v->arena, v->settings.url, &host, &port)) {
 		v->detail = arena_printf(v->arena, "%s/reeve.conf: 'url' must look like https://HOST:PORT", v->dir);
 		return ERR_CONFIG;
@@ -309,6 +319,7 @@ static void stop(struct serve *v)
 	db_close(v->srv.db);
 	keeper_close(v->srv.keeper);
 	reach_free(v->srv.reach);
+	throttle_free(v->srv.throttle);
 }
 
 static void raise_file_limit(void)

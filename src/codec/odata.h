@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * OData query options as Microsoft Graph uses them ($filter, $select, $orderby, $top, $skip, $count, $skiptoken,
- * $deltatoken, $search, $expand): text to a tree, pure, bounded.  Which properties exist and how they become SQL is resource/'s business.
+ * $deltatoken, $search, $expand, $format): text to a tree, pure, bounded.  Which properties exist and how they become SQL is resource/'s business.
  * Source: OData 4.01 URL conventions, section 5; Graph's "query parameters" page.
  */
 #ifndef REEVE_CODEC_ODATA_H
@@ -48,7 +48,7 @@ struct odata_query {
 	struct odata_order *order;
 	const char *const *select; /* NULL-terminated; NULL: all */
 	const char *filter_text; /* as it was parsed; NULL */
-	const char *expand, *search, *skiptoken, *deltatoken;
+	const char *expand, *search, *skiptoken, *deltatoken, *format;
 	int64_t top, skip;         /* -1: not given */
 	bool count;
 };

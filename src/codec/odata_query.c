@@ -140,13 +140,19 @@ static enum err read_deltatoken(struct scope *s, const char *option, char *text,
 	return OK;
 }
 
+static enum err read_format(struct scope *s, const char *option, char *text, struct odata_query *q)
+{
+	q->format = text;
+	return OK;
+}
+
 static const struct option {
 	const char *name;
 	enum err (*read)(struct scope *s, const char *option, char *text, struct odata_query *q);
 } OPTIONS[] = {
 	{"filter", read_filter}, {"top", read_top},       {"skip", read_skip},     {"count", read_count},
 	{"orderby", read_order}, {"select", read_select}, {"expand", read_expand}, {"search", read_search},
-	{"skiptoken", read_skiptoken}, {"deltatoken", read_deltatoken},
+	{"skiptoken", read_skiptoken}, {"deltatoken", read_deltatoken}, {"format", read_format},
 };
 enum { OPTION_COUNT = sizeof OPTIONS / sizeof *OPTIONS };
 

@@ -51,6 +51,22 @@ struct http_response {
 /* Copies.  Left out: what has CR, LF or another control character, and Content-Length and Transfer-Encoding. */
 void http_response_header(struct http_response *r, const char *name, const char *value);
 
+/* ---- a request inside a request (a step of a batch) ---- */
+
+struct http_field {
+	const char *name, *value;
+};
+/* Fills *ret with a request of the outer one's client, listener, credentials and arena; body and body_len are the caller's to set.  target
+ * begins with '/', has no fragment and is not longer than LIMIT_URL_BYTES; fields' Authorization is left out.  Texts are not copied.  False:
+ * *reason (a constant) says what a listener would have refused it for. */
+MUST_CHECK bool http_inner(const struct http_request *outer, const char *method, const char *target, const struct http_field *fields,
+	size_t n, struct http_request *ret, const char **reason);
+/* Its answer, in memory: begin before the handler, drop after it. */
+void http_answer_begin(struct http_response *r, struct arena *a);
+void http_answer_drop(struct http_response *r);
+/* The headers that the handler set, in order; the first at *at == NULL, NULL behind the last. */
+const struct http_field *http_answer_field(const struct http_response *r, const void **at);
+
 struct http_handler {
 	void *ctx;
 	/* At the header: the largest body that this request may have (0: none), by method and path. */

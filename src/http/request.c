@@ -45,13 +45,6 @@ struct job {
 	char target[];
 };
 
-struct header_table {
-	size_t count;
-	struct {
-		const char *name, *value;
-	} line[];
-};
-
 struct header_walk {
 	struct guard_header line[GUARD_HEADERS_MAX];
 	size_t count;

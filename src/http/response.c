@@ -16,7 +16,7 @@ enum { STREAM_BLOCK = 16 * 1024 };
 
 struct header {
 	struct header *next;
-	const char *name, *value;
+	struct http_field field;
 };
 
 struct header_list {
@@ -57,17 +57,25 @@ void http_response_header(struct http_response *r, const char *name, const char 
 	if (!guard_name_valid(name, strlen(name)) || !guard_value_valid(value, strlen(value)) || is_framing(name))
 		return;
 	struct header *h = arena_alloc(list->arena, sizeof *h);
-	h->name = arena_strdup(list->arena, name);
-	h->value = arena_strdup(list->arena, value);
+	h->field.name = arena_strdup(list->arena, name);
+	h->field.value = arena_strdup(list->arena, value);
 	*list->last = h;
 	list->last = &h->next;
+}
+
+const struct http_field *http_answer_field(const struct http_response *r, const void **at)
+{
+	const struct header_list *list = r->headers_;
+	const struct header *h = *at == NULL ? list->first : ((const struct header *)*at)->next;
+	*at = h;
+	return h == NULL ? NULL : &h->field;
 }
 
 static bool has_header(const struct http_response *r, const char *name)
 {
 	const struct header_list *list = r->headers_;
 	for (const struct header *h = list->first; h != NULL; h = h->next)
-		if (strcasecmp(h->name, name) == 0)
+		if (strcasecmp(h->field.name, name) == 0)
 			return true;
 	return false;
 }
@@ -89,7 +97,7 @@ static bool add_headers(struct MHD_Response *m, const struct http_response *r, c
 	};
 	bool ok = true;
 	for (const struct header *h = list->first; h != NULL; h = h->next)
-		ok = ok && MHD_add_response_header(m, h->name, h->value) == MHD_YES;
+		ok = ok && MHD_add_response_header(m, h->field.name, h->field.value) == MHD_YES;
 	for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++)
 		if (defaults[i].wanted && !has_header(r, defaults[i].name))
 			ok = ok && MHD_add_response_header(m, defaults[i].name, defaults[i].value) == MHD_YES;

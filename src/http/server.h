@@ -118,6 +118,11 @@ enum MHD_Result request_continue(void *cls, struct MHD_Connection *c, const char
 void request_end(void *cls, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code);
 void request_abandon_all(struct http_server *s); /* with the lock held */
 
+struct header_table {
+	size_t count;
+	struct http_field line[];
+};
+
 /* response.c */
 struct response_context {
 	struct arena *arena;

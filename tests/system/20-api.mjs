@@ -202,7 +202,7 @@ testOnEngines('20 bad bodies are refused with Graph\'s error object, and nothing
 
 test('20 paths and methods: 404, 405 with Allow, HEAD, versions, request ids', async () => {
   const r = await one();
-  for (const p of ['/', '/v1.0', '/v2.0/users', '/v1.0/nothing', '/v1.0/users/x/y/z', '/v1.0/users/microsoft.graph.group', "/v1.0/users('')", '/favicon.ico', '/v1.0/deviceManagement/nothing', '/linux/checkin', '/v1.0/users/00000000-0000-0000-0000-000000000000', '/v1.0/deviceManagement/managedDevices/x'])
+  for (const p of ['/', '/v2.0/users', '/v1.0/nothing', '/v1.0/users/x/y/z', '/v1.0/users/microsoft.graph.group', "/v1.0/users('')", '/favicon.ico', '/v1.0/deviceManagement/nothing', '/linux/checkin', '/v1.0/users/00000000-0000-0000-0000-000000000000', '/v1.0/deviceManagement/managedDevices/x'])
     await r.refused(404, 'GET', p);
   for (const p of ["/v1.0/users('x", '/v1.0/users/%zz', '/v1.0/users/%ff', '/v1.0/users/%00', '/v1.0/users/a%2Fb%00'])
     { const a = await r.api('GET', p); assert.ok(a.status === 400 || a.status === 404, `${p}: ${a.status}`); assert.ok(a.json.error.code); }
@@ -212,7 +212,10 @@ test('20 paths and methods: 404, 405 with Allow, HEAD, versions, request ids', a
     assert.equal(a.json.error.code, 'MethodNotAllowed');
     assert.match(a.headers.allow, allow);
   }
-  for (const m of ['TRACE', 'OPTIONS', 'PROPFIND']) assert.ok([404, 405, 501].includes((await r.api(m, '/v1.0/users')).status), m);
+  const options = await r.api('OPTIONS', '/v1.0/users');
+  assert.equal(options.status, 204);
+  assert.match(options.headers.allow, /GET/);
+  for (const m of ['TRACE', 'PROPFIND']) assert.ok([404, 405, 501].includes((await r.api(m, '/v1.0/users')).status), m);
   const [head, get] = [await r.api('HEAD', '/v1.0/users'), await r.api('GET', '/v1.0/users')];
   assert.equal(head.status, 200);
   assert.equal(head.text, '');

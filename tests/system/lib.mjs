@@ -64,8 +64,8 @@ export class Reeve {
   static all = new Set();
 
   // engine: 'sqlite' or 'postgres'.  days: how far ahead the server's clock is.  database: an URL of the test's own.
-  // parent: where the data directory is made.  kept: it outlives its test (shared()).
-  static async make({ engine = 'sqlite', days = 0, database, parent = os.tmpdir(), kept = false, serve = true } = {}) {
+  // parent: where the data directory is made.  kept: it outlives its test (shared()).  throttle: as in reeve.conf; tests write fast.
+  static async make({ engine = 'sqlite', days = 0, database, parent = os.tmpdir(), kept = false, serve = true, throttle = 'off' } = {}) {
     const r = new Reeve();
     Reeve.all.add(r);
     r.kept = kept;
@@ -79,6 +79,7 @@ export class Reeve {
     const done = spawnSync(REEVE, args, { encoding: 'utf8', env: r.env(days) });
     assert.equal(done.status, 0, `init: ${done.stderr}`);
     Object.assign(r, JSON.parse(done.stdout));
+    fs.appendFileSync(path.join(r.dir, 'reeve.conf'), `throttle = ${throttle}\n`);
     r.ca = fs.readFileSync(r.caFile);
     r.days = days;
     if (serve) await r.serve(days);

@@ -10,7 +10,6 @@
 #include "resource/tables.h"
 
 enum err audit_events_list(struct call *c);
-enum err audit_events_count(struct call *c);
 enum err audit_events_get(struct call *c);
 enum err audit_categories(struct call *c);
 enum err audit_activity_types(struct call *c);
@@ -36,13 +35,6 @@ enum err audit_events_list(struct call *c)
 	struct resource_query q;
 	TRY(query(c, &q));
 	return call_list(c, &q);
-}
-
-enum err audit_events_count(struct call *c)
-{
-	struct resource_query q;
-	TRY(query(c, &q));
-	return call_count(c, &q);
 }
 
 enum err audit_events_get(struct call *c)

@@ -8,7 +8,6 @@
 #include "resource/tables.h"
 
 enum err device_configurations_list(struct call *c);
-enum err device_configurations_count(struct call *c);
 enum err device_configurations_create(struct call *c);
 enum err device_configurations_get(struct call *c);
 enum err device_configurations_patch(struct call *c);
@@ -16,7 +15,6 @@ enum err device_configurations_delete(struct call *c);
 enum err device_configurations_assign(struct call *c);
 enum err device_configurations_assignments(struct call *c);
 enum err mobile_apps_list(struct call *c);
-enum err mobile_apps_count(struct call *c);
 enum err mobile_apps_create(struct call *c);
 enum err mobile_apps_get(struct call *c);
 enum err mobile_apps_patch(struct call *c);
@@ -54,13 +52,6 @@ static enum err list(struct call *c, const struct item_kind *k)
 	struct resource_query q;
 	TRY(query(c, k, &q));
 	return call_list(c, &q);
-}
-
-static enum err count(struct call *c, const struct item_kind *k)
-{
-	struct resource_query q;
-	TRY(query(c, k, &q));
-	return call_count(c, &q);
 }
 
 static enum err get(struct call *c, const struct item_kind *k)
@@ -139,7 +130,6 @@ static enum err assign(struct call *c, const struct item_kind *k)
 }
 
 enum err device_configurations_list(struct call *c) { return list(c, &item_configuration); }
-enum err device_configurations_count(struct call *c) { return count(c, &item_configuration); }
 enum err device_configurations_create(struct call *c) { return create(c, &item_configuration); }
 enum err device_configurations_get(struct call *c) { return get(c, &item_configuration); }
 enum err device_configurations_patch(struct call *c) { return patch(c, &item_configuration); }
@@ -147,7 +137,6 @@ enum err device_configurations_delete(struct call *c) { return delete_one(c, &it
 enum err device_configurations_assign(struct call *c) { return assign(c, &item_configuration); }
 enum err device_configurations_assignments(struct call *c) { return assignments(c, &item_configuration); }
 enum err mobile_apps_list(struct call *c) { return list(c, &item_app); }
-enum err mobile_apps_count(struct call *c) { return count(c, &item_app); }
 enum err mobile_apps_create(struct call *c) { return create(c, &item_app); }
 enum err mobile_apps_get(struct call *c) { return get(c, &item_app); }
 enum err mobile_apps_patch(struct call *c) { return patch(c, &item_app); }

@@ -11,7 +11,6 @@
 #include "resource/tables.h"
 
 enum err managed_devices_list(struct call *c);
-enum err managed_devices_count(struct call *c);
 enum err managed_devices_get(struct call *c);
 enum err managed_devices_patch(struct call *c);
 enum err managed_devices_delete(struct call *c);
@@ -96,14 +95,6 @@ enum err managed_devices_list(struct call *c)
 	TRY(query(c, &d));
 	TRY(record_view(c, &d));
 	return call_list(c, &d.q);
-}
-
-enum err managed_devices_count(struct call *c)
-{
-	struct devices_query d;
-	TRY(query(c, &d));
-	TRY(record_view(c, &d));
-	return call_count(c, &d.q);
 }
 
 enum err managed_devices_get(struct call *c)

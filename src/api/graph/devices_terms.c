@@ -5,7 +5,6 @@
 #include "resource/tables.h"
 
 enum err terms_list_all(struct call *c);
-enum err terms_count_all(struct call *c);
 enum err terms_create_one(struct call *c);
 enum err terms_get_one(struct call *c);
 enum err terms_patch_one(struct call *c);
@@ -24,13 +23,6 @@ enum err terms_list_all(struct call *c)
 	struct resource_query q;
 	TRY(call_query(c, &RES_TERMS, &q));
 	return call_list(c, &q);
-}
-
-enum err terms_count_all(struct call *c)
-{
-	struct resource_query q;
-	TRY(call_query(c, &RES_TERMS, &q));
-	return call_count(c, &q);
 }
 
 enum err terms_create_one(struct call *c)

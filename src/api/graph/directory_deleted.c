@@ -7,7 +7,6 @@
 
 enum err deleted_items_bare(struct call *c);
 enum err deleted_users_list(struct call *c);
-enum err deleted_users_count(struct call *c);
 enum err deleted_items_get(struct call *c);
 enum err deleted_items_restore(struct call *c);
 enum err deleted_items_delete(struct call *c);
@@ -29,13 +28,6 @@ enum err deleted_users_list(struct call *c)
 	struct resource_query q;
 	TRY(call_query(c, &RES_DELETED_USER, &q));
 	return call_list(c, &q);
-}
-
-enum err deleted_users_count(struct call *c)
-{
-	struct resource_query q;
-	TRY(call_query(c, &RES_DELETED_USER, &q));
-	return call_count(c, &q);
 }
 
 enum err deleted_items_get(struct call *c)

@@ -9,13 +9,11 @@
 #include "resource/tables.h"
 
 enum err groups_list(struct call *c);
-enum err groups_count(struct call *c);
 enum err groups_create(struct call *c);
 enum err groups_get(struct call *c);
 enum err groups_patch(struct call *c);
 enum err groups_delete(struct call *c);
 enum err group_members_list(struct call *c);
-enum err group_members_count(struct call *c);
 enum err group_members_add(struct call *c);
 enum err group_members_remove(struct call *c);
 
@@ -31,13 +29,6 @@ enum err groups_list(struct call *c)
 	struct resource_query q;
 	TRY(call_query(c, &RES_GROUP, &q));
 	return call_list(c, &q);
-}
-
-enum err groups_count(struct call *c)
-{
-	struct resource_query q;
-	TRY(call_query(c, &RES_GROUP, &q));
-	return call_count(c, &q);
 }
 
 enum err groups_create(struct call *c)
@@ -112,13 +103,6 @@ enum err group_members_list(struct call *c)
 	struct members m;
 	TRY(members_query(c, &m));
 	return call_list(c, &m.q);
-}
-
-enum err group_members_count(struct call *c)
-{
-	struct members m;
-	TRY(members_query(c, &m));
-	return call_count(c, &m.q);
 }
 
 /* "https://…/v1.0/directoryObjects/{id}", ".../users/{id or UPN}"; the host is not looked at: clients send Graph's own. */

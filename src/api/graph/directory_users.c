@@ -6,7 +6,6 @@
 #include "resource/tables.h"
 
 enum err users_list(struct call *c);
-enum err users_count(struct call *c);
 enum err users_create(struct call *c);
 enum err users_get(struct call *c);
 enum err users_patch(struct call *c);
@@ -33,13 +32,6 @@ enum err users_list(struct call *c)
 	struct resource_query q;
 	TRY(call_query(c, &RES_USER, &q));
 	return call_list(c, &q);
-}
-
-enum err users_count(struct call *c)
-{
-	struct resource_query q;
-	TRY(call_query(c, &RES_USER, &q));
-	return call_count(c, &q);
 }
 
 enum err users_create(struct call *c)

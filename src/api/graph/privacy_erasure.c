@@ -9,11 +9,9 @@
 
 enum err erasure_show_preview(struct call *c);
 enum err duties_list(struct call *c);
-enum err duties_count(struct call *c);
 enum err duties_get(struct call *c);
 enum err duties_retry(struct call *c);
 enum err certificates_list(struct call *c);
-enum err certificates_count(struct call *c);
 enum err certificates_get(struct call *c);
 
 enum err erasure_show_preview(struct call *c)
@@ -33,13 +31,6 @@ enum err duties_list(struct call *c)
 	struct resource_query q;
 	TRY(call_query(c, &RES_DUTY, &q));
 	return call_list(c, &q);
-}
-
-enum err duties_count(struct call *c)
-{
-	struct resource_query q;
-	TRY(call_query(c, &RES_DUTY, &q));
-	return call_count(c, &q);
 }
 
 enum err duties_get(struct call *c)
@@ -82,13 +73,6 @@ enum err certificates_list(struct call *c)
 	struct resource_query q;
 	TRY(certificate_query(c, &q));
 	return call_list(c, &q);
-}
-
-enum err certificates_count(struct call *c)
-{
-	struct resource_query q;
-	TRY(call_query(c, &RES_CERTIFICATE, &q));
-	return call_count(c, &q);
 }
 
 enum err certificates_get(struct call *c)

@@ -37,7 +37,7 @@ static void paths_that_mean_the_same(void **state)
 		{"/v1.0/deviceManagement/auditEvents/microsoft.graph.getAuditCategories", "/{v}/deviceManagement/auditEvents/getAuditCategories", NULL},
 		{"/v1.0/deviceManagement/auditEvents/getAuditActivityTypes(category='Device')",
 		 "/{v}/deviceManagement/auditEvents/getAuditActivityTypes({category})", "Device"},
-		{"/v1.0/deviceManagement/auditEvents/$count", "/{v}/deviceManagement/auditEvents/$count", NULL},
+		{"/v1.0/deviceManagement/auditEvents/$count", "/{v}/deviceManagement/auditEvents", NULL},
 		{"/healthz", "/healthz", NULL},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -52,8 +52,8 @@ static void paths_that_mean_the_same(void **state)
 
 static void paths_that_are_nothing(void **state)
 {
-	static const char *const cases[] = {"/", "", "/v2.0/users", "/users", "/v1.0", "/v1.0/users/a/b/c/d/e/f/g/h/i/j/k/l/m", "/v1.0/usersx",
-					    "/v1.0/users/$nothing", "/v1.0/directory/deletedItems/graph.group/x", "//v1.0//nothing"};
+	static const char *const cases[] = {"/", "", "/v2.0/users", "/users", "/v1.0/users/a/b/c/d/e/f/g/h/i/j/k/l/m", "/v1.0/usersx",
+					    "/v1.0/$count", "/v1.0/users/$nothing", "/v1.0/directory/deletedItems/graph.group/x", "//v1.0//nothing"};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		assert_null(find("GET", cases[i]).route);
 	assert_true(find("GET", "/v1.0/users/%zz").malformed);
@@ -68,6 +68,12 @@ static void methods(void **state)
 	assert_true(m.other_method);
 	assert_non_null(strstr(m.allow, "PATCH"));
 	assert_non_null(find("HEAD", "/v1.0/users").route);
+	m = find("POST", "/v1.0/users/$count");
+	assert_true(m.route == NULL && m.other_method);
+	assert_string_equal(m.allow, "GET");
+	assert_true(find("GET", "/beta/users/x/managedDevices/$COUNT").count);
+	assert_false(find("GET", "/v1.0/users").count);
+	assert_null(find("GET", "/healthz/$count").route);
 	assert_int_equal(find("GET", "/beta/users").version, API_BETA);
 	assert_int_equal(find("GET", "/v1.0/users").version, API_V1);
 }
