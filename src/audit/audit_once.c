@@ -24,6 +24,8 @@ static _Atomic uint64_t remembered[REMEMBERED];
 struct reading {
 	enum activity activity;
 	struct id person; /* nil: of the log */
+	const char *resource_type;
+	struct id resource; /* that the event names */
 	bool already;
 };
 
@@ -59,9 +61,8 @@ static enum err record(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(look(s, tx, r)); /* again: another request may have been first */
 	if (r->already)
 		return OK;
-	bool log = id_is_nil(r->person);
-	return audit_record(tx, &(struct audit_event){.activity = r->activity, .resource_type = log ? "AuditLog" : "User",
-						      .resource = log ? s->actor.id : r->person, .subject = r->person});
+	return audit_record(tx, &(struct audit_event){.activity = r->activity, .resource_type = r->resource_type, .resource = r->resource,
+						      .subject = r->person});
 }
 
 static enum err once_a_day(struct scope *s, struct reading *r)
@@ -85,10 +86,16 @@ bool audit_first_in_minute(const struct scope *s, enum activity activity, struct
 
 enum err audit_record_read(struct scope *s)
 {
-	return once_a_day(s, &(struct reading){.activity = ACT_AUDIT_READ});
+	return once_a_day(s, &(struct reading){.activity = ACT_AUDIT_READ, .resource_type = "AuditLog", .resource = s->actor.id});
 }
 
 enum err audit_record_view(struct scope *s, struct id person)
 {
-	return once_a_day(s, &(struct reading){.activity = ACT_USER_READ, .person = person});
+	return once_a_day(s, &(struct reading){.activity = ACT_USER_READ, .person = person, .resource_type = "User", .resource = person});
+}
+
+enum err audit_record_preview(struct scope *s, struct id person, struct id request)
+{
+	return once_a_day(s, &(struct reading){.activity = ACT_DISCLOSURE_PREVIEW, .person = person, .resource_type = "DataSubjectRequest",
+					       .resource = request});
 }

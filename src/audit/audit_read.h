@@ -26,6 +26,8 @@ const char *audit_event_member(const char *bytes, size_t n, size_t *ret_n);
  * poll does not feed itself.  What was recorded today is remembered by the process and costs nothing. */
 MUST_CHECK enum err audit_record_read(struct scope *s);
 MUST_CHECK enum err audit_record_view(struct scope *s, struct id person);
+/* The same of who looked at what a person will get; the event names the case. */
+MUST_CHECK enum err audit_record_preview(struct scope *s, struct id person, struct id request);
 
 /* Whether nothing of this kind about this object was asked for in this minute, in this process: what strangers can cause is recorded no more
  * often. */
