@@ -4,17 +4,33 @@
 
 #include "resource/internal.h"
 
+static enum err condition(struct scope *s, const struct resource *r, enum api_version v, const struct odata_node *tree, unsigned first,
+			  struct resource_condition *ret, bool *ret_joined)
+{
+	struct sql q;
+	sql_begin(&q, s->arena, first);
+	TRY(filter_sql(s, r, v, tree, &q));
+	TRY(sql_end(&q, s));
+	*ret_joined = q.joined;
+	*ret = (struct resource_condition){.sql = q.text, .args = q.args, .arg_count = q.arg_count};
+	return OK;
+}
+
 enum err resource_condition(struct scope *s, const struct resource *r, enum api_version v, const char *filter, unsigned first,
 			    struct resource_condition *ret)
 {
 	struct odata_node *tree;
-	struct sql q;
+	bool joined;
 	TRY(odata_parse_filter(s, filter, &tree));
-	sql_begin(&q, s->arena, first);
-	TRY(filter_sql(s, r, v, tree, &q));
-	TRY(sql_end(&q, s));
-	if (q.joined)
+	TRY(condition(s, r, v, tree, first, ret, &joined));
+	if (joined)
 		return scope_fail(s, ERR_BAD_REQUEST, "the filter names a property that can only be used in lists");
-	*ret = (struct resource_condition){.sql = q.text, .args = q.args, .arg_count = q.arg_count};
 	return OK;
+}
+
+enum err resource_condition_joined(struct scope *s, const struct resource *r, enum api_version v, const struct odata_node *filter,
+				   unsigned first, struct resource_condition *ret)
+{
+	bool joined;
+	return condition(s, r, v, filter, first, ret, &joined);
 }

@@ -190,5 +190,8 @@ struct resource_condition {
 /* A filter's text (decoded) as a condition on rows of r, in the arena.  ERR_BAD_REQUEST as for a list. */
 MUST_CHECK enum err resource_condition(struct scope *s, const struct resource *r, enum api_version v, const char *filter, unsigned first,
 				       struct resource_condition *ret);
+/* The same of a parsed filter, for statements that have the resource's join. */
+MUST_CHECK enum err resource_condition_joined(struct scope *s, const struct resource *r, enum api_version v, const struct odata_node *filter,
+					      unsigned first, struct resource_condition *ret);
 
 #endif

@@ -50,6 +50,9 @@ static const struct property managed_device_props[] = {
 static const struct property detected_app_props[] = {
 #include "resource/defs/detected_app.def"
 };
+static const struct property report_job_props[] = {
+#include "resource/defs/report_export_job.def"
+};
 static const struct property enrollment_token_props[] = {
 #include "resource/defs/enrollment_token.def"
 };
@@ -229,6 +232,11 @@ const struct resource RES_ENROLLMENT_TOKEN = {
 
 const struct resource RES_DEVICE_CONFIGURATION = {
 	.name = "deviceConfiguration", .entity = "DeviceConfiguration",
+const struct resource RES_REPORT_JOB = {
+	.name = "deviceManagementExportJob", .entity = "ReportExportJob", .context = "deviceManagement/reports/exportJobs",
+	.table = "report_jobs", .key = "job_id", .where = "1=1", .order = "requestDateTime", .order_descending = true,
+	PROPS(report_job_props)};
+
 	.context = "deviceManagement/deviceConfigurations", .table = "device_configurations",
 	.key = "configuration_id", .where = "1=1", .order = "id", .always_count = true,
 	PROPS(device_configuration_props)};
@@ -331,7 +339,7 @@ const struct resource *const *resource_all(size_t *ret_n)
 {
 	static const struct resource *const all[] = {
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
-		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_DETECTED_APP, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
+		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_DETECTED_APP, &RES_REPORT_JOB, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
 		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DEVICE_CONFIGURATION_STATE, &RES_DIRECTORY_DEVICE,
 		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS, &RES_DUTY,
 		&RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION,

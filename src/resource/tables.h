@@ -15,6 +15,7 @@ extern const struct resource RES_APPLICATION;
 extern const struct resource RES_ROLE;
 extern const struct resource RES_MANAGED_DEVICE;
 extern const struct resource RES_DETECTED_APP;
+extern const struct resource RES_REPORT_JOB;
 extern const struct resource RES_ENROLLMENT_TOKEN;
 extern const struct resource RES_DEVICE_CONFIGURATION;
 extern const struct resource RES_MOBILE_APP;
