@@ -7,6 +7,8 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "duty/duty.h"
+#include "privacy/letter.h"
+#include "privacy/request.h"
 
 void metrics_request(struct metrics *m, int status, int64_t took_us)
 {
@@ -87,6 +89,15 @@ static enum err write_sinks(struct metrics *m, struct scope *s, struct buf *out)
 	return OK;
 }
 
+static enum err write_requests(struct scope *s, struct buf *out)
+{
+	uint64_t open, overdue;
+	TRY(request_counts(s, &open, &overdue));
+	metric(out, "reeve_requests_open", "gauge", "Data-subject requests that are not answered yet.", open);
+	metric(out, "reeve_requests_overdue", "gauge", "Data-subject requests past their due date.", overdue);
+	return OK;
+}
+
 enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
@@ -110,6 +121,9 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
 	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));
 	write_witnesses(m, s->now, out);
+	metric(out, "reeve_letters_waiting", "gauge", "Letters about requests that wait although they were tried, or have no mail server.", letters);
+	metric(out, "reeve_letters_failed", "gauge", "Letters of the last 30 days that could not be sent: somebody has to.", lost);
+	TRY(write_requests(s, out));
 	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));
 	return write_sinks(m, s, out);
 }

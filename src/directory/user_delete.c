@@ -117,6 +117,29 @@ enum err user_delete_forever(struct scope *s, struct id user)
 	return db_write(s, forever_tx, &(struct removal){.user = user});
 }
 
+static enum err is_deleted(struct db_tx *tx, struct id user, bool *ret)
+{
+	auto_rows struct db_rows *r = NULL;
+	enum err e = db_query_one(tx, &user_deleted, DB_ARGS(db_v_id(&user)), &r);
+	*ret = e == OK;
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err user_erase(struct db_tx *tx, struct id user, struct id *ret_duty)
+{
+	struct scope *s = db_tx_scope(tx);
+	struct removal a = {.user = user};
+	struct duty d;
+	bool deleted;
+	TRY(is_deleted(tx, user, &deleted));
+	if (!deleted)
+		TRY(delete_tx(s, tx, &a));
+	TRY(forever_tx(s, tx, &a));
+	TRY(duty_of_subject(tx, user, &d));
+	*ret_duty = d.duty;
+	return OK;
+}
+
 /* ---- day 30 ---- */
 
 struct due {

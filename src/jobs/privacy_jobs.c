@@ -3,6 +3,8 @@
 #include "jobs/jobs_internal.h"
 #include "privacy/erasure.h"
 #include "privacy/export.h"
+#include "privacy/request.h"
+#include "privacy/letter.h"
 
 enum err job_erasure(struct server *srv, struct scope *s, bool *ret_more)
 {
@@ -17,4 +19,15 @@ enum err job_exports(struct server *srv, struct scope *s, bool *ret_more)
 enum err job_expiry(struct server *srv, struct scope *s, bool *ret_more)
 {
 	return export_expire_due(s, srv->data_dir, ret_more);
+}
+
+enum err job_letters(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return letter_send_next(s, srv->mailer, ret_more);
+}
+
+enum err job_requests(struct server *srv, struct scope *s, bool *ret_more)
+{
+	TRY(request_alarms(s, ret_more));
+	return request_finish_due(s, ret_more);
 }

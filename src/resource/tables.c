@@ -108,6 +108,9 @@ static const struct property certificate_props[] = {
 static const struct property data_policy_operation_props[] = {
 #include "resource/defs/data_policy_operation.def"
 };
+static const struct property data_subject_request_props[] = {
+#include "resource/defs/data_subject_request.def"
+};
 static const struct property disclosure_decision_props[] = {
 #include "resource/defs/disclosure_decision.def"
 };
@@ -229,14 +232,14 @@ const struct resource RES_ENROLLMENT_TOKEN = {
 	.name = "enrollmentToken", .entity = "EnrollmentToken", .context = "deviceManagement/enrollmentTokens",
 	.table = "enrollment_tokens", .key = "token_id", .join = JOIN_USER, .where = "1=1", .order = "id",
 	.always_count = true, PROPS(enrollment_token_props)};
-
-const struct resource RES_DEVICE_CONFIGURATION = {
-	.name = "deviceConfiguration", .entity = "DeviceConfiguration",
 const struct resource RES_REPORT_JOB = {
 	.name = "deviceManagementExportJob", .entity = "ReportExportJob", .context = "deviceManagement/reports/exportJobs",
 	.table = "report_jobs", .key = "job_id", .where = "1=1", .order = "requestDateTime", .order_descending = true,
 	PROPS(report_job_props)};
 
+
+const struct resource RES_DEVICE_CONFIGURATION = {
+	.name = "deviceConfiguration", .entity = "DeviceConfiguration",
 	.context = "deviceManagement/deviceConfigurations", .table = "device_configurations",
 	.key = "configuration_id", .where = "1=1", .order = "id", .always_count = true,
 	PROPS(device_configuration_props)};
@@ -318,6 +321,16 @@ const struct resource RES_DISCLOSURE_DECISION = {
 const struct resource RES_AUDIT_EVENT = {
 	.name = "auditEvent", .entity = "AuditEvent", .context = "deviceManagement/auditEvents",
 	.table = "audit_events", .key = "event_id", .content = "bytes", .where = "1=1", .order = "activityDateTime",
+const struct resource RES_LETTER = {
+	.name = "letter", .entity = "Letter", .context = "deviceManagement/dataSubjectRequests/letters", .table = "letters",
+	.key = "letter_id", .where = "1=1", .order = "id", .always_count = true, PROPS(letter_props)};
+
+/* What is due first stands first. */
+const struct resource RES_DATA_SUBJECT_REQUEST = {
+	.name = "dataSubjectRequest", .entity = "DataSubjectRequest", .context = "deviceManagement/dataSubjectRequests",
+	.table = "data_subject_requests", .key = "request_id", .join = JOIN_USER, .where = "1=1", .order = "dueDateTime", .always_count = true,
+	PROPS(data_subject_request_props)};
+
 	.order_descending = true, .page_default = 1000, .page_max = 1000,
 	PROPS(audit_event_props)};
 
@@ -341,8 +354,8 @@ const struct resource *const *resource_all(size_t *ret_n)
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
 		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_DETECTED_APP, &RES_REPORT_JOB, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
 		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DEVICE_CONFIGURATION_STATE, &RES_DIRECTORY_DEVICE,
-		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS, &RES_DUTY,
-		&RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION,
+		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS,
+		&RES_DUTY, &RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION, &RES_DATA_SUBJECT_REQUEST, &RES_LETTER,
 		&RES_DISCLOSURE_DECISION,
 		&RES_AUDIT_SINK, &RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
 	*ret_n = sizeof all / sizeof all[0];

@@ -31,6 +31,7 @@ extern const struct resource RES_USER_APP_INSTALL_STATUS;
 extern const struct resource RES_DUTY;
 extern const struct resource RES_CERTIFICATE;
 extern const struct resource RES_DATA_POLICY_OPERATION;
+extern const struct resource RES_DATA_SUBJECT_REQUEST;
 extern const struct resource RES_DISCLOSURE_DECISION;
 extern const struct resource RES_AUDIT_EVENT;
 extern const struct resource RES_AUDIT_EXPORT;
