@@ -16,7 +16,6 @@ DB_TENANT(hardware_of_device,
 	  "is_encrypted FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(addresses_of_device,
 	  "SELECT addresses FROM network_interfaces WHERE tenant_id = ?1 AND device_id = ?2 AND addresses IS NOT NULL ORDER BY name");
-DB_TENANT(apps_of_device, "SELECT name, version FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 ORDER BY name, version");
 /* A step of the low queue: a company device may have 20,000 packages. */
 DB_TENANT(packages_forget,
 	  "DELETE FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND (name, version) IN "
@@ -104,30 +103,6 @@ static enum err write_hardware(struct db_tx *tx, struct json_writer *w, struct i
 	TRY(write_address(tx, w, device));
 	jw_end_object(w);
 	return OK;
-}
-
-enum err managed_device_write_apps(struct db_tx *tx, struct json_writer *w, struct id device)
-{
-	struct scope *s = db_tx_scope(tx);
-	char id[ID_TEXT];
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, &apps_of_device, DB_ARGS(db_v_id(&device)), &r));
-	jw_array(w);
-	while (db_next(r)) {
-		struct arena_mark mark = arena_mark(s->arena);
-		jw_object(w);
-		jw_kstring(w, "id", arena_printf(s->arena, "%s_%s_%s", id_format(device, id), db_text(r, 0), db_text(r, 1)));
-		arena_rewind(s->arena, mark);
-		jw_kstring(w, "displayName", db_text(r, 0));
-		jw_kstring(w, "version", db_text(r, 1));
-		jw_kint(w, "sizeInByte", 0);
-		jw_kint(w, "deviceCount", 1);
-		jw_kstring(w, "publisher", NULL);
-		jw_kstring(w, "platform", "unknown");
-		jw_end_object(w);
-	}
-	jw_end_array(w);
-	return db_rows_err(r);
 }
 
 enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id device,

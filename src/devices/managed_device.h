@@ -16,9 +16,6 @@
 enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id device,
 			     void *arg);
 
-/* Arrays and objects that Graph keeps beside the device: the packages of a company device as detectedApp. */
-enum err managed_device_write_apps(struct db_tx *tx, struct json_writer *w, struct id device);
-
 /* managedDeviceName, notes, managedDeviceOwnerType; the record is of the resource (record_parse refuses all others).  A
  * device that becomes personal loses its list of packages, which only company devices have. */
 MUST_CHECK enum err managed_device_patch(struct scope *s, struct id device, const struct record *change);

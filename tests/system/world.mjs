@@ -53,6 +53,7 @@ export function fill(path, w, version = 'v1.0') {
     if (name === 'id') return w.deleted;
     if (name === 'category') return "category='Other'";
     if (name === 'none') return 'nothing';
+    if (name === 'window') return 'skip=0,top=3';
     assert.ok(w[name] !== undefined, `no ${name} for ${path}`);
     return encodeURIComponent(w[name]);
   });

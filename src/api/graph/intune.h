@@ -19,7 +19,5 @@ MUST_CHECK enum err intune_user(struct call *c, struct id *ret);
 MUST_CHECK enum err intune_device(struct call *c, struct id *ret);
 /* The members of the OBJECT of this type, of this device, into an open object. */
 void intune_write_object(struct json_writer *w, const char *type, struct id device);
-/* Whether $expand names a relation that the handler writes by itself; it is taken out of q. */
-bool intune_expand(struct call *c, struct resource_query *q, const char *name);
 
 #endif

@@ -113,22 +113,6 @@ static const struct intune_row *row_of(const struct call *c)
 	return &ROWS[i];
 }
 
-bool intune_expand(struct call *c, struct resource_query *q, const char *name)
-{
-	const char *left = NULL;
-	bool found = false;
-	for (const char *at = q->odata.expand; at != NULL && *at != '\0';) {
-		size_t n = strcspn(at, ",");
-		if (n == strlen(name) && strncasecmp(at, name, n) == 0)
-			found = true;
-		else
-			left = left == NULL ? arena_strndup(c->s.arena, at, n) : arena_printf(c->s.arena, "%s,%.*s", left, (int)n, at);
-		at += n + (at[n] == ',');
-	}
-	q->odata.expand = left;
-	return found;
-}
-
 /* The options are read, so that what is malformed is refused here as everywhere. */
 enum err intune_nothing(struct call *c)
 {

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * users/{user}/exportDeviceAndAppManagementData: everything held about a person, section by section, as Intune's export script reads it. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/api.h"
+#include "codec/odata.h"
+#include "privacy/export.h"
+#include "privacy/portion.h"
+
+enum err intune_data(struct call *c);
+enum err intune_data_content(struct call *c);
+
+/* The function itself: where its content is. */
+enum err intune_data(struct call *c)
+{
+	struct id user;
+	char text[ID_TEXT];
+	TRY(export_resolve(&c->s, call_param(c, "user"), &user));
+	const char *base = call_base_url(c);
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#microsoft.graph.deviceAndAppManagementData", base));
+	jw_kstring(&w, "content@odata.mediaReadLink",
+		   arena_printf(c->s.arena, "%s/users/%s/exportDeviceAndAppManagementData()/content", base, id_format(user, text)));
+	jw_end_object(&w);
+	return OK;
+}
+
+/* ---- which page ---- */
+
+static enum err window_argument(struct call *c, const char *name, const char *value, struct portion_page *p)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+	bool skip = strcasecmp(name, "skip") == 0;
+	if ((!skip && strcasecmp(name, "top") != 0) || *value < '0' || *value > '9' || *end != '\0' || n > 100000)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "exportDeviceAndAppManagementData has skip and top, which are numbers");
+	*(skip ? &p->at.section : &p->sections) = (unsigned)n;
+	return OK;
+}
+
+/* (skip=0,top=10) in the path, in either order. */
+static enum err read_window(struct call *c, struct portion_page *p)
+{
+	const char *open = strchr(c->in->path, '(');
+	char *text = open == NULL ? NULL : url_decode(c->s.arena, open + 1, strcspn(open + 1, ")"), false), *save = NULL;
+	for (char *one = text == NULL ? NULL : strtok_r(text, ",", &save); one != NULL; one = strtok_r(NULL, ",", &save)) {
+		char *equals = strchr(one, '=');
+		if (equals == NULL)
+			return scope_fail(&c->s, ERR_BAD_REQUEST, "the function's arguments are malformed");
+		*equals = '\0';
+		TRY(window_argument(c, one + strspn(one, " "), equals + 1, p));
+	}
+	return OK;
+}
+
+static enum err read_place(struct call *c, const struct odata_query *o, struct portion_page *p)
+{
+	unsigned first = p->at.section;
+	if (o->skiptoken == NULL)
+		return OK;
+	if (!portion_place_parse(o->skiptoken, &p->at) || p->at.section < first)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "$skiptoken is none of this server's");
+	if (p->sections > 0)
+		p->sections = first + p->sections > p->at.section ? first + p->sections - p->at.section : 0;
+	return OK;
+}
+
+/* ---- the page ---- */
+
+struct data_read {
+	struct call *c;
+	struct id user;
+	const struct portion_page *from;
+};
+
+/* The link stands behind the items: where the next page begins is known then. */
+static void write_link(struct call *c, const struct portion_place *at, struct json_writer *w)
+{
+	char place[PORTION_PLACE_TEXT];
+	const char *below = strchr(c->in->path + 1, '/');
+	portion_place_format(at, place);
+	jw_kstring(w, "@odata.nextLink", arena_printf(c->s.arena, "%s%s?$skiptoken=%s", call_base_url(c), below, place));
+}
+
+static enum err read_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct data_read *a = arg;
+	struct portion_page page = *a->from;
+	const char *base = call_base_url(a->c);
+	struct json_writer w = call_json(a->c);
+	jw_object(&w);
+	jw_kstring(&w, "@odata.context", arena_printf(s->arena, "%s/$metadata#Collection(microsoft.graph.deviceAndAppManagementData)", base));
+	jw_key(&w, "value");
+	jw_array(&w);
+	TRY(portion_write(tx, a->user, &page, &w));
+	jw_end_array(&w);
+	if (page.more)
+		write_link(a->c, &page.at, &w);
+	jw_end_object(&w);
+	return a->c->out->body.failed ? scope_fail(s, ERR_LIMIT, "the answer is too large: ask for the bundle (exportPersonalData)") : OK;
+}
+
+enum err intune_data_content(struct call *c)
+{
+	struct id user;
+	struct odata_query options;
+	struct portion_page page = {.sections = 0};
+	TRY(export_resolve(&c->s, call_param(c, "user"), &user));
+	c->s.subject = user;
+	TRY(odata_parse(&c->s, c->in->query, &options));
+	TRY(read_window(c, &page));
+	TRY(read_place(c, &options, &page));
+	if (options.skiptoken == NULL)
+		TRY(portion_record(&c->s, user));
+	return db_read(&c->s, read_tx, &(struct data_read){c, user, &page});
+}
