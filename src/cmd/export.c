@@ -8,11 +8,13 @@
 
 #include "cmd/client.h"
 #include "cmd/cmd.h"
+#include "cmd/export_verify.h"
 #include "codec/odata.h"
 
 int cmd_export(int argc, char **argv);
 
-static const char HELP[] = "usage: reeve export user UPN --out FILE [options]\n\n"
+static const char HELP[] = "usage: reeve export user UPN --out FILE [options]\n"
+			   "       reeve export verify FILE [--key KEY] [--json]\n\n"
 			   "Everything held about one person, as one zip: JSON and CSV per section, a README.html, a manifest with SHA-256 sums.\n"
 			   CLIENT_OPTIONS_HELP;
 
@@ -67,6 +69,8 @@ int cmd_export(int argc, char **argv)
 {
 	struct client c;
 	const char *out = NULL;
+	if (argc > 1 && strcmp(argv[1], "verify") == 0)
+		return cmd_export_verify(argc - 1, argv + 1);
 	if (cmd_wants_help(argc, argv, HELP))
 		return 0;
 	for (int i = 1; i + 1 < argc; i++)

@@ -15,15 +15,18 @@
 #include "directory/user.h"
 #include "duty/duty.h"
 #include "keeper/keeper.h"
+#include "privacy/export_internal.h"
+#include "privacy/request.h"
 #include "privacy/retention.h"
 
 DB_TENANT(export_user_known, "SELECT 1 FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(export_insert,
 	  "INSERT INTO data_policy_operations (tenant_id, operation_id, user_id, status, progress, storage_location, "
-	  "submitted_at, expires_at) "
-	  "VALUES (?1, ?2, ?3, 'notStarted', 0, ?4, ?5, ?6)");
+	  "submitted_at, expires_at, request_id, variant, form, sections) "
+	  "VALUES (?1, ?2, ?3, 'notStarted', 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+DB_TENANT(export_case_of, "SELECT user_id FROM data_subject_requests WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(export_select,
-	  "SELECT user_id, status, expires_at, size_bytes FROM data_policy_operations WHERE tenant_id = ?1 AND "
+	  "SELECT user_id, status, expires_at, size_bytes, form, request_id, sha256 FROM data_policy_operations WHERE tenant_id = ?1 AND "
 	  "operation_id = ?2");
 DB_TENANT(export_delete, "DELETE FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
 DB_TENANT(exports_of_user, "SELECT operation_id FROM data_policy_operations WHERE tenant_id = ?1 AND user_id = ?2");
@@ -36,11 +39,6 @@ DB_GLOBAL(exports_expired,
 enum { EXPIRE_BATCH = 50, FILES_MAX = 1000 };
 
 /* ---- asking ---- */
-
-struct request {
-	struct id user, operation;
-	const char *location;
-};
 
 static enum err exportable(struct db_tx *tx, struct id user)
 {
@@ -68,24 +66,6 @@ enum err export_resolve(struct scope *s, const char *id_or_upn, struct id *ret_u
 	return db_read(s, exportable_tx, ret_user);
 }
 
-static enum err request_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct request *q = arg;
-	int64_t days;
-	TRY(exportable(tx, q->user));
-	TRY(tenant_setting_int(tx, "exportDays", &days));
-	q->operation = scope_id(s);
-	TRY(db_exec(tx, &export_insert,
-		    DB_ARGS(db_v_id(&q->operation), db_v_id(&q->user),
-			    db_v_text(q->location == NULL ? "" : q->location), db_v_int(s->now),
-			    db_v_int(s->now + days * DAY_US)),
-		    NULL));
-	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_REQUEST,
-						      .resource_type = "DataPolicyOperation",
-						      .resource = q->operation,
-						      .subject = q->user});
-}
-
 static bool is_https_url(const char *url)
 {
 	size_t n = strlen(url);
@@ -97,28 +77,123 @@ static bool is_https_url(const char *url)
 	return true;
 }
 
-enum err export_request(struct scope *s, struct id user, const char *storage_location, struct id *ret_operation)
+static bool one_of(const char *text, const char *const *names)
 {
-	if (storage_location != NULL && !is_https_url(storage_location))
-		return scope_fail(s, ERR_BAD_REQUEST, "storageLocation must be an https URL of at most %d bytes",
-				  (int)EXPORT_LOCATION_MAX);
-	struct request q = {.user = user, .location = storage_location};
-	s->subject = user;
-	TRY(db_write(s, request_tx, &q));
-	*ret_operation = q.operation;
+	for (; *names != NULL; names++)
+		if (text == NULL || strcmp(text, *names) == 0)
+			return true;
+	return false;
+}
+
+static enum err check_sections(struct scope *s, const char *sections)
+{
+	size_t i;
+	json_t *v;
+	if (sections == NULL)
+		return OK;
+	auto_json *list = json_loads(sections, 0, NULL);
+	if (!json_is_array(list) || json_array_size(list) == 0)
+		return scope_fail(s, ERR_BAD_REQUEST, "'sections' must be an array of one name at least");
+	json_array_foreach(list, i, v)
+		if (!json_is_string(v) || section_path(json_string_value(v)) == NULL)
+			return scope_fail(s, ERR_BAD_REQUEST, "'sections' names a section that an export does not have, at place %zu", i);
+	return OK;
+}
+
+static enum err check_order(struct scope *s, const struct export_order *o)
+{
+	static const char *const variants[] = {"redacted", "full", "portability", NULL}, *const forms[] = {"bundle", "page", NULL};
+	if (!one_of(o->variant, variants))
+		return scope_fail(s, ERR_BAD_REQUEST, "'variant' must be redacted, full or portability");
+	if (!one_of(o->form, forms))
+		return scope_fail(s, ERR_BAD_REQUEST, "'form' must be bundle or page");
+	if (o->storage_location != NULL && !is_https_url(o->storage_location))
+		return scope_fail(s, ERR_BAD_REQUEST, "storageLocation must be an https URL of at most %d bytes", (int)EXPORT_LOCATION_MAX);
+	return check_sections(s, o->sections);
+}
+
+static enum err check_case(struct db_tx *tx, const struct export_order *o)
+{
+	auto_rows struct db_rows *r = NULL;
+	if (id_is_nil(o->request))
+		return OK;
+	enum err e = db_query_one(tx, &export_case_of, DB_ARGS(db_v_id(&o->request)), &r);
+	if (e == OK && id_equal(db_id(r, 0), o->user))
+		return OK;
+	return e == OK || e == ERR_NOT_FOUND ? scope_fail(db_tx_scope(tx), ERR_NOT_FOUND, "no request of this person has this id") : e;
+}
+
+static enum err record_order(struct db_tx *tx, const struct export_order *o, struct id operation)
+{
+	struct scope *s = db_tx_scope(tx);
+	struct audit_change *changes = NULL, **tail = &changes;
+	char id[ID_TEXT];
+	tail = audit_change_add(s->arena, tail, "variant", "data_policy_operations", "variant", NULL, o->variant);
+	tail = audit_change_add(s->arena, tail, "form", "data_policy_operations", "form", NULL, o->form);
+	if (o->sections != NULL)
+		tail = audit_change_add(s->arena, tail, "sections", "data_policy_operations", "sections", NULL, o->sections);
+	if (!id_is_nil(o->request))
+		audit_change_add(s->arena, tail, "requestId", "data_policy_operations", "request_id", NULL, id_format(o->request, id));
+	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_REQUEST,
+						      .resource_type = "DataPolicyOperation",
+						      .resource = operation,
+						      .subject = o->user,
+						      .changes = changes});
+}
+
+enum err export_request_tx(struct db_tx *tx, const struct export_order *order, struct id *ret_operation)
+{
+	struct scope *s = db_tx_scope(tx);
+	struct export_order o = *order;
+	int64_t days;
+	TRY(check_order(s, &o));
+	TRY(exportable(tx, o.user));
+	TRY(check_case(tx, &o));
+	TRY(tenant_setting_int(tx, "exportDays", &days));
+	o.variant = o.variant == NULL ? "redacted" : o.variant;
+	o.form = o.form == NULL ? "bundle" : o.form;
+	*ret_operation = scope_id(s);
+	TRY(db_exec(tx, &export_insert,
+		    DB_ARGS(db_v_id(ret_operation), db_v_id(&o.user), db_v_text(o.storage_location == NULL ? "" : o.storage_location),
+			    db_v_int(s->now), db_v_int(s->now + days * DAY_US), id_is_nil(o.request) ? db_v_null() : db_v_id(&o.request),
+			    db_v_text(o.variant), db_v_text(o.form), db_v_text(o.sections)),
+		    NULL));
+	return record_order(tx, &o, *ret_operation);
+}
+
+struct asking {
+	const struct export_order *order;
+	struct id operation;
+};
+
+static enum err request_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct asking *a = arg;
+	return export_request_tx(tx, a->order, &a->operation);
+}
+
+enum err export_request(struct scope *s, const struct export_order *o, struct id *ret_operation)
+{
+	struct asking a = {.order = o};
+	s->subject = o->user;
+	TRY(db_write(s, request_tx, &a));
+	*ret_operation = a.operation;
 	return OK;
 }
 
 /* ---- fetching ---- */
 
 struct fetch {
-	struct id operation, user;
+	struct id operation, user, request;
 	int64_t bytes;
+	bool page;
+	uint8_t sha256[SHA256_BYTES];
 };
 
 static enum err fetch_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct fetch *f = arg;
+	size_t n;
 	auto_rows struct db_rows *r = NULL;
 	enum err e = db_query_one(tx, &export_select, DB_ARGS(db_v_id(&f->operation)), &r);
 	if (e == ERR_NOT_FOUND)
@@ -126,58 +201,61 @@ static enum err fetch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(e);
 	f->user = db_id(r, 0);
 	f->bytes = db_int(r, 3);
+	f->page = strcmp(db_text(r, 4), "page") == 0;
+	f->request = db_id(r, 5);
 	if (strcmp(db_text(r, 1), "complete") != 0)
 		return scope_fail(s, ERR_CONFLICT, "the export is %s", db_text(r, 1));
 	if (db_int(r, 2) <= s->now)
 		return scope_fail(s, ERR_GONE, "the export has expired: ask for another");
+	const void *sum = db_blob(r, 6, &n);
+	if (n == sizeof f->sha256)
+		memcpy(f->sha256, sum, n);
 	return OK;
 }
 
 static enum err downloaded_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct fetch *f = arg;
-	return audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_DOWNLOAD,
-						      .resource_type = "DataPolicyOperation",
-						      .resource = f->operation,
-						      .subject = f->user});
+	TRY(audit_record(tx, &(struct audit_event){.activity = ACT_EXPORT_DOWNLOAD,
+						   .resource_type = "DataPolicyOperation",
+						   .resource = f->operation,
+						   .subject = f->user}));
+	return id_is_nil(f->request) ? OK : request_delivered_tx(tx, f->request, f->sha256);
 }
 
-static const char *sealed_path(struct arena *a, const char *data_dir, struct id operation)
+const char *export_sealed_path(struct arena *a, const char *data_dir, struct id operation)
 {
 	char text[ID_TEXT];
-	return arena_printf(a, "%s/exports/%s.sealed", data_dir, id_format(operation, text));
+	return arena_printf(a, "%s/exports/%s.person.sealed", data_dir, id_format(operation, text));
 }
 
-enum err export_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret,
-		     int64_t *ret_bytes)
+enum err export_open(struct scope *s, const char *data_dir, struct id operation, struct export_file *ret)
 {
 	struct fetch f = {.operation = operation};
+	char text[ID_TEXT];
 	TRY(db_read(s, fetch_tx, &f));
 	s->subject = f.user;
-	enum err e = keeper_unseal_open(s->keeper, operation, sealed_path(s->arena, data_dir, operation), ret);
+	enum err e = keeper_unseal_open(s->keeper, operation, export_sealed_path(s->arena, data_dir, operation), &ret->stream);
 	if (e != OK)
 		return scope_fail(s, e == ERR_NOT_FOUND ? ERR_GONE : e, "the file of the export is not there");
 	e = db_write(s, downloaded_tx, &f); /* before the first byte: a download that is not recorded does not happen */
 	if (e != OK)
-		unseal_close(*ret);
-	*ret_bytes = f.bytes;
+		unseal_close(ret->stream);
+	ret->bytes = f.bytes;
+	ret->type = export_type(f.page);
+	ret->name = arena_printf(s->arena, "export-%s.%s", id_format(operation, text), f.page ? "html" : "zip");
 	return e;
 }
 
-/* ---- the end ---- */
+const char *export_type(bool page) { return page ? "text/html; charset=utf-8" : "application/zip"; }
 
-static enum err remove_file(struct scope *s, const char *path)
-{
-	return unlink(path) == 0 || errno == ENOENT
-		       ? OK
-		       : scope_fail(s, ERR_IO, "a file of an export cannot be removed: %s", strerror(errno));
-}
+/* ---- the end ---- */
 
 static enum err remove_files(struct scope *s, const char *data_dir, struct id operation)
 {
-	char text[ID_TEXT];
-	TRY(remove_file(s, arena_printf(s->arena, "%s/exports/%s.part", data_dir, id_format(operation, text))));
-	return remove_file(s, sealed_path(s->arena, data_dir, operation));
+	return unlink(export_sealed_path(s->arena, data_dir, operation)) == 0 || errno == ENOENT
+		       ? OK
+		       : scope_fail(s, ERR_IO, "a file of an export cannot be removed: %s", strerror(errno));
 }
 
 struct expired {
@@ -223,6 +301,7 @@ enum err export_expire_due(struct scope *s, const char *data_dir, bool *ret_more
 		TRY(remove_files(s, data_dir, x.operation[i]));
 		TRY(db_write_low(&tenant, expire_tx, &f));
 	}
+	TRY(export_sweep(s, data_dir));
 	TRY(retention_expire(s, ret_more));
 	*ret_more = *ret_more || x.n == EXPIRE_BATCH;
 	return OK;

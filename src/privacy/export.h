@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Everything held about one person as one zip file (docs/formats/export-bundle.md): asked for, built by a job, sealed
- * on disk, fetched, and gone at its expiry.  What is in it is read from the data map; what is not in it stands in its
+ * Everything held about one person as one zip file (docs/formats/export-bundle.md), or chosen sections as one printable page: asked for,
+ * built by a job, sealed on disk, fetched, and gone at its expiry.  What is in it is read from the data map; what is not in it stands in its
  * manifest with the reason.
  *
- * Files: DIR/exports/<operation id>.sealed (keeper_seal_file); while one is being built, <operation id>.part beside it,
- * and sections in files without a name.  A crash leaves the row `running`: the next run starts it again from nothing.
+ * Files: DIR/exports/<operation id>.person.sealed.  No plain file has a name.  A crash leaves the row `running`: the next run starts it again from
+ * nothing, and a file without a row is removed.
  *
  * Every request, completion, download and expiry is an event about the person.
  */
@@ -26,23 +26,58 @@ enum { EXPORT_LOCATION_MAX = 2048 };
  * being erased. */
 MUST_CHECK enum err export_resolve(struct scope *s, const char *id_or_upn, struct id *ret_user);
 
-/* Asks for an export.  storage_location: NULL, or an https URL of at most EXPORT_LOCATION_MAX bytes (ERR_BAD_REQUEST);
- * it is kept and nothing is sent there.  ERR_NOT_FOUND where the user is not exportable. */
-MUST_CHECK enum err export_request(struct scope *s, struct id user, const char *storage_location,
-				   struct id *ret_operation);
+struct export_order {
+	struct id user, request;      /* request: the case that it answers; nil: none */
+	const char *storage_location; /* NULL: none; else an https URL of at most EXPORT_LOCATION_MAX bytes */
+	const char *variant;          /* redacted (NULL: what the person gets), full (for the organisation itself), portability (GDPR Art. 20) */
+	const char *form;             /* bundle (NULL: a zip), page (one printable HTML file) */
+	const char *sections;         /* JSON array of names of sections; NULL: all */
+};
+/* Asks for an export.  ERR_BAD_REQUEST: a member that is none of these; ERR_NOT_FOUND where the user is not exportable, or the case is not about
+ * them. */
+MUST_CHECK enum err export_request(struct scope *s, const struct export_order *o, struct id *ret_operation);
+/* The same in the caller's transaction, for the answer to a case. */
+MUST_CHECK enum err export_request_tx(struct db_tx *tx, const struct export_order *o, struct id *ret_operation);
 
-/* The finished bundle, for the download: records EXPORT_DOWNLOAD.  ERR_NOT_FOUND; ERR_CONFLICT where it is not
- * complete; ERR_GONE past its expiry.  *ret_bytes: size of the zip. */
+/* The finished file, for the download: records EXPORT_DOWNLOAD and, of a case's export, its delivery.  ERR_NOT_FOUND; ERR_CONFLICT where it is
+ * not complete; ERR_GONE past its expiry. */
 struct unseal_stream;
-MUST_CHECK enum err export_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret,
-				int64_t *ret_bytes);
+struct export_file {
+	struct unseal_stream *stream; /* the caller closes it */
+	int64_t bytes;
+	const char *type, *name; /* of its content; a name for the file */
+};
+MUST_CHECK enum err export_open(struct scope *s, const char *data_dir, struct id operation, struct export_file *ret);
+
+/* ---- delivery to a storage location ---- */
+
+/* An export with a storage location stays `running` once its file is sealed, until it was put there; whoever carries it there calls these.
+ * They have no other state: after a crash it is due again. */
+struct export_parcel {
+	struct id tenant, operation, user;
+	const char *location;
+	int64_t bytes;
+	const char *type;
+	uint8_t sha256[32];
+};
+/* The oldest that is due, of any tenant; s is the system's scope.  ERR_NOT_FOUND: none. */
+MUST_CHECK enum err export_parcel_next(struct scope *s, struct export_parcel *ret);
+/* Opens its file; the caller closes the stream.  s is the tenant's scope. */
+MUST_CHECK enum err export_parcel_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret);
+/* It was put there (failure NULL: EXPORT_STORE; a case is delivered), or could not be (the operation is `failed` with the reason, its file is
+ * removed).  s is the tenant's scope. */
+MUST_CHECK enum err export_parcel_done(struct scope *s, const char *data_dir, struct id operation, const char *failure);
 
 /* ---- the jobs'; s is the system's scope ---- */
 
-/* Builds the oldest export that waits.  An export that cannot be built becomes `failed` with its reason and holds up no
- * other. Operations that were `running` when this process started are started again. */
-MUST_CHECK enum err export_run_pending(struct scope *s, const char *data_dir, const char *host, bool *ret_more);
-/* Deletes exports past their expiry, file first, each with its event; and by the map the rows of other tables whose
+struct export_job {
+	const char *data_dir, *host;
+	bool parcels; /* somebody carries parcels (above); else a file with a storage location is complete once it is sealed, to be fetched here */
+};
+/* Builds the oldest export that waits.  An export that cannot be built becomes `failed` with its reason and holds up no other.  Operations that
+ * a crash left `running` are started again. */
+MUST_CHECK enum err export_run_pending(struct scope *s, const struct export_job *job, bool *ret_more);
+/* Deletes exports past their expiry, file first, each with its event; files of exports that are no more; and by the map the rows of other tables whose
  * time has come (used enrolment tokens, suppressions, certificates of devices that ran out). */
 MUST_CHECK enum err export_expire_due(struct scope *s, const char *data_dir, bool *ret_more);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Shared by the files of export: one bundle being built. */
+ *
+ * Shared by the files of export: one bundle (or page) being made, in two steps.  First all of its sections are read in one transaction into
+ * a spool (export_section.c), then they are packed and sealed with no reader open (export_pack.c, export_text.c, export_html.c).
+ */
 #ifndef REEVE_PRIVACY_EXPORT_INTERNAL_H
 #define REEVE_PRIVACY_EXPORT_INTERNAL_H
 
@@ -13,13 +16,97 @@
 #include "base/scope.h"
 #include "codec/csv.h"
 #include "codec/json.h"
-#include "codec/zip.h"
 #include "crypto/digest.h"
 #include "map/datamap.h"
+#include "privacy/disclosure.h"
+#include "privacy/export.h"
+#include "privacy/export_spool.h"
+#include "privacy/held_rows.h"
 
-#define REDACTED "[redacted: another person]"
+enum {
+	SECTIONS_MAX = 64,
+	PAGE_ROWS = 500,        /* of one HTML file */
+	VALUE_SHOWN = 4096,     /* bytes of a value that HTML shows; data/ has all of it */
+	OMISSIONS_BYTES = 4 * 1024 * 1024,
+};
 
-enum { SECTIONS_MAX = 32 };
+/* Why a whole section is not in this file although it is on the map. */
+enum left_out { NOT_LEFT_OUT, LEFT_WITHHELD, LEFT_NOT_ASKED, LEFT_NOT_PORTABLE };
+
+struct section {
+	const struct map_table *table;
+	const struct map_path *path;
+	const char *name; /* of its files: the path's section, or longer where another path has that */
+	enum left_out left_out;
+	struct disclosed why; /* LEFT_WITHHELD */
+	const struct held_column *column; /* that may be given; none of audit events */
+	size_t n;
+	int64_t rows, redacted, withheld; /* redacted values, withheld values and records */
+	struct spool_text json, csv;
+	struct spool_text *html; /* the rows of each page */
+	size_t pages;
+};
+
+/* What is not given as it is, counted by place and reason. */
+struct omission {
+	const struct section *section;
+	const char *property; /* NULL: whole records (or the section); public name */
+	enum verdict verdict;
+	const char *reason, *ground;
+	bool by_officer;
+	int64_t count;
+};
+
+struct recipient {
+	const char *name, *kind; /* of an audit sink */
+};
+
+struct bundle {
+	struct scope *s; /* of the tenant */
+	struct id operation, user, request;
+	const char *variant, *form, *sections; /* sections: JSON array; NULL: all */
+	const char *host;
+	/* as read */
+	const char *upn, *display_name, *organisation, *checkpoint, *regime; /* the last two may be NULL */
+	bool intake; /* the tenant has a public page for requests */
+	struct disclosure *disclosure;
+	struct recipient *sinks;
+	size_t sinks_n;
+	struct section section[SECTIONS_MAX];
+	size_t n;
+	struct spool spool;
+	struct spool_text redactions, withheld; /* items of the two lists, without brackets */
+	struct arena *kept;                     /* of omissions */
+	struct omission *omission;
+	size_t omissions, omissions_room;
+	int64_t values_redacted, withheld_items;
+	uint8_t map[SHA256_BYTES];
+};
+
+bool bundle_is(const struct bundle *b, const char *variant);
+
+/* ---- reading (export_section.c) ---- */
+
+/* Reads everything into the spool, in one transaction, again where the reader was in the way of a scrub. */
+MUST_CHECK enum err export_read(struct bundle *b);
+void export_release(struct bundle *b);
+
+/* ---- omissions (export_omission.c) ---- */
+
+/* What is not given as it is: counted, and listed in redactions.json or withheld.json.  record, property: may be NULL. */
+void omission_add(struct bundle *b, struct section *sec, const char *record, const char *property, const struct disclosed *what, int64_t count);
+/* A column that is left out of every row. */
+void omission_of_column(struct bundle *b, struct section *sec, const struct map_column *c, const char *reason);
+const char *omission_text(const char *reason); /* for people; also of reasons that no officer can give */
+const char *left_out_reason(const struct section *sec); /* NULL: it is in */
+
+/* ---- events as rows (export_event.c) ---- */
+
+extern const char *const event_columns[];
+char *event_column(struct arena *a, const json_t *event, size_t column); /* "" where there is none */
+bool event_column_shown(size_t column); /* in HTML */
+
+/* ---- texts (export_text.c, export_html.c) ---- */
 
 struct bundle_file {
 	const char *name;
@@ -27,41 +114,44 @@ struct bundle_file {
 	uint8_t sha256[SHA256_BYTES];
 };
 
-struct section {
-	const struct map_table *table;
-	const struct map_path *path;
-	int64_t rows, redacted; /* values that belong to others */
-	struct bundle_file json, csv;
-	struct buf html; /* the first rows, for README.html */
+MUST_CHECK enum err bundle_manifest(const struct bundle *b, const struct bundle_file *files, size_t n, struct buf *out);
+void bundle_signature(const struct bundle *b, const struct buf *manifest, struct buf *out);
+void bundle_schema(const struct bundle *b, const struct section *sec, struct buf *out);
+void bundle_withheld_head(const struct bundle *b, struct buf *out);
+
+/* A value as it may stand in a page: escaped, control characters and what turns the direction of text made visible. */
+void html_text(struct buf *out, const char *s, size_t n);
+/* The rows of a section as they come: a table where it has few columns, else one table for each record. */
+bool html_is_table(const struct section *sec);
+void html_row_begin(const struct section *sec, struct buf *out);
+void html_value(const struct section *sec, struct buf *out, const char *name, const char *value, const struct disclosed *d); /* value may be NULL */
+void html_row_end(const struct section *sec, struct buf *out);
+
+void html_readme(const struct bundle *b, struct buf *out);
+void html_section_head(const struct bundle *b, const struct section *sec, size_t page, struct buf *out);
+void html_section_foot(const struct bundle *b, const struct section *sec, size_t page, struct buf *out);
+/* form page: everything in one file */
+void html_page_head(const struct bundle *b, struct buf *out);
+void html_page_section(const struct bundle *b, const struct section *sec, struct buf *out);
+void html_page_section_end(const struct section *sec, struct buf *out);
+void html_page_foot(const struct bundle *b, struct buf *out);
+/* "html/devices-2.html", in the arena */
+const char *html_name(const struct bundle *b, const struct section *sec, size_t page);
+
+/* ---- its file ---- */
+
+const char *export_sealed_path(struct arena *a, const char *data_dir, struct id operation);
+const char *export_type(bool page);
+/* Removes files whose operation is gone: its person was erased while it was built, and then the server crashed. */
+MUST_CHECK enum err export_sweep(struct scope *s, const char *data_dir);
+
+/* ---- packing (export_pack.c) ---- */
+
+struct packed {
+	int64_t bytes;
+	uint8_t sha256[SHA256_BYTES], manifest_sha256[SHA256_BYTES]; /* the latter: of a bundle */
 };
-
-struct bundle {
-	struct scope *s; /* of the tenant */
-	struct id operation, user;
-	const char *host, *dir;					    /* dir: DIR/exports */
-	const char *upn, *display_name, *organisation, *checkpoint; /* checkpoint may be NULL */
-	struct zip_writer *zip;
-	struct section sections[SECTIONS_MAX];
-	size_t n;
-	uint8_t map[SHA256_BYTES];
-};
-
-/* Writes data/<section>.json and .csv into the zip, page by page through files without a name. */
-MUST_CHECK enum err section_write(struct bundle *b, const struct map_path *p, struct section *ret);
-
-/* README.html and manifest.json, when all sections are written. */
-MUST_CHECK enum err bundle_manifest(const struct bundle *b, struct buf *out);
-void bundle_readme(const struct bundle *b, struct buf *out);
-void html_text(struct buf *out, const char *s, size_t n); /* escaped */
-
-/* One audit event as its subject may see it: bytes as stored in, the event object without what belongs to others out
- * (the caller releases it; NULL: no event).  *redacted grows by what was taken out. */
-json_t *redact_event(const char *bytes, size_t n, struct id user, int64_t *redacted);
-/* The columns of an event in CSV and HTML. */
-extern const char *const event_columns[];
-char *event_column(struct arena *a, const json_t *event, size_t column); /* "" where there is none */
-
-/* Why a column is not in the bundle; NULL: it is. */
-const char *omission(const struct map_column *c);
+/* Makes the file and seals it on its way to the disk: there is no plain file. */
+MUST_CHECK enum err bundle_pack(struct bundle *b, const char *sealed, struct packed *ret);
 
 #endif

@@ -1,388 +1,382 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One table of the map as a section: JSON, CSV, and its first rows for people.  Rows are read a page at a time, each in
- * a read transaction of its own, and go into files without a name (O_TMPFILE: a crash leaves nothing), which are then
- * mapped into the zip: memory does not grow with what is held.
+ * Everything that is held, read in one transaction and so of one moment: each path of the data map is a section.  Rows are streamed, by the
+ * index of the person, into the spool: memory does not grow with what is held, and the reader is gone before the file is made.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <time.h>
 
+#include "audit/log/log.h"
 #include "base/clock.h"
-#include "base/limits.h"
-#include "crypto/newfile.h"
-#include "keeper/keeper.h"
+#include "directory/tenant_settings.h"
 #include "privacy/export_internal.h"
-#include "privacy/subject.h"
 
-enum {
-	PAGE = 50, /* audit events have up to 512 KiB each */
-	PAGE_BYTES = 32 * 1024 * 1024,
-	PAGE_ATTEMPTS = 5,
-	COLUMNS_MAX = 64,
-	HTML_ROWS = 50,
+DB_TENANT(export_subject,
+	  "SELECT u.upn, u.display_name, t.display_name FROM users u JOIN tenants t ON t.tenant_id = u.tenant_id "
+	  "WHERE u.tenant_id = ?1 AND u.user_id = ?2");
+DB_TENANT(export_case, "SELECT regime FROM data_subject_requests WHERE tenant_id = ?1 AND request_id = ?2");
+DB_TENANT(export_sinks, "SELECT display_name, kind FROM audit_sinks WHERE tenant_id = ?1 AND enabled = 1 ORDER BY display_name, sink_id");
+
+enum { ATTEMPTS = 6, RECIPIENTS_MAX = 100 };
+
+struct reading {
+	struct bundle *b;
+	struct section *sec;
+	struct held_row row;
+	bool page; /* HTML alone */
 };
 
-const char *omission(const struct map_column *c)
+bool bundle_is(const struct bundle *b, const char *variant) { return strcmp(b->variant, variant) == 0; }
+
+/* ---- which sections, which columns ---- */
+
+static bool asked(const struct bundle *b, const char *section)
 {
-	if (c->disclosure == MAP_DISCLOSE_WITHHOLD_SECURITY)
-		return "withheld for security: it would let its holder act as the person, the device or the server";
-	if (c->disclosure != MAP_DISCLOSE_INTERNAL)
-		return NULL;
-	return c->kind == MAP_KIND_PERSONAL
-		       ? "internal: a copy of a value that is in the bundle, kept to find it"
-		       : "internal: a key or a state of the server, which says nothing about the person";
+	size_t i;
+	json_t *v;
+	bool found = b->sections == NULL;
+	auto_json *list = found ? NULL : json_loads(b->sections, 0, NULL);
+	json_array_foreach(list, i, v)
+		found = found || (json_is_string(v) && strcmp(json_string_value(v), section) == 0);
+	return found;
 }
 
-/* ---- files without a name ---- */
+static bool is_events(const struct section *sec) { return held_is_event(sec->path); }
 
-struct spool {
-	int fd;
-	struct sha256_stream *hash;
-	int64_t bytes;
-};
-
-/* Some file systems know no O_TMPFILE. */
-static int open_named(const char *dir, struct arena *a)
+static enum left_out left_out(const struct bundle *b, const struct map_path *p, const struct disclosed *whole)
 {
-	char *path = arena_printf(a, "%s/section.XXXXXX", dir);
-	int fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
+	bool about = p->role == MAP_ROLE_OWNER && map_table(p->table)->link != MAP_LINK_AUDIT;
+	if (!asked(b, p->section))
+		return LEFT_NOT_ASKED;
+	if (bundle_is(b, "portability") && !about)
+		return LEFT_NOT_PORTABLE;
+	return whole->verdict == WITHHOLD ? LEFT_WITHHELD : NOT_LEFT_OUT;
 }
 
-static enum err spool_open(struct spool *f, const char *dir, struct arena *a)
+/* Why a column is in no row (held_columns() leaves it out); NULL: it is. */
+static const char *column_omission(const struct map_column *c, bool portability)
 {
-	f->bytes = 0;
-	f->fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (f->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR))
-		f->fd = open_named(dir, a);
-	f->hash = f->fd < 0 ? NULL : sha256_new();
-	return f->fd < 0 ? err_from_errno(errno) : OK;
+	if (c->disclosure == MAP_DISCLOSE_WITHHOLD_SECURITY || c->kind == MAP_KIND_SECRET)
+		return "security_secret";
+	if (c->disclosure == MAP_DISCLOSE_INTERNAL)
+		return "not_personal";
+	return portability && c->origin == MAP_ORIGIN_DERIVED ? "not_portable" : NULL;
 }
 
-static enum err spool_add(struct spool *f, struct buf *b)
+static void omit_columns(struct bundle *b, struct section *sec)
 {
-	if (b->failed)
-		return ERR_LIMIT;
-	if (b->len == 0)
-		return OK;
-	sha256_update(f->hash, b->data, b->len);
-	f->bytes += (int64_t)b->len;
-	enum err e = write_all(f->fd, b->data, b->len);
-	buf_clear(b);
-	return e;
+	size_t n;
+	const struct map_column *c = map_table_columns(sec->table, &n);
+	for (size_t i = 0; i < n; i++) {
+		const char *reason = column_omission(&c[i], bundle_is(b, "portability"));
+		if (reason != NULL)
+			omission_of_column(b, sec, &c[i], reason);
+	}
 }
 
-static enum err spool_into_zip(struct spool *f, struct bundle *b, const char *name, int64_t rows,
-			       struct bundle_file *ret)
+/* Two paths of one section are two files. */
+static const char *file_name(const struct bundle *b, const struct map_path *p)
 {
-	*ret = (struct bundle_file){.name = name, .rows = rows, .bytes = f->bytes};
-	sha256_final(f->hash, ret->sha256);
-	f->hash = NULL;
-	if (f->bytes == 0)
-		return zip_add(b->zip, name, "", 0, b->s->now);
-	void *p = mmap(NULL, (size_t)f->bytes, PROT_READ, MAP_PRIVATE, f->fd, 0);
-	if (p == MAP_FAILED)
-		return err_from_errno(errno);
-	enum err e = zip_add(b->zip, name, p, (size_t)f->bytes, b->s->now);
-	munmap(p, (size_t)f->bytes);
-	return e;
-}
-
-static void spool_close(struct spool *f)
-{
-	uint8_t unused[SHA256_BYTES];
-	if (f->hash != NULL)
-		sha256_final(f->hash, unused);
-	if (f->fd >= 0)
-		close(f->fd);
+	struct arena *a = b->s->arena;
+	for (size_t i = 0; i < b->n; i++)
+		if (strcmp(b->section[i].name, p->section) == 0)
+			return arena_printf(a, "%s-%s-%s", p->section, property_name(a, p->table), property_name(a, p->column));
+	return p->section;
 }
 
 /* ---- rows ---- */
 
-struct writing {
-	struct bundle *b;
-	const struct map_table *table;
-	const struct map_path *path;
-	struct section *out;
-	const struct map_column *column[COLUMNS_MAX];
-	const char *name[COLUMNS_MAX]; /* public: userId */
-	size_t n;
-	struct db_value after; /* of the page before */
-	bool more;
-	bool any;	      /* a row was written before: JSON needs a comma */
-	struct buf json, csv; /* of the page; empty between two */
-	struct {
-		int64_t rows, redacted;
-		size_t html;
-		struct db_value after;
-		bool any;
-	} before; /* the page, for another attempt at it */
+struct row_out {
+	struct json_writer json;
+	struct csv_writer csv;
+	struct buf *html;
 };
 
-/* user_id becomes userId. */
-static const char *public_name(struct arena *a, const char *column)
+static void csv_text(struct csv_writer *csv, const char *text) { csv_field(csv, text, text == NULL ? 0 : strlen(text)); }
+
+/* A new page of HTML every PAGE_ROWS; one page for the printable form. */
+static struct buf *html_of(struct reading *w)
 {
-	char *out = arena_strdup(a, column), *to = out;
-	for (const char *p = column; *p != '\0'; p++) {
-		if (*p == '_' && p[1] >= 'a' && p[1] <= 'z')
-			*to++ = (char)(*++p - 'a' + 'A');
-		else
-			*to++ = *p;
+	struct section *sec = w->sec;
+	if (sec->pages == 0 || (!w->page && (size_t)(sec->rows / PAGE_ROWS) == sec->pages)) {
+		sec->html = realloc(sec->html, (sec->pages + 1) * sizeof *sec->html);
+		check(sec->html != NULL);
+		spool_text_init(&sec->html[sec->pages++], &w->b->spool);
 	}
-	*to = '\0';
-	return out;
+	return &sec->html[sec->pages - 1].buf;
 }
 
-static void pick_columns(struct writing *w)
+static void row_begin(struct reading *w, struct row_out *o)
 {
-	size_t n;
-	const struct map_column *c = map_table_columns(w->table, &n);
-	for (size_t i = 0; i < n; i++)
-		if (omission(&c[i]) == NULL) {
-			check(w->n < COLUMNS_MAX);
-			w->column[w->n] = &c[i];
-			w->name[w->n++] = public_name(w->b->s->arena, c[i].name);
-		}
+	struct section *sec = w->sec;
+	o->html = html_of(w);
+	html_row_begin(sec, o->html);
+	if (w->page)
+		return;
+	buf_adds(&sec->json.buf, sec->rows > 0 ? ",\n" : "\n");
+	jw_init(&o->json, &sec->json.buf);
+	csv_init(&o->csv, &sec->csv.buf);
+	csv_text(&o->csv, w->row.record);
 }
 
-static const char *sealed_text(struct writing *w, const struct db_rows *r, int col)
+static enum err keep(struct reading *w, bool end)
 {
-	size_t n, plain_n;
-	const void *p = db_blob(r, col, &n);
-	const char *plain = keeper_unseal(w->b->s->keeper, w->b->s->arena, p, n, &plain_n);
-	return plain == NULL ? "" : arena_strndup(w->b->s->arena, plain, plain_n);
+	struct section *sec = w->sec;
+	enum err (*fn)(struct spool_text *) = end ? spool_end : spool_keep;
+	bool last = sec->pages > 0 && (end || sec->rows % PAGE_ROWS == 0) && !w->page; /* another page follows, or none */
+	if (sec->pages > 0)
+		TRY(last || end ? spool_end(&sec->html[sec->pages - 1]) : spool_keep(&sec->html[sec->pages - 1]));
+	TRY(fn(&sec->json));
+	TRY(fn(&sec->csv));
+	TRY(spool_keep(&w->b->redactions));
+	return spool_keep(&w->b->withheld);
 }
 
-/* A value as text; NULL for NULL.  *ret_json: how JSON writes it without quotes. */
-static const char *value_text(struct writing *w, const struct db_rows *r, int col, const struct map_column *c,
-			      bool *ret_json)
+static void write_value(struct reading *w, size_t i, struct row_out *o)
 {
-	struct arena *a = w->b->s->arena;
-	char id[ID_TEXT], time[TIME_TEXT];
-	size_t n;
-	*ret_json = false;
-	if (db_is_null(r, col))
-		return NULL;
-	if (c->disclosure == MAP_DISCLOSE_OTHERS && c->type == MAP_TYPE_ID && !id_equal(db_id(r, col), w->b->user)) {
-		w->out->redacted++;
-		return REDACTED;
-	}
-	switch (c->type) {
-	case MAP_TYPE_ID: return arena_strdup(a, id_format(db_id(r, col), id));
-	case MAP_TYPE_TIME: return arena_strdup(a, time_format(db_int(r, col), time));
-	case MAP_TYPE_BOOL: *ret_json = true; return db_bool(r, col) ? "true" : "false";
-	case MAP_TYPE_INT: *ret_json = true; return arena_printf(a, "%lld", (long long)db_int(r, col));
-	case MAP_TYPE_JSON: *ret_json = true; return db_text_dup(r, col, a);
-	case MAP_TYPE_TEXT: return db_text_dup(r, col, a);
-	case MAP_TYPE_BLOB: break;
-	case MAP_TYPE_SEALED: return sealed_text(w, r, col);
-	}
-	const void *p = db_blob(r, col, &n);
-	char *hex = arena_alloc(a, 2 * n + 1);
-	hex_encode(p, n, hex);
-	return hex;
-}
-
-static void html_pair(struct buf *h, const char *name, const char *value)
-{
-	buf_adds(h, "<tr><th>");
-	html_text(h, name, strlen(name));
-	buf_adds(h, "</th><td>");
-	html_text(h, value, strlen(value));
-	buf_adds(h, "</td></tr>\n");
-}
-
-static void write_row(struct writing *w, const struct db_rows *r)
-{
-	struct json_writer jw;
-	struct csv_writer csv;
-	bool html = w->out->rows < HTML_ROWS;
-	buf_adds(&w->json, w->any ? ",\n" : "\n");
-	jw_init(&jw, &w->json);
-	csv_init(&csv, &w->csv);
-	jw_object(&jw);
-	if (html)
-		buf_adds(&w->out->html, "<table>\n");
-	for (size_t i = 0; i < w->n; i++) {
-		bool raw;
-		const char *text = value_text(w, r, (int)i + 1, w->column[i], &raw);
-		jw_key(&jw, w->name[i]);
-		if (raw)
-			jw_raw(&jw, text, strlen(text));
-		else
-			jw_string(&jw, text);
-		csv_field(&csv, text, text == NULL ? 0 : strlen(text));
-		if (html && text != NULL && *text != '\0')
-			html_pair(&w->out->html, w->name[i], text);
-	}
-	jw_end_object(&jw);
-	csv_end_row(&csv);
-	if (html)
-		buf_adds(&w->out->html, "</table>\n");
-}
-
-static void write_event(struct writing *w, const struct db_rows *r)
-{
-	size_t n;
-	struct json_writer jw;
-	struct csv_writer csv;
-	bool html = w->out->rows < HTML_ROWS;
-	const char *bytes = db_blob(r, 1, &n);
-	auto_json *event = redact_event(bytes, n, w->b->user, &w->out->redacted);
-	buf_adds(&w->json, w->any ? ",\n" : "\n");
-	jw_init(&jw, &w->json);
-	csv_init(&csv, &w->csv);
-	if (event == NULL)
-		jw_null(&jw);
+	const char *name = w->sec->column[i].name;
+	const struct held_value *v = &w->row.value[i];
+	html_value(w->sec, o->html, name, v->shown, &v->what);
+	if (w->page)
+		return;
+	csv_text(&o->csv, v->shown);
+	if (v->what.verdict == WITHHOLD)
+		return;
+	jw_key(&o->json, name);
+	if (v->what.verdict == GIVE && v->literal && v->shown != NULL)
+		jw_raw(&o->json, v->shown, strlen(v->shown));
 	else
-		jw_json(&jw, event);
-	if (html)
-		buf_adds(&w->out->html, "<table>\n");
+		jw_string(&o->json, v->shown);
+}
+
+static void row_end(struct reading *w, struct row_out *o)
+{
+	html_row_end(w->sec, o->html);
+	if (!w->page)
+		csv_end_row(&o->csv);
+	w->sec->rows++;
+}
+
+static void write_row(struct reading *w)
+{
+	struct row_out o;
+	row_begin(w, &o);
+	if (!w->page) {
+		jw_object(&o.json);
+		jw_kstring(&o.json, "_record", w->row.record);
+	}
+	for (size_t i = 0; i < w->sec->n; i++)
+		write_value(w, i, &o);
+	if (!w->page)
+		jw_end_object(&o.json);
+	row_end(w, &o);
+}
+
+static void write_event(struct reading *w)
+{
+	struct row_out o;
+	row_begin(w, &o);
+	if (!w->page) {
+		json_object_set_new(w->row.event, "_record", json_string(w->row.record));
+		jw_json(&o.json, w->row.event);
+	}
 	for (size_t i = 0; event_columns[i] != NULL; i++) {
-		const char *text = event_column(w->b->s->arena, event, i);
-		csv_field(&csv, text, strlen(text));
-		if (html && *text != '\0')
-			html_pair(&w->out->html, event_columns[i], text);
+		const char *text = event_column(w->b->s->arena, w->row.event, i);
+		struct disclosed d = {.verdict = strncmp(text, "[redacted", 9) == 0 ? REDACT : GIVE};
+		if (event_column_shown(i))
+			html_value(w->sec, o.html, event_columns[i], text, &d);
+		if (!w->page)
+			csv_text(&o.csv, text);
 	}
+	row_end(w, &o);
+}
+
+/* An event that cannot be read is none; what is hidden in a row that is there is listed with it. */
+static void take_row(struct reading *w)
+{
+	struct bundle *b = w->b;
+	if (w->row.what.verdict == WITHHOLD) {
+		omission_add(b, w->sec, w->row.record, NULL, &w->row.what, 1);
+		return;
+	}
+	for (size_t i = 0; i < w->row.hidden_n; i++) {
+		const struct held_hidden *h = &w->row.hidden[i];
+		omission_add(b, w->sec, w->row.record, h->property, &h->what, (int64_t)h->count);
+	}
+	if (!is_events(w->sec))
+		write_row(w);
+	else if (w->row.event != NULL)
+		write_event(w);
+}
+
+/* ---- sections ---- */
+
+static enum err read_rows(struct reading *w, struct db_tx *tx)
+{
+	struct bundle *b = w->b;
+	auto_held struct held_rows *h = NULL;
+	struct held_query q = {.path = w->sec->path, .portability = bundle_is(b, "portability")};
+	TRY(held_open(tx, b->disclosure, b->user, &q, &h));
+	for (;;) {
+		struct arena_mark mark = arena_mark(b->s->arena);
+		if (!held_next(h, &w->row))
+			return held_err(h);
+		take_row(w);
+		held_row_done(&w->row);
+		arena_rewind(b->s->arena, mark);
+		TRY(keep(w, false));
+	}
+}
+
+static void csv_header(struct section *sec)
+{
+	struct csv_writer csv;
+	csv_init(&csv, &sec->csv.buf);
+	csv_text(&csv, "_record");
+	for (size_t i = 0; is_events(sec) && event_columns[i] != NULL; i++)
+		csv_text(&csv, event_columns[i]);
+	for (size_t i = 0; i < sec->n; i++)
+		csv_text(&csv, sec->column[i].name);
 	csv_end_row(&csv);
-	if (html)
-		buf_adds(&w->out->html, "</table>\n");
 }
 
-/* ---- pages ---- */
-
-/* By the row's place in the table, which an index on the person ends with. */
-static const char *page_sql(const struct writing *w)
+static enum err read_section(struct bundle *b, struct db_tx *tx, const struct map_path *p)
 {
-	struct arena *a = w->b->s->arena;
-	bool sqlite = db_engine(w->b->s->db) == DB_SQLITE;
-	auto_buf sql;
-	buf_init(&sql, 16 * KIB);
-	buf_printf(&sql, "SELECT %s", sqlite ? "t.rowid" : "t.ctid::text");
-	for (size_t i = 0; i < w->n; i++)
-		buf_printf(&sql, ", t.%s", w->column[i]->name);
-	buf_printf(&sql, " FROM %s t WHERE %s AND %s LIMIT %d", w->table->name,
-		   subject_path_where(a, w->path),
-		   sqlite ? "t.rowid > ?3 ORDER BY t.rowid" : "t.ctid > ?3::tid ORDER BY t.ctid", PAGE);
-	return arena_strndup(a, sql.data, sql.len);
+	struct reading *w = arena_alloc(b->s->arena, sizeof *w);
+	const char *name = file_name(b, p);
+	check(b->n < SECTIONS_MAX);
+	struct section *sec = &b->section[b->n++];
+	*w = (struct reading){.b = b, .sec = sec, .page = strcmp(b->form, "page") == 0};
+	*sec = (struct section){.table = map_table(p->table), .path = p, .name = name};
+	spool_text_init(&sec->json, &b->spool);
+	spool_text_init(&sec->csv, &b->spool);
+	sec->why = disclosure_of_section(b->disclosure, p->section);
+	sec->left_out = left_out(b, p, &sec->why);
+	if (sec->left_out == LEFT_WITHHELD)
+		omission_add(b, sec, NULL, NULL, &sec->why, 1);
+	if (sec->left_out != NOT_LEFT_OUT)
+		return OK;
+	sec->column = held_columns(b->s->arena, p, bundle_is(b, "portability"), &sec->n);
+	buf_addc(&sec->json.buf, '[');
+	csv_header(sec);
+	TRY(read_rows(w, tx));
+	omit_columns(b, sec);
+	buf_adds(&sec->json.buf, "\n]\n");
+	return keep(w, true);
 }
 
-static void page_mark(struct writing *w)
-{
-	w->before.rows = w->out->rows;
-	w->before.redacted = w->out->redacted;
-	w->before.html = w->out->html.len;
-	w->before.after = w->after;
-	w->before.any = w->any;
-}
+/* ---- the whole ---- */
 
-static void page_again(struct writing *w)
+static enum err read_subject(struct bundle *b, struct db_tx *tx)
 {
-	w->out->rows = w->before.rows;
-	w->out->redacted = w->before.redacted;
-	w->out->html.len = w->before.html;
-	w->after = w->before.after;
-	w->any = w->before.any;
-	buf_clear(&w->json);
-	buf_clear(&w->csv);
-}
-
-static enum err page_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct writing *w = arg;
-	size_t n = 0;
-	page_again(w);
+	struct scope *s = b->s;
+	int64_t intake;
 	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_text(tx, DB_REACH_TENANT, page_sql(w), DB_ARGS(db_v_id(&w->b->user), w->after), &r));
-	while (db_next(r)) {
-		struct arena_mark mark = arena_mark(s->arena);
-		if (w->table->link == MAP_LINK_AUDIT)
-			write_event(w, r);
-		else
-			write_row(w, r);
-		w->any = true;
-		w->out->rows++;
-		arena_rewind(s->arena, mark);
-		if (++n == PAGE)
-			w->after = db_value_dup(r, 0, s->arena);
-	}
-	w->more = n == PAGE;
+	enum err e = db_query_one(tx, &export_subject, DB_ARGS(db_v_id(&b->user)), &r);
+	if (e == ERR_NOT_FOUND)
+		return scope_fail(s, e, "the person's account is gone");
+	TRY(e);
+	b->upn = db_text_dup(r, 0, s->arena);
+	b->display_name = db_text_dup(r, 1, s->arena);
+	b->organisation = db_text_dup(r, 2, s->arena);
+	TRY(tenant_setting_int(tx, "requestIntake", &intake));
+	b->intake = intake != 0;
+	return OK;
+}
+
+static enum err read_case(struct bundle *b, struct db_tx *tx)
+{
+	auto_rows struct db_rows *r = NULL;
+	b->regime = NULL;
+	if (id_is_nil(b->request))
+		return OK;
+	TRY(db_query(tx, &export_case, DB_ARGS(db_v_id(&b->request)), &r));
+	if (db_next(r))
+		b->regime = db_text_dup(r, 0, b->s->arena);
 	return db_rows_err(r);
 }
 
-/* A reader in the way of a scrub is interrupted: the page is read again. */
-static enum err page_read(struct writing *w)
+static enum err read_sinks(struct bundle *b, struct db_tx *tx)
+{
+	auto_rows struct db_rows *r = NULL;
+	b->sinks = arena_alloc(b->s->arena, RECIPIENTS_MAX * sizeof *b->sinks);
+	b->sinks_n = 0;
+	TRY(db_query(tx, &export_sinks, DB_NOARGS, &r));
+	while (b->sinks_n < RECIPIENTS_MAX && db_next(r))
+		b->sinks[b->sinks_n++] = (struct recipient){db_text_dup(r, 0, b->s->arena), db_text_dup(r, 1, b->s->arena)};
+	return db_rows_err(r);
+}
+
+static void drop_sections(struct bundle *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct section *sec = &b->section[i];
+		spool_text_drop(&sec->json);
+		spool_text_drop(&sec->csv);
+		for (size_t k = 0; k < sec->pages; k++)
+			spool_text_drop(&sec->html[k]);
+		free(sec->html);
+		*sec = (struct section){0};
+	}
+	spool_text_drop(&b->redactions);
+	spool_text_drop(&b->withheld);
+	b->n = 0;
+}
+
+static enum err start_over(struct bundle *b)
+{
+	drop_sections(b);
+	arena_reset(b->kept);
+	b->omission = NULL;
+	b->omissions = b->omissions_room = 0;
+	b->values_redacted = b->withheld_items = 0;
+	spool_text_init(&b->redactions, &b->spool);
+	spool_text_init(&b->withheld, &b->spool);
+	return spool_restart(&b->spool);
+}
+
+static enum err read_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	size_t n;
+	struct bundle *b = arg;
+	struct audit_head_info head;
+	const struct map_path *p = map_paths(&n);
+	TRY(start_over(b));
+	TRY(read_subject(b, tx));
+	TRY(read_case(b, tx));
+	TRY(read_sinks(b, tx));
+	enum err e = audit_head_tx(tx, &head); /* a log that was never signed has none */
+	b->checkpoint = e == OK ? head.checkpoint : NULL;
+	if (e != OK && e != ERR_NOT_FOUND)
+		return e;
+	TRY(disclosure_load(tx, b->user, b->request, bundle_is(b, "full"), &b->disclosure));
+	for (size_t i = 0; i < n; i++)
+		if (*p[i].section != '\0')
+			TRY(read_section(b, tx, &p[i]));
+	TRY(spool_end(&b->redactions));
+	return spool_end(&b->withheld);
+}
+
+enum err export_read(struct bundle *b)
 {
 	enum err e = OK;
-	page_mark(w);
-	for (int i = 0; i < PAGE_ATTEMPTS; i++) {
-		e = db_read(w->b->s, page_tx, w);
-		if (e == OK || !err_retryable(e))
+	b->kept = arena_new(OMISSIONS_BYTES);
+	for (int i = 0; i < ATTEMPTS; i++) {
+		struct arena_mark mark = arena_mark(b->s->arena);
+		e = db_read(b->s, read_tx, b);
+		if (e == OK || !err_retryable(e) || e == ERR_STORAGE_FULL || i + 1 == ATTEMPTS)
 			break;
+		arena_rewind(b->s->arena, mark);
+		b->s->detail = NULL;
+		nanosleep(&(struct timespec){.tv_nsec = (long)(100 * (i + 1)) * 1000000}, NULL); /* a scrub is at work */
 	}
 	return e;
 }
 
-static void header_row(struct writing *w)
+void export_release(struct bundle *b)
 {
-	struct csv_writer csv;
-	csv_init(&csv, &w->csv);
-	if (w->table->link == MAP_LINK_AUDIT)
-		for (size_t i = 0; event_columns[i] != NULL; i++)
-			csv_field(&csv, event_columns[i], strlen(event_columns[i]));
-	else
-		for (size_t i = 0; i < w->n; i++)
-			csv_field(&csv, w->name[i], strlen(w->name[i]));
-	csv_end_row(&csv);
-}
-
-static enum err write_parts(struct writing *w, struct spool *json, struct spool *csv)
-{
-	bool sqlite = db_engine(w->b->s->db) == DB_SQLITE;
-	header_row(w);
-	buf_addc(&w->json, '[');
-	TRY(spool_add(json, &w->json));
-	TRY(spool_add(csv, &w->csv));
-	w->after = sqlite ? db_v_int(INT64_MIN) : db_v_text("(0,0)");
-	do {
-		TRY(page_read(w));
-		TRY(spool_add(json, &w->json));
-		TRY(spool_add(csv, &w->csv));
-	} while (w->more);
-	buf_adds(&w->json, "\n]\n");
-	return spool_add(json, &w->json);
-}
-
-enum err section_write(struct bundle *b, const struct map_path *path, struct section *ret)
-{
-	const struct map_table *t = map_table(path->table);
-	struct writing w = {.b = b, .table = t, .path = path, .out = ret};
-	struct spool json = {.fd = -1}, csv = {.fd = -1};
-	ret->table = t;
-	ret->path = path;
-	buf_init(&ret->html, 4 * MIB);
-	buf_init(&w.json, PAGE_BYTES);
-	buf_init(&w.csv, PAGE_BYTES);
-	pick_columns(&w);
-	enum err e = spool_open(&json, b->dir, b->s->arena);
-	if (e == OK)
-		e = spool_open(&csv, b->dir, b->s->arena);
-	if (e == OK)
-		e = write_parts(&w, &json, &csv);
-	if (e == OK)
-		e = spool_into_zip(&json, b, arena_printf(b->s->arena, "data/%s.json", path->section), ret->rows,
-				   &ret->json);
-	if (e == OK)
-		e = spool_into_zip(&csv, b, arena_printf(b->s->arena, "data/%s.csv", path->section), ret->rows, &ret->csv);
-	spool_close(&json);
-	spool_close(&csv);
-	buf_release(&w.json);
-	buf_release(&w.csv);
-	return e == OK ? OK : scope_fail(b->s, e, "section %s of an export could not be written", path->section);
+	drop_sections(b);
+	arena_free(b->kept);
+	b->kept = NULL;
 }

@@ -1,228 +1,279 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What tells about the bundle: manifest.json for programs, README.html for people.  The page has no script and no link
- * out, and prints.
+ * What programs read about the bundle: manifest.json and its signature, and a JSON Schema for each section, all from the data map.  Nothing
+ * here is written by hand for a table.  docs/formats/export-bundle.md.
  */
 #include <string.h>
 
-#include "base/clock.h"
+#include "codec/base64.h"
+#include "keeper/keeper.h"
+#include "privacy/export_check.h"
 #include "privacy/export_internal.h"
 
-void html_text(struct buf *out, const char *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		switch (s[i]) {
-		case '&': buf_adds(out, "&amp;"); break;
-		case '<': buf_adds(out, "&lt;"); break;
-		case '>': buf_adds(out, "&gt;"); break;
-		case '"': buf_adds(out, "&quot;"); break;
-		case '\'': buf_adds(out, "&#39;"); break;
-		default: buf_addc(out, s[i]);
-		}
-}
+static void raw(struct json_writer *w, const char *json) { jw_raw(w, json, strlen(json)); }
 
 /* ---- manifest.json ---- */
 
-static void write_file(struct json_writer *w, const struct bundle_file *f)
+static void write_subject(struct json_writer *w, const struct bundle *b)
 {
+	jw_key(w, "subject");
 	jw_object(w);
-	jw_kstring(w, "name", f->name);
-	jw_kint(w, "rows", f->rows);
-	jw_kint(w, "bytes", f->bytes);
-	jw_key(w, "sha256");
-	jw_hex(w, f->sha256, sizeof f->sha256);
+	jw_kid(w, "id", b->user);
+	jw_kstring(w, "userPrincipalName", b->upn);
+	jw_kstring(w, "displayName", b->display_name);
 	jw_end_object(w);
 }
 
-static void write_files(struct json_writer *w, const struct bundle *b)
+static void write_files(struct json_writer *w, const struct bundle_file *f, size_t n)
 {
 	jw_key(w, "files");
 	jw_array(w);
-	for (size_t i = 0; i < b->n; i++) {
-		write_file(w, &b->sections[i].json);
-		write_file(w, &b->sections[i].csv);
+	for (size_t i = 0; i < n; i++) {
+		jw_object(w);
+		jw_kstring(w, "name", f[i].name);
+		if (f[i].rows >= 0)
+			jw_kint(w, "rows", f[i].rows);
+		jw_kint(w, "bytes", f[i].bytes);
+		jw_key(w, "sha256");
+		jw_hex(w, f[i].sha256, sizeof f[i].sha256);
+		jw_end_object(w);
 	}
 	jw_end_array(w);
 }
 
-static void write_sections(struct json_writer *w, const struct bundle *b)
+static void write_recipients(struct json_writer *w, const struct bundle *b, const struct section *sec)
 {
-	jw_key(w, "sections");
+	jw_key(w, "recipients");
 	jw_array(w);
-	for (size_t i = 0; i < b->n; i++) {
-		const struct section *s = &b->sections[i];
-		jw_object(w);
-		jw_kstring(w, "section", s->path->section);
-		jw_kstring(w, "table", s->table->name);
-		jw_kstring(w, "purpose", s->table->purpose);
-		jw_kstring(w, "retention", map_retention_text(s->table->retention));
-		jw_kint(w, "rows", s->rows);
-		jw_kint(w, "redactedValues", s->redacted);
-		jw_end_object(w);
-	}
+	if (*sec->table->recipients != '\0')
+		jw_string(w, sec->table->recipients);
+	for (size_t i = 0; i < b->sinks_n && sec->table->link == MAP_LINK_AUDIT; i++)
+		jw_string(w, arena_printf(b->s->arena, "%s (%s)", b->sinks[i].name, b->sinks[i].kind));
 	jw_end_array(w);
+}
+
+/* Where a section's values come from: the distinct origins of what is in it. */
+static void write_provenance(struct json_writer *w, const struct section *sec)
+{
+	bool seen[MAP_ORIGIN_DERIVED + 1] = {false};
+	jw_key(w, "provenance");
+	jw_array(w);
+	for (size_t i = 0; i < sec->n; i++)
+		seen[sec->column[i].column->origin] = true;
+	seen[MAP_ORIGIN_OBSERVED] = seen[MAP_ORIGIN_OBSERVED] || sec->table->link == MAP_LINK_AUDIT;
+	for (int i = 0; i <= MAP_ORIGIN_DERIVED; i++)
+		if (seen[i])
+			jw_string(w, map_origin_name((enum map_origin)i));
+	jw_end_array(w);
+}
+
+static void write_section(struct json_writer *w, const struct bundle *b, const struct section *sec)
+{
+	jw_object(w);
+	jw_kstring(w, "section", sec->name);
+	jw_kstring(w, "table", sec->table->name);
+	jw_kstring(w, "role", map_role_name(sec->path->role));
+	jw_kstring(w, "purpose", sec->table->purpose);
+	jw_kstring(w, "basis", map_basis_text(sec->table->basis));
+	write_recipients(w, b, sec);
+	jw_kstring(w, "retention", map_retention_text(sec->table->retention));
+	write_provenance(w, sec);
+	jw_kbool(w, "included", sec->left_out == NOT_LEFT_OUT);
+	if (sec->left_out == NOT_LEFT_OUT) {
+		jw_kint(w, "rows", sec->rows);
+		jw_kint(w, "redactedValues", sec->redacted);
+		jw_kint(w, "withheldItems", sec->withheld);
+	}
+	jw_end_object(w);
+}
+
+static void write_omission(struct json_writer *w, const char *kind, const struct section *sec, const char *property, const char *verdict,
+			   const char *reason, const char *ground, bool by_officer, int64_t count)
+{
+	jw_object(w);
+	jw_kstring(w, "kind", kind);
+	jw_kstring(w, "section", sec->name);
+	jw_kstring(w, "property", property);
+	jw_kstring(w, "disclosure", verdict);
+	jw_kstring(w, "reason", reason);
+	jw_kstring(w, "text", omission_text(reason));
+	jw_kstring(w, "ground", ground);
+	jw_kbool(w, "decided", by_officer);
+	if (count >= 0)
+		jw_kint(w, "count", count);
+	else
+		jw_kstring(w, "count", NULL); /* nobody looked */
+	jw_end_object(w);
 }
 
 static void write_omitted(struct json_writer *w, const struct bundle *b)
 {
 	jw_key(w, "omitted");
 	jw_array(w);
-	for (size_t i = 0; i < b->n; i++) {
-		size_t n;
-		const struct map_column *c = map_table_columns(b->sections[i].table, &n);
-		for (size_t k = 0; k < n; k++) {
-			const char *why = omission(&c[k]);
-			if (why == NULL && c[k].disclosure == MAP_DISCLOSE_OTHERS)
-				why = "redacted in part: names, addresses and ids of other people";
-			if (why == NULL)
-				continue;
-			jw_object(w);
-			jw_kstring(w, "table", c[k].table);
-			jw_kstring(w, "column", c[k].name);
-			jw_kstring(w, "disclosure", map_disclosure_name(c[k].disclosure));
-			jw_kstring(w, "reason", why);
-			jw_end_object(w);
-		}
+	for (size_t i = 0; i < b->n; i++)
+		if (b->section[i].left_out == LEFT_NOT_ASKED || b->section[i].left_out == LEFT_NOT_PORTABLE)
+			write_omission(w, "section", &b->section[i], NULL, "withheld", left_out_reason(&b->section[i]), NULL, false, -1);
+	for (size_t i = 0; i < b->omissions; i++) {
+		const struct omission *o = &b->omission[i];
+		bool whole = o->property == NULL && o->section->left_out == LEFT_WITHHELD;
+		write_omission(w, whole ? "section" : o->property == NULL ? "record" : "property", o->section, o->property,
+			       o->verdict == REDACT ? "redacted" : "withheld", o->reason, o->ground, o->by_officer, whole ? -1 : o->count);
 	}
 	jw_end_array(w);
 }
 
-enum err bundle_manifest(const struct bundle *b, struct buf *out)
+static void write_made_by(struct json_writer *w, const struct bundle *b)
+{
+	uint8_t key[ED25519_KEY_BYTES];
+	keeper_public_key(b->s->keeper, key);
+	jw_key(w, "issuer");
+	jw_object(w);
+	jw_kstring(w, "organisation", b->organisation);
+	jw_kid(w, "tenantId", b->s->tenant);
+	jw_kstring(w, "host", b->host);
+	jw_kstring(w, "software", "reeve " REEVE_VERSION);
+	jw_key(w, "publicKey");
+	jw_base64(w, key, sizeof key);
+	jw_end_object(w);
+}
+
+enum err bundle_manifest(const struct bundle *b, const struct bundle_file *files, size_t n, struct buf *out)
 {
 	struct json_writer w;
 	jw_init(&w, out);
 	jw_object(&w);
-	jw_kstring(&w, "format", "reeve/export-bundle/v1");
-	jw_kid(&w, "requestId", b->operation);
-	jw_kid(&w, "tenantId", b->s->tenant);
-	jw_kstring(&w, "organisation", b->organisation);
-	jw_key(&w, "subject");
-	jw_object(&w);
-	jw_kid(&w, "id", b->user);
-	jw_kstring(&w, "userPrincipalName", b->upn);
-	jw_kstring(&w, "displayName", b->display_name);
-	jw_end_object(&w);
-	jw_kstring(&w, "host", b->host);
-	jw_kstring(&w, "software", "reeve " REEVE_VERSION);
+	jw_kstring(&w, "format", EXPORT_FORMAT);
+	jw_kid(&w, "operationId", b->operation);
+	jw_kid(&w, "requestId", b->request);
+	jw_kstring(&w, "regime", b->regime);
+	jw_kstring(&w, "variant", b->variant);
+	write_made_by(&w, b);
+	write_subject(&w, b);
 	jw_ktime(&w, "cutOffDateTime", b->s->now);
 	jw_key(&w, "mapVersion");
 	jw_hex(&w, b->map, sizeof b->map);
-	write_files(&w, b);
-	write_sections(&w, b);
+	write_files(&w, files, n);
+	jw_key(&w, "sections");
+	jw_array(&w);
+	for (size_t i = 0; i < b->n; i++)
+		write_section(&w, b, &b->section[i]);
+	jw_end_array(&w);
 	write_omitted(&w, b);
+	jw_kstring(&w, "notListed", DISCLOSURE_QUIET_TEXT);
 	jw_kstring(&w, "auditCheckpoint", b->checkpoint);
 	jw_end_object(&w);
 	return out->failed ? ERR_LIMIT : OK;
 }
 
-/* ---- README.html ---- */
-
-static const char head[] =
-	"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>What is held about you</title>\n"
-	"<style>body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#111}"
-	"table{border-collapse:collapse;margin:0 0 1em;width:100%;page-break-inside:avoid}"
-	"th,td{border:1px solid #bbb;padding:.2em .5em;text-align:left;vertical-align:top;overflow-wrap:break-word}"
-	"td+td{overflow-wrap:anywhere}"
-	"th{width:16em;font-weight:600;background:#f3f3f3}.sum th{width:auto}@media "
-	"print{body{margin:0}}</style></head><body>\n"
-	"<h1>What is held about you</h1>\n";
-
-static const char rights[] =
-	"<h2>Your rights</h2>\n<ul>\n"
-	"<li>You may have what is wrong here corrected, and ask for what is no longer needed to be erased.</li>\n"
-	"<li>You may object to the processing, or ask for it to be restricted while a question is open.</li>\n"
-	"<li>You may receive what you provided in a form that programs read: the files in <code>data/</code> are "
-	"that.</li>\n"
-	"<li>You may complain to the data protection authority of where you live or work.</li>\n"
-	"</ul>\n<p>Ask your organisation; it decides on the data that it keeps here. Nothing is decided about you by "
-	"this system on its own.</p>\n";
-
-static void add_escaped(struct buf *out, const char *s)
+void bundle_signature(const struct bundle *b, const struct buf *manifest, struct buf *out)
 {
-	if (s != NULL)
-		html_text(out, s, strlen(s));
+	struct json_writer w;
+	auto_buf signed_text;
+	uint8_t signature[ED25519_SIGNATURE_BYTES], key[ED25519_KEY_BYTES];
+	buf_init(&signed_text, manifest->max + sizeof EXPORT_SIGNED_PREFIX);
+	buf_adds(&signed_text, EXPORT_SIGNED_PREFIX);
+	buf_add(&signed_text, manifest->data, manifest->len);
+	check(!signed_text.failed);
+	keeper_sign(b->s->keeper, signed_text.data, signed_text.len, signature);
+	keeper_public_key(b->s->keeper, key);
+	jw_init(&w, out);
+	jw_object(&w);
+	jw_kstring(&w, "format", EXPORT_FORMAT);
+	jw_kstring(&w, "algorithm", "Ed25519");
+	jw_kstring(&w, "keyId", export_key_id(b->s->arena, key));
+	jw_key(&w, "publicKey");
+	jw_base64(&w, key, sizeof key);
+	jw_key(&w, "signature");
+	jw_base64(&w, signature, sizeof signature);
+	jw_end_object(&w);
 }
 
-static void readme_summary(const struct bundle *b, struct buf *out)
+void bundle_withheld_head(const struct bundle *b, struct buf *out)
 {
-	buf_adds(out, "<h2>In short</h2>\n<table class=\"sum\"><tr><th>Section</th><th>Entries</th><th>What "
-		      "for</th><th>Kept</th></tr>\n");
-	for (size_t i = 0; i < b->n; i++) {
-		const struct section *s = &b->sections[i];
-		buf_printf(out, "<tr><td><a href=\"#%s\">%s</a></td><td>%lld</td><td>", s->path->section,
-			   s->path->section, (long long)s->rows);
-		add_escaped(out, s->table->purpose);
-		buf_adds(out, "</td><td>");
-		add_escaped(out, map_retention_text(s->table->retention));
-		buf_adds(out, "</td></tr>\n");
-	}
-	buf_adds(out, "</table>\n");
+	struct json_writer w;
+	jw_init(&w, out);
+	jw_object(&w);
+	jw_kstring(&w, "appeal",
+		   "Whoever does not agree with what is withheld may ask the organisation to look at it again, complain to the data protection "
+		   "authority, and go to court (GDPR Art. 12(4), 77 and 79).");
+	jw_kstring(&w, "notListed", DISCLOSURE_QUIET_TEXT);
+	jw_key(&w, "items");
+	buf_addc(out, '['); /* items and the end follow */
 }
 
-static void readme_omitted(const struct bundle *b, struct buf *out)
+/* ---- schemas ---- */
+
+static void schema_type(struct json_writer *w, enum map_type type)
 {
-	buf_adds(
-		out,
-		"<h2>What is not in here, and why</h2>\n<p>Names, addresses and ids of other people are replaced by "
-		"<code>" REDACTED
-		"</code>. These values are left out:</p>\n<table class=\"sum\"><tr><th>Value</th>"
-		"<th>Reason</th></tr>\n");
-	for (size_t i = 0; i < b->n; i++) {
-		size_t n;
-		const struct map_column *c = map_table_columns(b->sections[i].table, &n);
-		for (size_t k = 0; k < n; k++) {
-			const char *why = omission(&c[k]);
-			if (why == NULL)
-				continue;
-			buf_printf(out, "<tr><td>%s: %s</td><td>", b->sections[i].path->section, c[k].name);
-			add_escaped(out, why);
-			buf_adds(out, "</td></tr>\n");
-		}
-	}
-	buf_adds(out,
-		 "</table>\n<p>Outside this file: your own device keeps what the organisation put on it; backups that "
-		 "others make of the "
-		 "server are not covered.</p>\n");
+	static const char *const plain[] = {
+		[MAP_TYPE_ID] = "{\"type\":\"string\",\"format\":\"uuid\"}",
+		[MAP_TYPE_TIME] = "{\"type\":\"string\",\"format\":\"date-time\"}",
+		[MAP_TYPE_BLOB] = "{\"type\":\"string\",\"pattern\":\"^([0-9a-f]{2})*$\"}",
+		[MAP_TYPE_TEXT] = "{\"type\":\"string\"}",
+		[MAP_TYPE_INT] = "{\"type\":\"integer\"}",
+		[MAP_TYPE_BOOL] = "{\"type\":\"boolean\"}",
+		[MAP_TYPE_JSON] = "{\"type\":[\"array\",\"object\",\"string\",\"number\",\"boolean\"]}",
+		[MAP_TYPE_SEALED] = "{\"type\":\"string\"}",
+	};
+	raw(w, plain[type]);
 }
 
-static void readme_section(const struct section *s, struct buf *out)
+/* The value, nothing, or a text in its place. */
+static void schema_property(struct json_writer *w, const struct bundle *b, const struct held_column *c)
 {
-	int64_t shown = s->rows < 50 ? s->rows : 50;
-	buf_printf(out, "<h2 id=\"%s\">%s</h2>\n<p>", s->path->section, s->path->section);
-	add_escaped(out, s->table->purpose);
-	buf_printf(out, ". Files: <code>data/%s.json</code>, <code>data/%s.csv</code>.</p>\n", s->path->section,
-		   s->path->section);
-	if (s->rows == 0)
-		buf_adds(out, "<p>Nothing is held.</p>\n");
-	if (s->html.failed)
-		buf_adds(out, "<p>Too much to show here: see the files.</p>\n");
-	else if (s->html.len > 0)
-		buf_add(out, s->html.data, s->html.len);
-	if (s->rows > shown)
-		buf_printf(out, "<p>The first %lld of %lld; all are in the files.</p>\n", (long long)shown,
-			   (long long)s->rows);
+	jw_key(w, c->name);
+	jw_object(w);
+	jw_kstring(w, "$comment", arena_printf(b->s->arena, "%s; %s", c->column->category, map_origin_name(c->column->origin)));
+	jw_key(w, "anyOf");
+	jw_array(w);
+	schema_type(w, c->column->type);
+	raw(w, "{\"type\":\"null\"}");
+	raw(w, "{\"$ref\":\"#/$defs/redacted\"}");
+	jw_end_array(w);
+	jw_end_object(w);
 }
 
-void bundle_readme(const struct bundle *b, struct buf *out)
+static void schema_event(struct json_writer *w)
 {
-	char when[TIME_TEXT], id[ID_TEXT];
-	buf_adds(out, head);
-	buf_adds(out, "<p>This is everything that ");
-	add_escaped(out, b->organisation);
-	buf_adds(out, " holds in its device management about <b>");
-	add_escaped(out, b->display_name);
-	buf_adds(out, "</b> (");
-	add_escaped(out, b->upn);
-	buf_printf(out, "), as of %s. ", time_format(b->s->now, when));
-	buf_printf(out,
-		   "The request has the number %s. Times are in UTC. Two files stand for each section: JSON for "
-		   "programs, CSV for a spreadsheet; "
-		   "<code>manifest.json</code> has their SHA-256 sums.</p>\n",
-		   id_format(b->operation, id));
-	buf_adds(out, rights);
-	readme_summary(b, out);
-	readme_omitted(b, out);
-	for (size_t i = 0; i < b->n; i++)
-		readme_section(&b->sections[i], out);
-	buf_adds(out, "</body></html>\n");
+	static const char members[] =
+		"\"id\":{\"type\":\"string\"},\"activityDateTime\":{\"type\":\"string\",\"format\":\"date-time\"},"
+		"\"displayName\":{\"type\":[\"string\",\"null\"]},\"activityType\":{\"type\":\"string\"},"
+		"\"activityResult\":{\"type\":\"string\"},\"category\":{\"type\":\"string\"},\"actor\":{\"type\":\"object\"},"
+		"\"resources\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},"
+		"\"expiresDateTime\":{\"type\":[\"string\",\"null\"]}";
+	if (w->comma)
+		buf_addc(w->out, ',');
+	buf_adds(w->out, members);
+	w->comma = true;
+}
+
+void bundle_schema(const struct bundle *b, const struct section *sec, struct buf *out)
+{
+	struct json_writer w;
+	bool events = sec->table->link == MAP_LINK_AUDIT;
+	jw_init(&w, out);
+	jw_object(&w);
+	jw_kstring(&w, "$schema", "https://json-schema.org/draft/2020-12/schema");
+	jw_kstring(&w, "title", sec->name);
+	jw_kstring(&w, "description", sec->table->purpose);
+	jw_kstring(&w, "type", "array");
+	jw_key(&w, "items");
+	jw_object(&w);
+	jw_kstring(&w, "type", "object");
+	jw_key(&w, "properties");
+	jw_object(&w);
+	jw_key(&w, "_record");
+	raw(&w, "{\"type\":\"string\",\"pattern\":\"^[0-9a-f]{32}$\"}");
+	if (events)
+		schema_event(&w);
+	for (size_t i = 0; i < sec->n; i++)
+		schema_property(&w, b, &sec->column[i]);
+	jw_end_object(&w);
+	jw_key(&w, "required");
+	raw(&w, "[\"_record\"]");
+	jw_kbool(&w, "additionalProperties", events);
+	jw_end_object(&w);
+	jw_key(&w, "$defs");
+	raw(&w, "{\"redacted\":{\"type\":\"string\",\"pattern\":\"^(\\\\[redacted: |\\\\*\\\\*\\\\*)\"}}");
+	jw_end_object(&w);
 }

@@ -10,7 +10,7 @@
 #include "keeper/keeper.h"
 #include "privacy/subject.h"
 
-enum { HIDDEN_MAX = HELD_COLUMNS_MAX }; /* an event has fewer parts than a table may have columns */
+enum { EVENT_HIDDEN_MAX = 32 }; /* an event has ten parts, each redacted by the map or as it was decided */
 
 struct held_rows {
 	struct scope *s;
@@ -101,8 +101,10 @@ static const char *query_sql(const struct held_rows *h, const struct held_query 
 			buf_printf(&sql, "%s?%zu", i > 0 ? ", " : "", i + 3);
 		buf_addc(&sql, ')');
 	}
+	/* events by the person's index, which has their time */
+	buf_printf(&sql, " ORDER BY %s", q->limit == 0 && held_is_event(h->path) ? "t.at, t.event_id" : keys);
 	if (q->limit > 0)
-		buf_printf(&sql, " ORDER BY %s LIMIT %u", keys, q->limit);
+		buf_printf(&sql, " LIMIT %u", q->limit);
 	return arena_strndup(a, sql.data, sql.len);
 }
 
@@ -117,7 +119,11 @@ enum err held_open(struct db_tx *tx, const struct disclosure *d, struct id perso
 		h->column = held_columns(s->arena, q->path, q->portability, &h->n);
 	for (size_t i = 0; q->after != NULL && i < h->keys; i++)
 		args[1 + i] = q->after[i];
-	TRY(db_query_text(tx, DB_REACH_TENANT, query_sql(h, q), args, q->after != NULL ? 1 + h->keys : 1, &h->rows));
+	size_t n = q->after != NULL ? 1 + h->keys : 1;
+	if (q->limit > 0)
+		TRY(db_query_text(tx, DB_REACH_TENANT, query_sql(h, q), args, n, &h->rows));
+	else
+		TRY(db_stream_text(tx, DB_REACH_TENANT, query_sql(h, q), args, n, &h->rows));
 	*ret = h;
 	return OK;
 }
@@ -179,7 +185,7 @@ static void hide(struct held_row *row, const char *property, const struct disclo
 			return;
 		}
 	}
-	check(row->hidden_n < HIDDEN_MAX);
+	check(row->hidden_n < row->hidden_room);
 	row->hidden[row->hidden_n++] = (struct held_hidden){property, *what, 1};
 }
 
@@ -206,7 +212,8 @@ static void read_event(struct held_rows *h, const struct disclosed_row *of, stru
 {
 	size_t n;
 	const char *bytes = db_blob(h->rows, (int)h->keys + 1, &n);
-	row->hidden = arena_alloc(h->s->arena, HIDDEN_MAX * sizeof *row->hidden);
+	row->hidden_room = EVENT_HIDDEN_MAX;
+	row->hidden = arena_alloc(h->s->arena, row->hidden_room * sizeof *row->hidden);
 	row->event = disclosure_of_event(h->d, of, bytes, n, report_part, row, &row->what);
 	json_t *stored = json_loadb(bytes, n, 0, NULL);
 	row->held = json_incref(json_object_get(stored, "event"));
@@ -216,7 +223,8 @@ static void read_event(struct held_rows *h, const struct disclosed_row *of, stru
 static void read_values(struct held_rows *h, const struct disclosed_row *of, struct held_row *row)
 {
 	row->what = disclosure_of_record(h->d, of);
-	row->hidden = arena_alloc(h->s->arena, HIDDEN_MAX * sizeof *row->hidden);
+	row->hidden_room = h->n;
+	row->hidden = arena_alloc(h->s->arena, row->hidden_room * sizeof *row->hidden);
 	for (size_t i = 0; i < h->n; i++)
 		read_value(h, of, row, i);
 }

@@ -51,7 +51,7 @@ struct held_row {
 	struct held_value value[HELD_COLUMNS_MAX]; /* in the order of held_columns(); not of events */
 	json_t *event, *held;  /* of an audit event: as the person sees it (NULL where it is withheld), and as it is held */
 	struct held_hidden *hidden; /* without what is quiet */
-	size_t hidden_n;
+	size_t hidden_n, hidden_room;
 	struct db_value key[HELD_KEY_MAX]; /* for held_query.after */
 };
 
@@ -60,7 +60,7 @@ struct held_query {
 	bool portability;             /* without what was derived (GDPR Art. 20) */
 	const struct db_value *after; /* the key of the row before the page; NULL: from the first */
 	bool keys_only;               /* no values and no events: which records there are */
-	unsigned limit;               /* rows of a page, in the order of their keys; 0: all, in any order */
+	unsigned limit;               /* rows of a page, in the order of their keys; 0: all, events by time (one such reader at a time) */
 };
 
 struct held_rows;

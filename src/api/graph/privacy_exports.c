@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * users/{id}/exportPersonalData and dataPolicyOperations.  Graph puts the bundle at the caller's storageLocation; here
- * it is fetched from dataPolicyOperations/{id}/content, and a storageLocation is kept and not used. */
+ * users/{id}/exportPersonalData and dataPolicyOperations.  A storageLocation is Graph's; variant, form, sections and requestId are ours. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -13,31 +13,51 @@ enum err exports_list(struct call *c);
 enum err exports_get(struct call *c);
 enum err exports_content(struct call *c);
 
-static enum err storage_location(struct call *c, const json_t *body, const char **ret)
+/* NULL where it is absent or null. */
+static enum err text_member(struct call *c, const json_t *body, const char *name, const char **ret)
 {
-	const json_t *v = json_object_get(body, "storageLocation");
+	const json_t *v = json_object_get(body, name);
 	*ret = NULL;
 	if (v == NULL || json_is_null(v))
 		return OK;
 	if (!json_is_string(v) || strlen(json_string_value(v)) != json_string_length(v))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'storageLocation' must be a string");
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'%s' must be a string", name);
 	*ret = json_string_value(v);
+	return OK;
+}
+
+static enum err read_order(struct call *c, const json_t *body, struct export_order *ret)
+{
+	const json_t *sections = json_object_get(body, "sections");
+	const char *request;
+	TRY(text_member(c, body, "storageLocation", &ret->storage_location));
+	TRY(text_member(c, body, "variant", &ret->variant));
+	TRY(text_member(c, body, "form", &ret->form));
+	TRY(text_member(c, body, "requestId", &request));
+	if (request != NULL && !id_parse(request, &ret->request))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'requestId' must be an id");
+	if (sections != NULL && !json_is_null(sections)) {
+		char *text = json_dumps(sections, JSON_COMPACT | JSON_ENCODE_ANY);
+		check(text != NULL);
+		ret->sections = arena_strdup(c->s.arena, text);
+		free(text);
+	}
 	return OK;
 }
 
 enum err exports_request(struct call *c)
 {
-	static const char *const allowed[] = {"storageLocation", NULL};
+	static const char *const allowed[] = {"storageLocation", "variant", "form", "sections", "requestId", NULL};
+	struct export_order order = {.variant = NULL};
 	struct resource_query q;
-	struct id user, operation;
+	struct id operation;
 	json_t *body;
-	const char *location;
 	char text[ID_TEXT];
-	TRY(export_resolve(&c->s, call_param(c, "user"), &user));
+	TRY(export_resolve(&c->s, call_param(c, "user"), &order.user));
 	TRY(call_body(c, false, &body));
 	TRY(call_only(c, body, allowed));
-	TRY(storage_location(c, body, &location));
-	TRY(export_request(&c->s, user, location, &operation));
+	TRY(read_order(c, body, &order));
+	TRY(export_request(&c->s, &order, &operation));
 	TRY(call_query(c, &RES_DATA_POLICY_OPERATION, &q));
 	TRY(call_get(c, &q, operation));
 	http_response_header(
@@ -71,20 +91,16 @@ static void end_of_stream(void *arg) { unseal_close(arg); }
 
 enum err exports_content(struct call *c)
 {
-	struct unseal_stream *stream;
+	struct export_file file;
 	struct id operation;
-	int64_t bytes;
-	char text[ID_TEXT];
 	TRY(call_param_id(c, "operation", "data policy operation", &operation));
-	TRY(export_open(&c->s, c->server->data_dir, operation, &stream, &bytes));
-	c->out->content_type = "application/zip";
+	TRY(export_open(&c->s, c->server->data_dir, operation, &file));
+	c->out->content_type = file.type;
 	c->out->stream = next_piece;
 	c->out->stream_end = end_of_stream;
-	c->out->stream_arg = stream;
-	c->out->stream_length = bytes;
-	http_response_header(
-		c->out, "Content-Disposition",
-		arena_printf(c->s.arena, "attachment; filename=\"export-%s.zip\"", id_format(operation, text)));
+	c->out->stream_arg = file.stream;
+	c->out->stream_length = file.bytes;
+	http_response_header(c->out, "Content-Disposition", arena_printf(c->s.arena, "attachment; filename=\"%s\"", file.name));
 	http_response_header(c->out, "Cache-Control", "no-store");
 	return OK;
 }

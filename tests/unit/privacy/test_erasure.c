@@ -506,9 +506,9 @@ static void test_exports_go_with_the_person(void **state)
 	struct id operation;
 	bool more;
 	char text[ID_TEXT];
-	ok_in(&s, export_request(&s, F.ann.user, NULL, &operation));
-	ok_in(&system, export_run_pending(&system, F.dir, HOST, &more));
-	const char *file = arena_printf(F.d.arena, "%s/exports/%s.sealed", F.dir, id_format(operation, text));
+	ok_in(&s, export_request(&s, &(struct export_order){.user = F.ann.user}, &operation));
+	ok_in(&system, export_run_pending(&system, &(struct export_job){.data_dir = F.dir, .host = HOST}, &more));
+	const char *file = arena_printf(F.d.arena, "%s/exports/%s.person.sealed", F.dir, id_format(operation, text));
 	assert_int_equal(access(file, F_OK), 0);
 	erase_forever(&F.ann);
 	run_erasure();
