@@ -101,6 +101,24 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
     const about = (await r.events(`resources/resourceId eq '${d.id}'`)).reverse().map(e => `${e.actor.auditActorType} ${e.activityType}`);
     assert.deepEqual(about.filter(y => /issued|result/.test(y)).map(y => y.replace(/^\S+ /, '')), ['issued DeviceAction', 'result DeviceAction']);
   }
+  // requests of people about their data
+  const dsr = '/{v}/deviceManagement/dataSubjectRequests', requests = `${DM}/dataSubjectRequests`, opened = ['create DataSubjectRequest'];
+  const asked = (await does(`POST ${dsr}`, requests, { body: { type: 'access', contact: 'asks@outside.example', statement: 'What do you know?' } }, 201, opened));
+  const at = `${requests}/${asked.json.id}`, next = (step, body, expected) => does(`POST ${dsr}/{request}/${step}`, `${at}/${step}`, { body }, 200, expected);
+  await does(`PATCH ${dsr}/{request}`, at, { body: { contact: 'writes@outside.example', onBehalf: true } }, 200, ['patch DataSubjectRequest']);
+  await does(`PATCH ${dsr}/{request}`, at, { body: { onBehalf: true } }, 200, []);
+  await next('setSubject', { userId: u }, ['setSubject DataSubjectRequest']);
+  await next('setSubject', { userId: u }, []);
+  await next('verify', { method: 'document' }, ['verify DataSubjectRequest']);
+  await does(`POST ${dsr}/{request}/verify`, `${at}/verify`, { body: { method: 'document' } }, 409, ['verify DataSubjectRequest (Failure)']);
+  await next('discover', {}, ['discover DataSubjectRequest']);
+  await next('extend', { reason: 'Much is held.' }, ['extend DataSubjectRequest']);
+  const answer = await next('decide', { decision: 'grant' }, ['decide DataSubjectRequest', 'exportPersonalData User']);
+  await until('its export', async () => (await r.get(`/v1.0/dataPolicyOperations/${answer.json.dataPolicyOperationId}`)).status === 'complete');
+  await next('deliver', {}, ['deliver DataSubjectRequest']);
+  await next('close', { outcome: 'Given.' }, ['close DataSubjectRequest']);
+  const told = JSON.stringify(await r.events(`resources/resourceId eq '${asked.json.id}'`));
+  assert.ok(told.length > 1000 && !/outside.example|What do you know|Much is held|Given/.test(told), 'what people wrote is no business of the log');
   await does('POST /{v}/users/{user}/exportPersonalData', `/v1.0/users/${u}/exportPersonalData`, { body: {} }, 202, ['exportPersonalData User']);
   await does('DELETE /{v}/groups/{group}/members/{member}/$ref', `/v1.0/groups/${g}/members/${u}/$ref`, {}, 204, ['removeMember Group']);
   await does('DELETE /{v}/groups/{group}', `/v1.0/groups/${g}`, {}, 204, ['delete Group']);
@@ -137,7 +155,7 @@ testOnEngines('50 every refused attempt of a change is an event; a refused read 
   const read = await eventsOf(r, 'GET', `/v1.0/users/${w.user}`, { token });
   assert.deepEqual([read.status, read.said], [403, ['refused Request (Failure)']]);
   const none = '01999999-9999-7999-8999-999999999999', unknown = Object.fromEntries(Object.keys(w).map(k => [k, none]));
-  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink|export)\}/.test(x.path))) {
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink|export|request)\}/.test(x.path))) {
     const e = await eventsOf(r, route.method, fill(route.path, unknown), { body: bodyOf(route, unknown) });
     assert.equal(e.status, 404, `${route.method} ${route.path}: ${e.text}`);
     assert.equal(e.said.length, 1, `${route.method} ${route.path}: ${e.said}`);

@@ -37,6 +37,13 @@ export function bodyOf(route, w, mark = 'x') {
     'PATCH /deviceManagement/termsAndConditions/{terms}': { description: mark },
     'POST /deviceManagement/enrollmentTokens': { userId: w.user, ownerType: 'personal' },
     'POST /users/{user}/exportPersonalData': {},
+    'POST /deviceManagement/dataSubjectRequests': { type: 'objection', userId: w.user },
+    'PATCH /deviceManagement/dataSubjectRequests/{request}': { statement: mark },
+    'POST /deviceManagement/dataSubjectRequests/{request}/setSubject': { userId: w.user },
+    'POST /deviceManagement/dataSubjectRequests/{request}/verify': { method: 'document' },
+    'POST /deviceManagement/dataSubjectRequests/{request}/decide': { decision: 'refused', reasonCode: 'unfounded', legalGround: mark },
+    'POST /deviceManagement/dataSubjectRequests/{request}/extend': { reason: mark },
+    'POST /deviceManagement/dataSubjectRequests/{request}/close': { outcome: mark },
     'POST /deviceManagement/auditLog/exports': { format: 'csv' },
     'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
     'PATCH /deviceManagement/auditSinks/{sink}': { displayName: mark },
@@ -113,5 +120,17 @@ export async function world(r, o, tenant, mark) {
   w.export = (await r.post(`${DM}/auditLog/exports`, { format: 'ndjson', filter: `actor/userPrincipalName eq '${mark}@acme.example'` }, o)).id;
   await until('the export of the log', async () => (await r.get(`${DM}/auditLog/exports/${w.export}`, o)).status === 'completed', { seconds: 60 });
   w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
+  const job = (await r.post(`${DM}/reports/exportJobs`, { reportName: 'DevicesWithInventory' }, o)).id;
+  const report = await until('the report', async () => { const j = await r.get(`${DM}/reports/exportJobs/${job}`, o); return j.status === 'completed' && j; }, { seconds: 60 });
+  w.job = report.id;
+  w.link = report.url.split('/').at(-1);
+  // objections: an access would hold the person's deletion up
+  const asks = async steps => {
+    const q = await r.post(`${DM}/dataSubjectRequests`, { type: 'objection', userId: w.user, channel: 'letter', contact: `${m()}@outside.example`, statement: m(), receivedDateTime: new Date(Date.now() - 86400e3).toISOString() }, o);
+    for (const [step, body] of [['verify', { method: 'callBack' }], ['discover', {}], ['extend', { reason: m() }], ...steps]) await r.post(`${DM}/dataSubjectRequests/${q.id}/${step}`, body, o);
+    return q.id;
+  };
+  w.request = await asks([]);
+  await asks([['decide', { decision: 'withheld', reasonCode: 'third_party', legalGround: m(), outcome: m() }]]);
   return w;
 }
