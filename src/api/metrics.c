@@ -102,9 +102,10 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
 	struct db_stats d;
-	uint64_t overdue = 0;
+	uint64_t overdue = 0, letters = 0, lost = 0;
 	db_stats(srv->db, &d);
 	TRY(duty_overdue(s, &overdue));
+	TRY(letter_counts(s, &letters, &lost));
 	buf_adds(out, "# HELP reeve_http_requests_total Requests answered, by class of status.\n# TYPE reeve_http_requests_total counter\n");
 	for (int i = 1; i < METRICS_CLASSES; i++)
 		buf_printf(out, "reeve_http_requests_total{class=\"%dxx\"} %" PRIu64 "\n", i, atomic_load(&m->requests[i]));
@@ -120,10 +121,10 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_jobs_failed_total", "counter", "Runs of periodic jobs that failed.", atomic_load(&m->jobs_failed));
 	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
 	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));
-	write_witnesses(m, s->now, out);
 	metric(out, "reeve_letters_waiting", "gauge", "Letters about requests that wait although they were tried, or have no mail server.", letters);
 	metric(out, "reeve_letters_failed", "gauge", "Letters of the last 30 days that could not be sent: somebody has to.", lost);
 	TRY(write_requests(s, out));
+	write_witnesses(m, s->now, out);
 	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));
 	return write_sinks(m, s, out);
 }

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -29,6 +30,7 @@
 #include "http/http.h"
 #include "http/reach.h"
 #include "jobs/jobs.h"
+#include "jobs/mail.h"
 #include "keeper/keeper.h"
 #include "map/datamap.h"
 #include "tlog/policy.h"
@@ -266,6 +268,38 @@ static enum err set_sinks(struct serve *v)
 	return ERR_CONFIG;
 }
 
+/* The first line of a file that nobody else can read. */
+static enum err read_password(struct serve *v, const char *path, char **ret)
+{
+	struct stat st;
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+		v->detail = arena_printf(v->arena, "%s: others may read it; chmod 600", path);
+		return ERR_CONFIG;
+	}
+	TRY(file_read(v->arena, path, 4 * KIB, ret, &v->detail));
+	(*ret)[strcspn(*ret, "\r\n")] = '\0';
+	return OK;
+}
+
+static enum err set_mail(struct serve *v)
+{
+	const struct settings *t = &v->settings;
+	struct mailer *mailer;
+	char *password = arena_strdup(v->arena, "");
+	if (*t->smtp_url == '\0')
+		return OK;
+	if (*t->smtp_password_file != '\0' && read_password(v, t->smtp_password_file, &password) != OK)
+		return ERR_CONFIG;
+	const struct mail_options o = {.url = t->smtp_url, .user = t->smtp_user, .password = password, .ca_file = t->smtp_ca_file,
+				       .plaintext = t->smtp_plaintext != 0, .from = t->smtp_from};
+	enum err err = mail_new(v->arena, &v->srv, &o, &mailer, &v->detail);
+	if (err != OK)
+		v->detail = arena_printf(v->arena, "%s/reeve.conf: %s", v->dir, v->detail);
+	else
+		v->srv.mailer = mailer;
+	return err;
+}
+
 static enum err start(struct serve *v)
 {
 	unsigned port;
@@ -285,6 +319,7 @@ static enum err start(struct serve *v)
 	v->srv.device_url = v->settings.device_url;
 	v->srv.host = host;
 	v->srv.metrics = &v->metrics;
+	TRY(set_mail(v));
 	TRY(open_keeper(v));
 	TRY(open_database(v));
 	TRY(check_database(v));

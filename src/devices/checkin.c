@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A check-in: first what needs no decision (is it asked for? packages, in batches), then one transaction for everything
- * else.
+ * else.  While the processing of its person's data is restricted a device is answered, gets what it owes and keeps what it
+ * has, and nothing that it says is stored.
  */
 #include "devices/checkin.h"
 
@@ -11,6 +12,7 @@
 #include "devices/device.h"
 #include "devices/inventory.h"
 #include "devices/items.h"
+#include "directory/restriction.h"
 #include "directory/tenant_settings.h"
 
 DB_TENANT(checkin_touch, "UPDATE managed_devices SET last_sync_at = ?3 WHERE tenant_id = ?1 AND device_id = ?2");
@@ -20,6 +22,7 @@ struct checking {
 	const struct checkin *in;
 	struct checkin_answer *out;
 	struct device_identity who;
+	bool restricted;
 };
 
 enum err device_collects(struct db_tx *tx, bool company, struct collect *ret)
@@ -55,12 +58,15 @@ static enum err prepare(struct scope *s, struct db_tx *tx, void *arg)
 		return OK;
 	}
 	TRY(device_load(tx, q->in->device, true, &d));
+	TRY(restriction_holds(tx, d.user, &q->restricted));
+	if (q->restricted)
+		return OK;
 	TRY(device_collects(tx, d.company, &q->out->collect));
 	return q->in->inventory == NULL ? OK : inventory_check(s, q->in->inventory, &q->out->collect);
 }
 
-/* Delivers what is open: a sync is fulfilled by this very check-in, a removal is issued, once. */
-static enum err settle_actions(struct db_tx *tx, const struct device *d, struct checkin_answer *out, bool *ret_removal)
+/* Delivers what is open: a sync is fulfilled by this very check-in, unless nothing was stored of it; a removal is issued, once. */
+static enum err settle_actions(struct db_tx *tx, const struct device *d, bool restricted, struct checkin_answer *out, bool *ret_removal)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct device_action *open, *give;
@@ -69,7 +75,8 @@ static enum err settle_actions(struct db_tx *tx, const struct device *d, struct 
 	give = n == 0 ? NULL : arena_alloc(s->arena, n * sizeof *give);
 	for (size_t i = 0; i < n; i++) {
 		if (!action_removes(&open[i])) {
-			TRY(action_move(tx, d, &open[i], ACTION_done, NULL));
+			if (!restricted)
+				TRY(action_move(tx, d, &open[i], ACTION_done, NULL));
 			continue;
 		}
 		if (open[i].state == ACTION_pending)
@@ -95,17 +102,20 @@ static enum err load_person(struct db_tx *tx, struct id user, struct payload_per
 	return OK;
 }
 
-/* Nothing is provisioned on a device that was enrolled for inventory only, nor on one that is on its way out. */
-static enum err settle_items(struct db_tx *tx, const struct device *d, bool removal, struct checkin_answer *out)
+/* Nothing is provisioned on a device that was enrolled for inventory only, nor on one that is on its way out; on one of a restricted person
+ * nothing new. */
+static enum err settle_items(struct db_tx *tx, const struct device *d, bool removal, bool restricted, struct checkin_answer *out)
 {
 	struct desired_item *items = NULL;
 	out->item_n = 0;
 	if (d->provisioning && !removal && !id_is_nil(d->user))
 		TRY(items_desired(tx, d->user, &items, &out->item_n));
+	if (restricted)
+		TRY(items_keep_known(tx, d->id, items, &out->item_n));
 	out->items = items;
 	if (out->item_n > 0)
 		TRY(load_person(tx, d->user, &out->person));
-	return items_reconcile(tx, d->id, items, out->item_n);
+	return restricted ? OK : items_reconcile(tx, d->id, items, out->item_n);
 }
 
 static enum err settle(struct scope *s, struct db_tx *tx, void *arg)
@@ -121,12 +131,17 @@ static enum err settle(struct scope *s, struct db_tx *tx, void *arg)
 	}
 	TRY(device_load(tx, in->device, true, &d));
 	TRY(certificate_supersede(tx, d.id, in->fingerprint, q->who.issued_at));
+	TRY(restriction_holds(tx, d.user, &q->restricted));
+	if (q->restricted) {
+		TRY(settle_actions(tx, &d, true, q->out, &removal));
+		return settle_items(tx, &d, removal, true, q->out);
+	}
 	TRY(db_exec(tx, &checkin_touch, DB_ARGS(db_v_id(&d.id), db_v_int(s->now)), NULL));
 	if (in->inventory != NULL)
 		TRY(inventory_store(tx, &d, in->inventory, &q->out->collect));
 	TRY(items_report(tx, &d, in->items, in->item_n));
-	TRY(settle_actions(tx, &d, q->out, &removal));
-	return settle_items(tx, &d, removal, q->out);
+	TRY(settle_actions(tx, &d, false, q->out, &removal));
+	return settle_items(tx, &d, removal, false, q->out);
 }
 
 enum err device_checkin(struct scope *s, const struct checkin *c, struct checkin_answer *ret)
@@ -135,7 +150,7 @@ enum err device_checkin(struct scope *s, const struct checkin *c, struct checkin
 	TRY(db_read(s, prepare, &q));
 	if (q.who.owed_only)
 		return OK;
-	if (c->inventory != NULL && (c->inventory->has_packages || !ret->collect.packages))
+	if (c->inventory != NULL && !q.restricted && (c->inventory->has_packages || !ret->collect.packages))
 		TRY(packages_store(s, c->device, c->inventory->packages, c->inventory->package_n));
 	return db_write(s, settle, &q);
 }

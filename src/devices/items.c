@@ -218,6 +218,18 @@ static enum err take_back(struct db_tx *tx, struct id device, const struct stand
 		       DB_ARGS(db_v_id(&device), db_v_id(&row->item), db_v_text("removing"), db_v_int(s->now)), NULL);
 }
 
+enum err items_keep_known(struct db_tx *tx, struct id device, struct desired_item *items, size_t *n)
+{
+	struct standing *rows;
+	size_t row_n, kept = 0;
+	TRY(load_standing(tx, device, &rows, &row_n));
+	for (size_t i = 0; i < *n; i++)
+		if (find(rows, row_n, items[i].item) != NULL)
+			items[kept++] = items[i];
+	*n = kept;
+	return OK;
+}
+
 enum err items_reconcile(struct db_tx *tx, struct id device, const struct desired_item *desired, size_t n)
 {
 	struct standing *rows;

@@ -15,6 +15,8 @@ MUST_CHECK enum err items_report(struct db_tx *tx, const struct device *d, const
 /* Everything that is assigned to a group of the user, by its id. */
 MUST_CHECK enum err items_desired(struct db_tx *tx, struct id user, struct desired_item **ret, size_t *ret_n);
 
+/* Leaves of the desired state what the device has, or was given, already. */
+MUST_CHECK enum err items_keep_known(struct db_tx *tx, struct id device, struct desired_item *items, size_t *n);
 /* Notes what is delivered (pending) and what the device is to take back (removing, until it says removed). */
 MUST_CHECK enum err items_reconcile(struct db_tx *tx, struct id device, const struct desired_item *desired, size_t n);
 

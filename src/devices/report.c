@@ -9,6 +9,7 @@
 #include "devices/certificate.h"
 #include "devices/device.h"
 #include "devices/items.h"
+#include "directory/restriction.h"
 #include "duty/duty.h"
 
 struct reporting {
@@ -74,6 +75,17 @@ static enum err report_owed(struct db_tx *tx, const struct device_identity *who,
 	return OK;
 }
 
+/* Of a restricted person's device only that something is gone. */
+static enum err report_on_items(struct db_tx *tx, const struct device *d, const struct device_report *in)
+{
+	bool restricted;
+	TRY(restriction_holds(tx, d->user, &restricted));
+	for (size_t i = 0; i < in->item_n; i++)
+		if (!restricted || in->items[i].state == ITEM_removed)
+			TRY(items_report(tx, d, &in->items[i], 1));
+	return OK;
+}
+
 static enum err report(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct reporting *q = arg;
@@ -85,7 +97,7 @@ static enum err report(struct scope *s, struct db_tx *tx, void *arg)
 	if (who.owed_only)
 		return report_owed(tx, &who, q);
 	TRY(device_load(tx, in->device, true, &d));
-	TRY(items_report(tx, &d, in->items, in->item_n));
+	TRY(report_on_items(tx, &d, in));
 	for (size_t i = 0; i < in->result_n; i++)
 		TRY(report_action(tx, &d, &in->results[i], q));
 	return q->done ? end_device(tx, d.id) : OK;

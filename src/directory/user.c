@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "directory/restriction.h"
 #include "directory/user_internal.h"
 #include "resource/tables.h"
 
@@ -147,6 +148,7 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	const struct write *a = arg;
 	struct record *old;
 	TRY(record_load(tx, &RES_USER, a->user, false, &old));
+	TRY(restriction_refuses(tx, a->user));
 	struct extra_column key[1];
 	size_t n = 0;
 	if (record_has(a->r, "userPrincipalName")) {

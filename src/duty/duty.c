@@ -109,13 +109,15 @@ enum err duty_of_subject(struct db_tx *tx, struct id subject, struct duty *ret)
 }
 
 static enum err record(struct db_tx *tx, enum activity activity, struct id duty, struct id person, const char *trigger, const char *from,
-		       const char *to, int64_t deadline)
+		       const char *to, const char *waits_for, int64_t deadline)
 {
 	struct scope *s = db_tx_scope(tx);
 	char when[TIME_TEXT];
 	struct audit_change *changes = NULL, **tail = &changes;
 	tail = audit_change_add(s->arena, tail, "trigger", NULL, NULL, NULL, trigger);
 	tail = audit_change_add(s->arena, tail, "state", NULL, NULL, from, to);
+	if (waits_for != NULL)
+		tail = audit_change_add(s->arena, tail, "waitsFor", NULL, NULL, NULL, waits_for);
 	audit_change_add(s->arena, tail, "deadlineDateTime", NULL, NULL, NULL, time_format(deadline, when));
 	return audit_record(tx, &(struct audit_event){.activity = activity, .resource_type = "ErasureDuty", .resource = duty,
 						      .subject = person, .changes = changes});
@@ -132,7 +134,7 @@ static enum err insert(struct db_tx *tx, const struct duty_order *o, struct id *
 		    NULL));
 	if (ret_duty != NULL)
 		*ret_duty = duty;
-	return record(tx, ACT_DUTY_CREATE, duty, o->person, o->trigger, NULL, state, o->deadline_at);
+	return record(tx, ACT_DUTY_CREATE, duty, o->person, o->trigger, NULL, state, NULL, o->deadline_at);
 }
 
 static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -206,7 +208,7 @@ enum err duty_move(struct db_tx *tx, struct id duty, enum duty_state from, enum 
 	TRY(duty_load(tx, duty, &d));
 	struct id person = strcmp(d.subject_type, "user") == 0 ? d.subject : (struct id){{0}};
 	return record(tx, to == DUTY_cancelled ? ACT_DUTY_CANCEL : ACT_DUTY_TRANSITION, duty, person, d.trigger, duty_state_name(from),
-		      duty_state_name(to), d.deadline_at);
+		      duty_state_name(to), to == DUTY_held ? error : NULL, d.deadline_at);
 }
 
 enum err duty_set_plan(struct db_tx *tx, struct id duty, const char *plan_json)

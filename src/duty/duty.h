@@ -71,7 +71,8 @@ MUST_CHECK enum err duty_cancel(struct db_tx *tx, struct id subject);
 /* Brings the subject's open duty forward: due now (the device confirmed).  No open duty: OK, nothing happens. */
 MUST_CHECK enum err duty_hasten(struct db_tx *tx, struct id subject);
 
-/* from -> to by compare-and-set, with its event.  ERR_STATE where the table does not have it, ERR_CONFLICT where the duty is elsewhere by now. */
+/* from -> to by compare-and-set, with its event.  ERR_STATE where the table does not have it, ERR_CONFLICT where the duty is elsewhere by now.
+ * error: why it failed, or what it waits for (held). */
 MUST_CHECK enum err duty_move(struct db_tx *tx, struct id duty, enum duty_state from, enum duty_state to, const char *error);
 
 MUST_CHECK enum err duty_load(struct db_tx *tx, struct id duty, struct duty *ret);

@@ -108,6 +108,11 @@ static void job_free(struct erase_job *j)
 	j->progress = NULL;
 }
 
+enum subject_type subject_type_of(const char *text)
+{
+	return strcmp(text, "user") == 0 ? SUBJECT_USER : strcmp(text, "device") == 0 ? SUBJECT_DEVICE : SUBJECT_TENANT;
+}
+
 static enum err job_load(struct erase_job *j, const struct erasure *e, struct id tenant, struct id duty,
 			 bool *ret_overtaken)
 {
@@ -116,9 +121,7 @@ static enum err job_load(struct erase_job *j, const struct erasure *e, struct id
 	j->s.now = e->system->now;
 	struct load l = {.j = j, .duty = duty};
 	TRY(db_read(&j->s, load_tx, &l));
-	j->type = strcmp(j->d.subject_type, "user") == 0     ? SUBJECT_USER
-		  : strcmp(j->d.subject_type, "device") == 0 ? SUBJECT_DEVICE
-							     : SUBJECT_TENANT;
+	j->type = subject_type_of(j->d.subject_type);
 	j->progress = j->d.result == NULL ? NULL : json_loads(j->d.result, 0, NULL);
 	if (j->progress == NULL)
 		j->progress = json_object();
@@ -362,6 +365,7 @@ enum err erasure_run_steps(struct scope *s, const char *data_dir, const char *ho
 	retry_at_start(&r);
 	TRY(user_expire_deleted(s, USERS_AT_ONCE, &users));
 	r.more = users == USERS_AT_ONCE;
+	TRY(erasure_release_due(s));
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
 		TRY(run_state(&r, order[i]));
 	TRY(finish_tenants(&r));

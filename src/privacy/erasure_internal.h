@@ -44,6 +44,14 @@ MUST_CHECK enum err step_certify(struct erase_job *j);
 /* The last of a purged tenant: its log, its evidence, its row.  *ret_gone: nothing is left of it. */
 MUST_CHECK enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone);
 
+/* ---- what it waits for (erasure_hold.c) ---- */
+
+/* In the transaction of the step that would go on from received: moves the duty to held, with the reason, where it has to wait. */
+MUST_CHECK enum err erasure_hold(struct db_tx *tx, struct erase_job *j, bool *ret_held);
+/* Held duties whose reason has gone, of all tenants: received again. */
+MUST_CHECK enum err erasure_release_due(struct scope *s);
+enum subject_type subject_type_of(const char *duty_subject_type);
+
 /* Hands the purged tenant's log to the operator, as a file.  OK: the log may go, its archive is there, or there is no time left for one;
  * ERR_BUSY: later. */
 MUST_CHECK enum err erasure_archive(struct erase_job *j);

@@ -75,7 +75,11 @@ static enum err device_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct erase_job *j = arg;
 	size_t unused;
+	bool held;
 	auto_rows struct db_rows *r = NULL;
+	TRY(erasure_hold(tx, j, &held));
+	if (held)
+		return OK;
 	TRY(suppress_device(tx, j->d.subject));
 	TRY(owe(tx, j->d.subject, &unused));
 	/* its person's erasure may have taken the action's row already: the certificate says what is owed */
@@ -116,6 +120,10 @@ static enum err user_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct erase_job *j = arg;
 	struct id devices[RETIRE_BATCH];
 	size_t n;
+	bool held;
+	TRY(erasure_hold(tx, j, &held));
+	if (held)
+		return OK;
 	TRY(load_devices(tx, j->d.subject, devices, &n));
 	for (size_t i = 0; i < n; i++) {
 		TRY(suppress_device(tx, devices[i]));

@@ -13,7 +13,6 @@
 #include "keeper/keeper.h"
 #include "privacy/reason.h"
 #include "privacy/regime.h"
-#include "privacy/request_code.h"
 
 DB_TENANT(letter_case,
 	  "SELECT q.request_type, q.regime, q.contact, q.user_id, q.received_at, q.due_at, q.reason_code, q.legal_ground, q.outcome, "
@@ -165,10 +164,9 @@ static enum err insert(struct db_tx *tx, struct id request, enum letter letter, 
 	const void *sealed = keeper_seal(s->keeper, s->arena, text, strlen(text), &n);
 	wipe(text, strlen(text));
 	free(text);
-	int64_t until = s->now + (letter == LETTER_code ? REQUEST_CODE_US : LETTER_WAITS_US);
 	return db_exec(tx, &letter_insert,
 		       DB_ARGS(db_v_id(&id), db_v_id(&request), id_is_nil(c->user) ? db_v_null() : db_v_id(&c->user), db_v_text(letter_name(letter)),
-			       db_v_blob(sealed, n), db_v_blob(digest, sizeof digest), db_v_int(s->now), db_v_int(until)),
+			       db_v_blob(sealed, n), db_v_blob(digest, sizeof digest), db_v_int(s->now), db_v_int(s->now + LETTER_WAITS_US + LETTER_KEPT_US)),
 		       NULL);
 }
 

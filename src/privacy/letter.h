@@ -24,6 +24,7 @@ enum letter {
 };
 
 #define LETTER_WAITS_US (30 * DAY_US) /* at most, where there is no mail server; then it has failed */
+#define LETTER_KEPT_US (30 * DAY_US)  /* its row, after it was sent or has failed */
 enum {
 	LETTER_SUBJECT_MAX = 256,
 	LETTER_BODY_MAX = 16 * 1024,

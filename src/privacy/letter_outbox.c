@@ -9,6 +9,7 @@
 #include "crypto/digest.h"
 #include "keeper/keeper.h"
 #include "privacy/letter.h"
+#include "privacy/request_code.h"
 
 enum { VALUES_MAX = 16, MESSAGE_MAX = 256 * 1024 };
 #define PAUSE_MAX_US (6 * HOUR_US)
@@ -17,14 +18,19 @@ enum { VALUES_MAX = 16, MESSAGE_MAX = 256 * 1024 };
 #define COLUMNS "tenant_id, letter_id, request_id, user_id, template, message, attempts"
 DB_GLOBAL(letter_due,
 	  "SELECT " COLUMNS " FROM letters WHERE state = 'waiting' AND next_attempt_at <= ?1 ORDER BY next_attempt_at LIMIT 1");
-DB_GLOBAL(letter_late, "SELECT " COLUMNS " FROM letters WHERE expires_at <= ?1 AND state = 'waiting' ORDER BY expires_at LIMIT 1");
+/* Those that waited long enough to be of no use any more, a code sooner. */
+DB_GLOBAL(letter_late,
+	  "SELECT " COLUMNS " FROM letters WHERE state = 'waiting' AND created_at <= ?1 AND (created_at <= ?2 OR template = 'code') "
+	  "ORDER BY created_at LIMIT 1");
 DB_GLOBAL(letters_cannot_go, "SELECT 1 FROM letters WHERE state = 'waiting' AND next_attempt_at <= ?1 AND last_error IS NULL LIMIT 1");
 DB_GLOBAL(letters_say_why, "UPDATE letters SET last_error = ?2 WHERE state = 'waiting' AND next_attempt_at <= ?1 AND last_error IS NULL");
 DB_GLOBAL(letters_tried, "SELECT count(*) FROM letters WHERE state = 'waiting' AND last_error IS NOT NULL");
 DB_GLOBAL(letters_lost, "SELECT count(*) FROM letters WHERE state = 'failed'");
 DB_TENANT(letter_sent,
 	  "UPDATE letters SET state = 'sent', message = NULL, message_sha256 = ?3, attempts = attempts + 1, last_error = NULL, "
-	  "next_attempt_at = NULL, sent_at = ?4, expires_at = ?4 WHERE tenant_id = ?1 AND letter_id = ?2 AND state = 'waiting'");
+	  "next_attempt_at = NULL, sent_at = ?4, expires_at = ?5 WHERE tenant_id = ?1 AND letter_id = ?2 AND state = 'waiting'");
+DB_TENANT(letter_acknowledges,
+	  "UPDATE data_subject_requests SET acknowledged_at = ?3 WHERE tenant_id = ?1 AND request_id = ?2 AND acknowledged_at IS NULL");
 DB_TENANT(letter_failed,
 	  "UPDATE letters SET state = 'failed', message = NULL, attempts = ?3, last_error = ?4, next_attempt_at = NULL, expires_at = ?5 "
 	  "WHERE tenant_id = ?1 AND letter_id = ?2 AND state = 'waiting'");
@@ -53,10 +59,10 @@ int64_t letter_pause_us(int attempts)
 
 /* ---- which ---- */
 
-static enum err read_row(struct scope *s, struct db_tx *tx, struct db_stmt *stmt, struct letter_row *l)
+static enum err read_row(struct scope *s, struct db_tx *tx, struct db_stmt *stmt, const struct db_value *args, size_t args_n, struct letter_row *l)
 {
 	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, stmt, DB_ARGS(db_v_int(s->now)), &r));
+	TRY(db_query(tx, stmt, args, args_n, &r));
 	*l = (struct letter_row){.found = db_next(r)};
 	if (l->found) {
 		struct db_value sealed = db_value_dup(r, 5, s->arena);
@@ -67,8 +73,15 @@ static enum err read_row(struct scope *s, struct db_tx *tx, struct db_stmt *stmt
 	return db_rows_err(r);
 }
 
-static enum err late_tx(struct scope *s, struct db_tx *tx, void *arg) { return read_row(s, tx, &letter_late, arg); }
-static enum err due_tx(struct scope *s, struct db_tx *tx, void *arg) { return read_row(s, tx, &letter_due, arg); }
+static enum err late_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return read_row(s, tx, &letter_late, DB_ARGS(db_v_int(s->now - REQUEST_CODE_US), db_v_int(s->now - LETTER_WAITS_US)), arg);
+}
+
+static enum err due_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return read_row(s, tx, &letter_due, DB_ARGS(db_v_int(s->now)), arg);
+}
 
 /* ---- what became of it ---- */
 
@@ -91,15 +104,20 @@ static enum err sent_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct letter_row *l = arg;
 	int64_t n;
-	TRY(db_exec(tx, &letter_sent, DB_ARGS(db_v_id(&l->letter), db_v_blob(l->digest, sizeof l->digest), db_v_int(s->now)), &n));
-	return n == 0 ? OK : record(tx, l, ACT_LETTER_SENT, NULL);
+	TRY(db_exec(tx, &letter_sent,
+		    DB_ARGS(db_v_id(&l->letter), db_v_blob(l->digest, sizeof l->digest), db_v_int(s->now), db_v_int(s->now + LETTER_KEPT_US)), &n));
+	if (n == 0)
+		return OK;
+	if (strcmp(l->template, letter_name(LETTER_receipt)) == 0)
+		TRY(db_exec(tx, &letter_acknowledges, DB_ARGS(db_v_id(&l->request), db_v_int(s->now)), NULL));
+	return record(tx, l, ACT_LETTER_SENT, NULL);
 }
 
 static enum err failed_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct letter_row *l = arg;
 	int64_t n;
-	TRY(db_exec(tx, &letter_failed, DB_ARGS(db_v_id(&l->letter), db_v_int(l->attempts), db_v_text(l->error), db_v_int(s->now)), &n));
+	TRY(db_exec(tx, &letter_failed, DB_ARGS(db_v_id(&l->letter), db_v_int(l->attempts), db_v_text(l->error), db_v_int(s->now + LETTER_KEPT_US)), &n));
 	return n == 0 ? OK : record(tx, l, ACT_LETTER_FAILED, l->error);
 }
 

@@ -115,6 +115,10 @@ static const struct property disclosure_decision_props[] = {
 #include "resource/defs/disclosure_decision.def"
 };
 
+static const struct property letter_props[] = {
+#include "resource/defs/letter.def"
+};
+
 /* What audit/ knows by name, as lists and as SQL; a list may end in "|". */
 #define AUDIT_ACTORS "Unknown|ItPro|IW|System|Partner|Application|GuestUser|Device"
 static const char AUDIT_CATEGORIES[] =
@@ -228,15 +232,15 @@ const struct resource RES_DETECTED_APP = {
 	.table = "detected_apps", .key = "device_id,name,version", .where = "1=1", .order = "displayName",
 	.always_count = true, .page_default = 1000, .page_max = 1000, PROPS(detected_app_props)};
 
-const struct resource RES_ENROLLMENT_TOKEN = {
-	.name = "enrollmentToken", .entity = "EnrollmentToken", .context = "deviceManagement/enrollmentTokens",
-	.table = "enrollment_tokens", .key = "token_id", .join = JOIN_USER, .where = "1=1", .order = "id",
-	.always_count = true, PROPS(enrollment_token_props)};
 const struct resource RES_REPORT_JOB = {
 	.name = "deviceManagementExportJob", .entity = "ReportExportJob", .context = "deviceManagement/reports/exportJobs",
 	.table = "report_jobs", .key = "job_id", .where = "1=1", .order = "requestDateTime", .order_descending = true,
 	PROPS(report_job_props)};
 
+const struct resource RES_ENROLLMENT_TOKEN = {
+	.name = "enrollmentToken", .entity = "EnrollmentToken", .context = "deviceManagement/enrollmentTokens",
+	.table = "enrollment_tokens", .key = "token_id", .join = JOIN_USER, .where = "1=1", .order = "id",
+	.always_count = true, PROPS(enrollment_token_props)};
 
 const struct resource RES_DEVICE_CONFIGURATION = {
 	.name = "deviceConfiguration", .entity = "DeviceConfiguration",
@@ -317,10 +321,6 @@ const struct resource RES_DISCLOSURE_DECISION = {
 	.context = "deviceManagement/dataSubjectRequests/disclosureDecisions", .table = "disclosure_decisions", .key = "decision_id",
 	.where = "1=1", .order = "id", .always_count = true, PROPS(disclosure_decision_props)};
 
-/* No count unasked: it costs a look at every event. */
-const struct resource RES_AUDIT_EVENT = {
-	.name = "auditEvent", .entity = "AuditEvent", .context = "deviceManagement/auditEvents",
-	.table = "audit_events", .key = "event_id", .content = "bytes", .where = "1=1", .order = "activityDateTime",
 const struct resource RES_LETTER = {
 	.name = "letter", .entity = "Letter", .context = "deviceManagement/dataSubjectRequests/letters", .table = "letters",
 	.key = "letter_id", .where = "1=1", .order = "id", .always_count = true, PROPS(letter_props)};
@@ -331,6 +331,10 @@ const struct resource RES_DATA_SUBJECT_REQUEST = {
 	.table = "data_subject_requests", .key = "request_id", .join = JOIN_USER, .where = "1=1", .order = "dueDateTime", .always_count = true,
 	PROPS(data_subject_request_props)};
 
+/* No count unasked: it costs a look at every event. */
+const struct resource RES_AUDIT_EVENT = {
+	.name = "auditEvent", .entity = "AuditEvent", .context = "deviceManagement/auditEvents",
+	.table = "audit_events", .key = "event_id", .content = "bytes", .where = "1=1", .order = "activityDateTime",
 	.order_descending = true, .page_default = 1000, .page_max = 1000,
 	PROPS(audit_event_props)};
 

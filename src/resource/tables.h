@@ -33,6 +33,7 @@ extern const struct resource RES_CERTIFICATE;
 extern const struct resource RES_DATA_POLICY_OPERATION;
 extern const struct resource RES_DATA_SUBJECT_REQUEST;
 extern const struct resource RES_DISCLOSURE_DECISION;
+extern const struct resource RES_LETTER;       /* …/dataSubjectRequests/{id}/letters */
 extern const struct resource RES_AUDIT_EVENT;
 extern const struct resource RES_AUDIT_EXPORT;
 extern const struct resource RES_AUDIT_SINK;

@@ -98,7 +98,7 @@ CREATE TABLE letters (               -- the outbox; what was sent loses its text
   PRIMARY KEY (tenant_id, letter_id)
 ) STRICT;
 CREATE INDEX letters_by_state ON letters (state, next_attempt_at);
-CREATE INDEX letters_late ON letters (expires_at) WHERE state = 'waiting';
+CREATE INDEX letters_late ON letters (created_at) WHERE state = 'waiting';
 CREATE INDEX letters_by_request ON letters (tenant_id, request_id);
 CREATE INDEX letters_by_user ON letters (tenant_id, user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX letters_by_expiry ON letters (expires_at);
