@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Subcommands that are their verbs and nothing more, one raw request, and the tables that the binary prints. */
+ * Subcommands that are their verbs and nothing more, one raw request, and the route table. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,6 @@
 #include "base/limits.h"
 #include "cmd/cmd.h"
 #include "cmd/verbs.h"
-#include "map/datamap.h"
 
 int cmd_tenant(int argc, char **argv);
 int cmd_user(int argc, char **argv);
@@ -17,7 +16,6 @@ int cmd_device(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_api(int argc, char **argv);
 int cmd_routes(int argc, char **argv);
-int cmd_datamap(int argc, char **argv);
 
 int cmd_tenant(int argc, char **argv) { return verbs_run(argc, argv, true, ""); }
 int cmd_user(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
@@ -78,29 +76,6 @@ int cmd_routes(int argc, char **argv)
 			       activity_info(r->activity)->name);
 		else
 			printf("%-7s %-70s %-7s %s\n", r->method, r->path, ACCESS[r->access], r->permission);
-	}
-	if (json)
-		printf("]\n");
-	return 0;
-}
-
-int cmd_datamap(int argc, char **argv)
-{
-	size_t n;
-	const struct map_column *c = map_columns(&n);
-	bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
-	if (cmd_wants_help(argc, argv, "usage: reeve datamap [--json]\n\n"
-				       "Prints every column that Reeve holds: whose, why, how it is exported, when it goes.\n"))
-		return 0;
-	if (argc > 1 && !json)
-		return cmd_fail("datamap", ERR_USAGE, "unknown argument '%s'", argv[1]);
-	for (size_t i = 0; i < n; i++) {
-		const struct map_table *t = map_table(c[i].table);
-		printf(json ? "%s{\"table\":\"%s\",\"column\":\"%s\",\"kind\":\"%s\",\"category\":\"%s\",\"origin\":\"%s\",\"disclosure\":\"%s\","
-			      "\"retention\":\"%s\",\"purpose\":\"%s\"}"
-			    : "%s%-24s %-24s %-12s %-32s %-9s %-18s %s; %s\n",
-		       json ? (i == 0 ? "[" : ",\n ") : "", c[i].table, c[i].name, map_kind_name(c[i].kind), c[i].category,
-		       map_origin_name(c[i].origin), map_disclosure_name(c[i].disclosure), map_retention_text(t->retention), t->purpose);
 	}
 	if (json)
 		printf("]\n");

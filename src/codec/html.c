@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/html.h"
+
+#include <string.h>
+
+#include "codec/utf8.h"
+
+static const char head[] =
+	"</title>\n<style>body{font:16px/1.5 sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#111;background:#fff}"
+	"table{border-collapse:collapse;margin:0 0 1.5em;width:100%}th,td{border:1px solid #888;padding:.25em .5em;text-align:left;"
+	"vertical-align:top;overflow-wrap:anywhere}thead{display:table-header-group}tr{break-inside:avoid}h2,h3{break-after:avoid}"
+	"td.n{text-align:right;white-space:nowrap}@page{margin:15mm}"
+	"@media print{body{font-size:10pt;margin:0;max-width:none;padding:0}a{color:inherit;text-decoration:none}}</style></head><body>\n<h1>";
+
+static const char *entity(unsigned char c)
+{
+	switch (c) {
+	case '&': return "&amp;";
+	case '<': return "&lt;";
+	case '>': return "&gt;";
+	case '"': return "&quot;";
+	case '\'': return "&#39;";
+	default: return (c < 0x20 && c != '\t' && c != '\n') || c == 0x7f ? "\xef\xbf\xbd" : NULL;
+	}
+}
+
+void html_escape(struct buf *out, const char *s)
+{
+	if (s == NULL)
+		return;
+	if (!utf8_valid(s, strlen(s))) { /* nothing that the database gives out */
+		buf_adds(out, "\xef\xbf\xbd");
+		return;
+	}
+	for (; *s != '\0'; s++) {
+		const char *e = entity((unsigned char)*s);
+		if (e != NULL)
+			buf_adds(out, e);
+		else
+			buf_addc(out, *s);
+	}
+}
+
+void html_name_escape(struct buf *out, const char *s)
+{
+	buf_adds(out, "<bdi>");
+	html_escape(out, s);
+	buf_adds(out, "</bdi>");
+}
+
+void html_page_begin(struct buf *out, const char *title)
+{
+	buf_adds(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+		      "content=\"width=device-width\"><title>");
+	html_escape(out, title);
+	buf_adds(out, head);
+	html_escape(out, title);
+	buf_adds(out, "</h1>\n");
+}
+
+void html_page_end(struct buf *out) { buf_adds(out, "</body></html>\n"); }
+
+void html_row(struct buf *out, const char *tag, const char *const *cells, unsigned n)
+{
+	buf_adds(out, "<tr>");
+	for (unsigned i = 0; i < n; i++) {
+		buf_printf(out, "<%s>", tag);
+		html_escape(out, cells[i]);
+		buf_printf(out, "</%s>", tag);
+	}
+	buf_adds(out, "</tr>\n");
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HTML out: pages of text and tables that need no script and no colour and can be printed.  Whatever comes from data goes through
+ * html_escape(); HTML_POLICY is the Content-Security-Policy that such a page is served with.
+ */
+#ifndef REEVE_CODEC_HTML_H
+#define REEVE_CODEC_HTML_H
+
+#include "base/buf.h"
+
+#define HTML_POLICY "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+/* As text, for element content and quoted attributes: & < > " ' as entities, control characters (but for TAB and LF) as U+FFFD, and so a text that
+ * is no UTF-8 as a whole.  NULL adds nothing. */
+void html_escape(struct buf *out, const char *s);
+/* The same in <bdi>: a name that is written from right to left turns nothing around it. */
+void html_name_escape(struct buf *out, const char *s);
+
+/* Up to and including <h1>title</h1>; title is text. */
+void html_page_begin(struct buf *out, const char *title);
+void html_page_end(struct buf *out);
+
+/* One row of a table: n cells of text, "<tr><td>…".  tag: "td" or "th". */
+void html_row(struct buf *out, const char *tag, const char *const *cells, unsigned n);
+
+#endif
