@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "api/api.h"
+#include "api/relations.h"
 #include "base/limits.h"
 
 const char *call_param(const struct call *c, const char *name)
@@ -112,7 +113,7 @@ enum err call_query(struct call *c, const struct resource *r, struct resource_qu
 	if (q->odata.format != NULL && strcasecmp(q->odata.format, "json") != 0 && strncasecmp(q->odata.format, "application/json", 16) != 0)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "$format is json here");
 	prefer_page(c, q);
-	return OK;
+	return relations_resolve(&c->s, q);
 }
 
 struct read_call {

@@ -43,19 +43,30 @@ struct odata_order {
 	struct odata_order *next;
 };
 
+/* $expand=members($select=id,mail),memberOf */
+struct odata_expand {
+	const char *name;
+	const char *const *select; /* NULL-terminated; NULL: all */
+	struct odata_expand *next;
+};
+
 struct odata_query {
 	struct odata_node *filter; /* NULL: none */
 	struct odata_order *order;
 	const char *const *select; /* NULL-terminated; NULL: all */
 	const char *filter_text; /* as it was parsed; NULL */
-	const char *expand, *search, *skiptoken, *deltatoken, *format;
+	struct odata_expand *expand; /* NULL: none */
+	const char *search, *skiptoken, *deltatoken, *format;
 	int64_t top, skip;         /* -1: not given */
 	bool count;
 };
 
+enum { ODATA_EXPAND_MAX = 4 };
+
 /* Parses the query part of a URL (without '?', percent-encoded, '+' is a space).  Option names with or without '$', any
  * case; options without '$' that are none of OData's are ignored.  Unknown '$' options, repeated ones, malformed values
- * and anything past LIMIT_FILTER_NODES are ERR_BAD_REQUEST with a detail that quotes no literal. */
+ * and anything past LIMIT_FILTER_NODES are ERR_BAD_REQUEST with a detail that quotes no literal; an option other than $select inside $expand, $expand=* and
+ * more than ODATA_EXPAND_MAX relations are ERR_EXPAND. */
 MUST_CHECK enum err odata_parse(struct scope *s, const char *query, struct odata_query *ret);
 
 /* One expression, already decoded. */

@@ -116,9 +116,64 @@ static enum err read_select(struct scope *s, const char *option, char *text, str
 	return OK;
 }
 
+static enum err not_expanded(struct scope *s, const char *what)
+{
+	return scope_fail(s, ERR_EXPAND, "$expand: %s", what);
+}
+
+/* The nested options of a relation: $select and nothing else. */
+static enum err read_nested(struct scope *s, char *text, struct odata_expand *ret)
+{
+	struct odata_query q = {.top = -1, .skip = -1};
+	for (char *option; (option = strsep(&text, ";")) != NULL;) {
+		option += *option == '$';
+		if (strncasecmp(option, "select=", 7) != 0 || ret->select != NULL)
+			return not_expanded(s, "only one $select is supported inside a relation");
+		TRY(read_select(s, "select", option + 7, &q));
+		ret->select = q.select;
+	}
+	return OK;
+}
+
+/* Cuts the next relation off, with what stands in its brackets; commas there are its own. */
+static enum err next_relation(struct scope *s, char **rest, struct odata_expand *ret)
+{
+	char *at = *rest + strspn(*rest, " "), *end;
+	size_t n = odata_path_length(at);
+	if (*at == '*')
+		return not_expanded(s, "* is not supported: name the relations");
+	if (n == 0)
+		return bad_value(s, "expand", "a list of relations is expected");
+	ret->name = at;
+	end = at + n;
+	if (*end == '(') {
+		char *close = strchr(end, ')');
+		if (close == NULL)
+			return bad_value(s, "expand", ") is expected behind the options of a relation");
+		*end = *close = '\0';
+		TRY(read_nested(s, end + 1, ret));
+		end = close + 1;
+	}
+	end += strspn(end, " ");
+	if (*end != ',' && *end != '\0')
+		return bad_value(s, "expand", "a comma is expected behind a relation");
+	*rest = *end == ',' ? end + 1 : NULL;
+	if (at[n] != '\0')
+		at[n] = '\0';
+	return OK;
+}
+
 static enum err read_expand(struct scope *s, const char *option, char *text, struct odata_query *q)
 {
-	q->expand = text;
+	struct odata_expand **last = &q->expand;
+	for (unsigned count = 0; text != NULL; last = &(*last)->next) {
+		if (++count > ODATA_EXPAND_MAX)
+			return not_expanded(s, "too many relations");
+		*last = arena_try(s->arena, sizeof **last);
+		if (*last == NULL)
+			return odata_no_room(s);
+		TRY(next_relation(s, &text, *last));
+	}
 	return OK;
 }
 

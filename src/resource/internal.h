@@ -126,6 +126,26 @@ void row_plan_sql(const struct row_plan *pl, struct sql *q); /* "SELECT …" */
 MUST_CHECK enum err row_write(const struct row_plan *pl, struct db_tx *tx, const struct resource_query *rq,
 			      const struct db_rows *r, struct json_writer *w);
 
+/* ---- expand.c ---- */
+
+/* The rows that a page holds: where the members of each end, and whose they are. */
+struct expand_place {
+	struct id key;
+	size_t end; /* offset in the output */
+};
+struct expand {
+	const struct resource_query *rq;
+	struct expand_place *places;
+	size_t n, cap;
+};
+
+/* For at most `cap` rows. */
+void expand_begin(struct expand *e, struct scope *s, const struct resource_query *rq, size_t cap);
+/* Behind a row's last member, inside its object: writes what needs no statement of its own, remembers the rest. */
+MUST_CHECK enum err expand_row(struct expand *e, struct db_tx *tx, const struct row_plan *pl, const struct db_rows *r, struct json_writer *w);
+/* Behind the last row: reads the relations and puts them where they belong.  ERR_LIMIT where they are too many. */
+MUST_CHECK enum err expand_end(struct expand *e, struct db_tx *tx, struct buf *out);
+
 /* ---- list.c ---- */
 
 /* The statement of one page, for tests of the plan that an engine makes of it. */

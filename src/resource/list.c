@@ -24,10 +24,11 @@ struct page {
 
 /* ---- options ---- */
 
-static enum err refuse_options(struct scope *s, const struct odata_query *o)
+static enum err refuse_options(struct scope *s, const struct resource_query *rq)
 {
-	if (o->expand != NULL)
-		return scope_fail(s, ERR_NOT_IMPLEMENTED, "$expand=%.64s is not implemented for this resource", o->expand);
+	const struct odata_query *o = &rq->odata;
+	if (o->expand != NULL && rq->expansion_count == 0)
+		return scope_fail(s, ERR_EXPAND, "the relation '%.64s' cannot be expanded here", o->expand->name);
 	if (o->search != NULL)
 		return scope_fail(s, ERR_NOT_IMPLEMENTED, "$search is not implemented; use $filter with contains()");
 	if (o->deltatoken != NULL)
@@ -58,6 +59,8 @@ static int64_t page_size(const struct resource_query *rq)
 	int64_t most = rq->res->page_max ? rq->res->page_max : LIMIT_PAGE_MAX;
 	int64_t usual = rq->res->page_default ? rq->res->page_default : LIMIT_PAGE_DEFAULT;
 	int64_t size = rq->odata.top < 0 ? usual : rq->odata.top;
+	for (size_t i = 0; i < rq->expansion_count; i++)
+		most = rq->expansions[i].relation->page < most ? rq->expansions[i].relation->page : most;
 	return size < most ? size : most;
 }
 
@@ -84,7 +87,7 @@ static enum err prepare(struct db_tx *tx, const struct resource_query *rq, struc
 	p->rq = rq;
 	p->size = page_size(rq);
 	p->place.count = -1;
-	TRY(refuse_options(s, &rq->odata));
+	TRY(refuse_options(s, rq));
 	TRY(order_plan(s, rq, &p->order));
 	TRY(row_plan(s, rq, &p->order, &p->plan));
 	TRY(where_sql(s, rq, &p->where));
@@ -116,6 +119,8 @@ static void write_context(struct json_writer *w, const struct resource_query *rq
 		last = name;
 		before = n;
 	}
+	for (size_t i = 0; i < rq->expansion_count; i++, any = true)
+		buf_printf(&text, "%c%s()", any ? ',' : '(', rq->expansions[i].relation->name);
 	if (any)
 		buf_addc(&text, ')');
 	buf_adds(&text, suffix);
@@ -196,9 +201,11 @@ static void take_place(struct page *p, const struct db_rows *r)
 static enum err write_rows(struct db_tx *tx, struct page *p, struct json_writer *w)
 {
 	auto_rows struct db_rows *r = NULL;
+	struct expand expand;
 	struct sql q;
 	if (p->size == 0)
 		return OK;
+	expand_begin(&expand, p->s, p->rq, (size_t)p->size);
 	TRY(page_sql(p, &q));
 	TRY(db_query_text(tx, resource_reach(p->s, p->rq->res), q.text, q.args, q.arg_count, &r));
 	for (int64_t n = 0; db_next(r); n++) {
@@ -208,12 +215,14 @@ static enum err write_rows(struct db_tx *tx, struct page *p, struct json_writer 
 		}
 		jw_object(w);
 		TRY(row_write(&p->plan, tx, p->rq, r, w));
+		TRY(expand_row(&expand, tx, &p->plan, r, w));
 		jw_end_object(w);
 		p->rows++;
 		if (n == p->size - 1)
 			take_place(p, r);
 	}
-	return db_rows_err(r);
+	TRY(db_rows_err(r));
+	return expand_end(&expand, tx, w->out);
 }
 
 /* A page that holds the last row knows the count; else it is asked for, once: the token carries it on. */
@@ -294,7 +303,7 @@ enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct
 	struct sql where;
 	int64_t n = 0;
 	if (q->odata.search != NULL)
-		TRY(refuse_options(s, &q->odata));
+		TRY(refuse_options(s, q));
 	TRY(where_sql(s, q, &where));
 	TRY(count_rows(tx, s, q, &where, &n));
 	buf_printf(out, "%lld", (long long)n);
@@ -325,8 +334,12 @@ static enum err write_one(struct db_tx *tx, const struct resource_query *rq, str
 		TRY(db_rows_err(r));
 		return scope_fail(s, ERR_NOT_FOUND, "there is no %s with the id %s", rq->res->name, id_format(key, text));
 	}
+	struct expand expand;
+	expand_begin(&expand, s, rq, 1);
 	write_context(w, rq, pl, "/$entity");
-	return row_write(pl, tx, rq, r, w);
+	TRY(row_write(pl, tx, rq, r, w));
+	TRY(expand_row(&expand, tx, pl, r, w));
+	return expand_end(&expand, tx, w->out);
 }
 
 static enum err get(struct db_tx *tx, const struct resource_query *q, struct id key, struct buf *out)
@@ -334,7 +347,7 @@ static enum err get(struct db_tx *tx, const struct resource_query *q, struct id 
 	struct scope *s = db_tx_scope(tx);
 	struct row_plan *pl = arena_alloc(s->arena, sizeof *pl);
 	struct json_writer w;
-	TRY(refuse_options(s, &q->odata));
+	TRY(refuse_options(s, q));
 	TRY(row_plan(s, q, NULL, pl));
 	jw_init(&w, out);
 	jw_object(&w);

@@ -152,6 +152,25 @@ void record_changes_all(struct arena *a, const struct record *r, bool created, s
 
 /* ---- reading ---- */
 
+struct resource_query;
+struct resource_relation {
+	const char *name;                /* "memberOf" */
+	const struct resource *target;   /* NULL: `write` writes the value */
+	const char *via;                 /* JOIN … m ON m.tenant_id = ?1 AND … t.…; "" where the target's row names its owner */
+	const char *parent;              /* the key of the row that it belongs to: "m.user_id", "t.device_id" */
+	const char *odata_type;          /* of each object, or NULL */
+	unsigned page;                   /* rows on a page that is expanded by it, at most */
+	/* As in resource_query, for the target's rows. */
+	enum err (*more)(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg);
+	/* The value of one row. */
+	enum err (*write)(struct db_tx *tx, struct json_writer *w, struct id key);
+};
+
+struct resource_expansion {
+	const struct resource_relation *relation;
+	const char *const *select; /* of the target; NULL: its default */
+};
+
 struct resource_query {
 	const struct resource *res;
 	enum api_version version;
@@ -166,6 +185,9 @@ struct resource_query {
 	 * row's key.  NULL. */
 	enum err (*more)(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg);
 	void *more_arg;
+	/* $expand, resolved: each is read with one statement for the whole page. */
+	struct resource_expansion expansions[ODATA_EXPAND_MAX];
+	size_t expansion_count;
 	/* Writes the properties P_MORE of one object out of the resource's content column, read with the row.  NULL. */
 	enum err (*content)(struct scope *s, struct json_writer *w, const struct resource_query *q, const char *p, size_t n);
 };

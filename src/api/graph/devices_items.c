@@ -2,9 +2,8 @@
  * deviceManagement/deviceConfigurations and deviceAppManagement/mobileApps: two kinds of item, handled alike. */
 #include <string.h>
 
-#include "api/graph/intune.h"
+#include "api/api.h"
 #include "devices/item.h"
-#include "devices/standing.h"
 #include "resource/tables.h"
 
 enum err device_configurations_list(struct call *c);
@@ -29,21 +28,11 @@ static enum err item_param(struct call *c, struct id *ret)
 	return OK;
 }
 
-/* $expand=installSummary */
-static enum err app_with_summary(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id app, void *arg)
-{
-	TRY(item_more(tx, w, q, app, arg));
-	jw_key(w, "installSummary");
-	return standing_write_app(tx, app, w);
-}
-
 static enum err query(struct call *c, const struct item_kind *k, struct resource_query *q)
 {
 	TRY(call_query(c, item_resource(k), q));
 	q->more = item_more;
 	q->more_arg = (void *)k; /* the hook's argument is not const; it only reads */
-	if (k == &item_app && intune_expand(c, q, "installSummary"))
-		q->more = app_with_summary;
 	return OK;
 }
 

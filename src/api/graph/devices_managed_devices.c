@@ -3,7 +3,7 @@
  * person's devices only. */
 #include <string.h>
 
-#include "api/graph/intune.h"
+#include "api/api.h"
 #include "audit/audit_read.h"
 #include "devices/managed_device.h"
 #include "devices/request.h"
@@ -23,25 +23,7 @@ struct devices_query {
 	struct resource_query q;
 	struct id user;
 	struct db_value args[1];
-	bool apps, protection; /* $expand */
 };
-
-static enum err more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id device, void *arg)
-{
-	const struct devices_query *d = arg;
-	TRY(managed_device_more(tx, w, q, device, NULL));
-	if (d->apps) {
-		jw_key(w, "detectedApps");
-		TRY(managed_device_write_apps(tx, w, device));
-	}
-	if (d->protection) {
-		jw_key(w, "windowsProtectionState");
-		jw_object(w);
-		intune_write_object(w, "windowsProtectionState", device);
-		jw_end_object(w);
-	}
-	return OK;
-}
 
 /* *ret: the user of the path, or NULL. */
 static enum err user_of_path(struct call *c, struct id *room, const struct id **ret)
@@ -59,10 +41,7 @@ static enum err query(struct call *c, struct devices_query *d)
 	const struct id *user;
 	TRY(user_of_path(c, &d->user, &user));
 	TRY(call_query(c, &RES_MANAGED_DEVICE, &d->q));
-	d->q.more = more;
-	d->q.more_arg = d;
-	d->apps = intune_expand(c, &d->q, "detectedApps");
-	d->protection = intune_expand(c, &d->q, "windowsProtectionState");
+	d->q.more = managed_device_more;
 	if (user == NULL)
 		return OK;
 	d->args[0] = db_v_id(&d->user);

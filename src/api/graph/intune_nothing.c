@@ -63,8 +63,10 @@ static void write_object(struct json_writer *w, const struct intune_row *row, st
 {
 	if (strncmp(row->content, "\"id\":", 5) != 0)
 		jw_kid(w, "id", device);
-	buf_addc(w->out, ',');
+	if (w->comma)
+		buf_addc(w->out, ',');
 	buf_adds(w->out, row->content);
+	w->comma = true;
 }
 
 void intune_write_object(struct json_writer *w, const char *type, struct id device)

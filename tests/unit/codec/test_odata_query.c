@@ -15,7 +15,13 @@ static void print_query(struct buf *out, const struct odata_query *q)
 		buf_printf(out, "order=%s%s ", o->descending ? "-" : "", o->path);
 	for (size_t i = 0; q->select != NULL && q->select[i] != NULL; i++)
 		buf_printf(out, "select=%s ", q->select[i]);
-	const char *const texts[] = {"expand", q->expand, "search", q->search, "skiptoken", q->skiptoken};
+	for (const struct odata_expand *x = q->expand; x != NULL; x = x->next) {
+		buf_printf(out, "expand=%s", x->name);
+		for (size_t i = 0; x->select != NULL && x->select[i] != NULL; i++)
+			buf_printf(out, ":%s", x->select[i]);
+		buf_addc(out, ' ');
+	}
+	const char *const texts[] = {"search", q->search, "skiptoken", q->skiptoken};
 	for (size_t i = 0; i < COUNT(texts); i += 2)
 		if (texts[i + 1] != NULL)
 			buf_printf(out, "%s=%s ", texts[i], texts[i + 1]);
@@ -47,7 +53,8 @@ static const struct {
 	{"$select=*", ""},
 	{"$select=id,*", ""},
 	{"$select=microsoft.graph.user/id", "select=microsoft.graph.user/id "},
-	{"$expand=apps($select=id;$top=5)", "expand=apps($select=id;$top=5) "},
+	{"$expand=apps($select=id,%20name),%20users,groups(select=id)", "expand=apps:id:name expand=users expand=groups:id "},
+	{"$format=application/json", ""},
 	{"$search=%22displayName:caf%C3%A9%22", "search=\"displayName:caf\xc3\xa9\" "},
 	{"$skiptoken=eyJ%2B%3D%3D", "skiptoken=eyJ+== "},
 	{"$skiptoken=a==", "skiptoken=a== "},

@@ -148,7 +148,7 @@ static void unknown_properties(void **state)
 	wrong("ownerType eq 'company'", "names 'ownerType'"); /* beta's */
 	refused(&RES_USER, "$filter=passwordProfile%20eq%20'x'", ERR_BAD_REQUEST, "names 'passwordProfile'");
 	refused(&RES_MANAGED_DEVICE, "$search=x", ERR_NOT_IMPLEMENTED, "$search");
-	refused(&RES_MANAGED_DEVICE, "$expand=detectedApps", ERR_NOT_IMPLEMENTED, "detectedApps");
+	refused(&RES_MANAGED_DEVICE, "$expand=detectedApps", ERR_EXPAND, "detectedApps");
 }
 
 static void bounds(void **state)
