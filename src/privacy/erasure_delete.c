@@ -9,6 +9,7 @@
 
 #include "audit/audit_retention.h"
 #include "base/log.h"
+#include "devices/reports/job.h"
 #include "keeper/keeper.h"
 #include "privacy/erasure.h"
 #include "privacy/erasure_internal.h"
@@ -140,6 +141,7 @@ static enum err delete_files(struct erase_job *j)
 		TRY(export_forget_files(&j->s, j->e->data_dir, j->d.subject));
 	if (j->type == SUBJECT_TENANT)
 		TRY(export_forget_files(&j->s, j->e->data_dir, everybody));
+	TRY(report_jobs_forget(&j->s, j->e->data_dir)); /* each may name anybody */
 	progress_set_int(j, "filesAt", j->s.now);
 	return db_write_low(&j->s, save_tx, j);
 }
@@ -171,6 +173,8 @@ enum err step_deleting(struct erase_job *j)
 	bool rows = d.at < d.step_n;
 	if (!rows && j->type == SUBJECT_TENANT && tenant_goes_whole(j) && !progress_has(j, "logAt"))
 		return delete_log(j);
+	if (!rows)
+		TRY(report_jobs_forget(&j->s, j->e->data_dir)); /* and so may one that was made meanwhile */
 	auto_json *before = json_deep_copy(j->progress);
 	d.before = before;
 	return db_write_low(&j->s, rows ? batch_tx : verified_tx, &d);

@@ -46,6 +46,7 @@ export function bodyOf(route, w, mark = 'x') {
     'POST /deviceManagement/dataSubjectRequests/{request}/close': { outcome: mark },
     'POST /deviceManagement/auditLog/exports': { format: 'csv' },
     'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
+    'POST /deviceManagement/reports/exportJobs': { reportName: 'Devices', filter: "(OwnerType eq '1')" },
     'PATCH /deviceManagement/auditSinks/{sink}': { displayName: mark },
   };
   if (/certificateAuthority/.test(key)) return undefined;

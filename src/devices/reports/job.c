@@ -132,9 +132,9 @@ static const char *select_json(struct arena *a, const char *const *select)
 {
 	struct json_writer w;
 	auto_buf b;
+	buf_init(&b, 256 * 1024);
 	if (select == NULL || select[0] == NULL)
 		return NULL;
-	buf_init(&b, 256 * 1024);
 	jw_init(&w, &b);
 	jw_array(&w);
 	for (size_t i = 0; select[i] != NULL; i++)
