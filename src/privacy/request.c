@@ -154,7 +154,7 @@ enum err request_text_check(struct scope *s, const char *name, const char *text,
 	if (*text == '\0' || strlen(text) > most)
 		return scope_fail(s, ERR_BAD_REQUEST, "'%s' has 1 to %zu bytes", name, most);
 	for (const char *p = text; *p != '\0'; p++)
-		if (((unsigned char)*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f)
+		if (((unsigned char)*p < ' ' && strchr("\r\n\t", *p) == NULL) || *p == 0x7f)
 			return scope_fail(s, ERR_BAD_REQUEST, "'%s' contains a control character", name);
 	return OK;
 }
@@ -457,9 +457,4 @@ enum err request_patch(struct scope *s, struct id request, const struct request_
 	if (p->statement != NULL && *p->statement != '\0')
 		TRY(request_text_check(s, "statement", p->statement, REQUEST_STATEMENT_MAX, false));
 	return db_write(s, patch_tx, &(struct correction){.request = request, .p = p});
-}
-
-enum err request_acknowledged_tx(struct db_tx *tx, struct id request)
-{
-	return db_exec(tx, &request_set_acknowledged, DB_ARGS(db_v_id(&request), db_v_int(db_tx_scope(tx)->now)), NULL);
 }

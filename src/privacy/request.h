@@ -103,9 +103,6 @@ struct request_patch {
 };
 MUST_CHECK enum err request_patch(struct scope *s, struct id request, const struct request_patch *p);
 
-/* A receipt went out (its letter was sent).  In the caller's transaction; the first one counts. */
-MUST_CHECK enum err request_acknowledged_tx(struct db_tx *tx, struct id request);
-
 /* ---- what others ask of cases ---- */
 
 /* What a row does not say by itself. */
