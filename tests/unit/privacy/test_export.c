@@ -1,96 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A bundle holds all of its person, or the reason why not, and nothing of anybody else. */
-#include "fixture.h"
+#include "bundle.h"
 
 #include "audit/audit.h"
-#include "codec/json.h"
-#include "crypto/seal.h"
-#include "privacy/export_internal.h"
-
-static const char *bundle_path;
-#define JOB ((struct export_job){.data_dir = F.dir, .host = HOST})
-
-static struct id export_as(const struct person *p, struct export_order order)
-{
-	struct scope s = scope_of(p->tenant), system = system_scope();
-	struct id operation;
-	bool more = true;
-	order.user = p->user;
-	ok_in(&s, export_request(&s, &order, &operation));
-	while (more)
-		ok_in(&system, export_run_pending(&system, &JOB, &more));
-	return operation;
-}
-
-static struct id export_of(const struct person *p)
-{
-	return export_as(p, (struct export_order){.storage_location = "https://storage.example/sas"});
-}
-
-/* Fetches it into a file that zip_read() opens. */
-static void fetch(const struct person *p, struct id operation)
-{
-	struct scope s = scope_of(p->tenant);
-	struct export_file in;
-	int64_t got = 0;
-	const void *piece;
-	size_t n;
-	ok_in(&s, export_open(&s, F.dir, operation, &in));
-	bundle_path = arena_printf(F.d.arena, "%s/bundle.zip", F.dir);
-	FILE *out = fopen(bundle_path, "wb");
-	for (;;) {
-		ok_in(&s, unseal_read(in.stream, &piece, &n));
-		if (n == 0)
-			break;
-		assert_int_equal(fwrite(piece, 1, n, out), n);
-		got += (int64_t)n;
-	}
-	assert_int_equal(fclose(out), 0);
-	unseal_close(in.stream);
-	assert_int_equal(got, in.bytes);
-}
-
-static char *entry(const char *name)
-{
-	char *p;
-	size_t n;
-	assert_string_equal(err_name(zip_read(bundle_path, name, 64 * MIB, &p, &n)), "OK");
-	char *copy = arena_strndup(F.d.arena, p, n);
-	free(p);
-	return copy;
-}
-
-static json_t *entry_json(const char *name)
-{
-	char *text = entry(name);
-	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	if (j == NULL)
-		fail_msg("%s is no JSON: %.200s", name, text);
-	return j;
-}
-
-/* All the files of a bundle in one text. */
-static char *everything(void)
-{
-	auto_json *m = entry_json("manifest.json");
-	auto_buf all;
-	buf_init(&all, 256 * MIB);
-	buf_adds(&all, entry("manifest.json"));
-	size_t i;
-	json_t *f;
-	json_array_foreach(json_object_get(m, "files"), i, f)
-	{
-		buf_addc(&all, '\n');
-		buf_adds(&all, entry(json_string_value(json_object_get(f, "name"))));
-	}
-	return arena_strndup(F.d.arena, all.data, all.len);
-}
-
-static const char *member(const json_t *o, const char *name)
-{
-	const char *v = json_string_value(json_object_get(o, name));
-	return v == NULL ? "" : v;
-}
 
 /* Why the manifest says that a column (or its section) is not given, or not as it is; "": it says nothing. */
 static const char *omitted(const json_t *manifest, const struct map_column *c)
@@ -109,15 +21,6 @@ static const char *omitted(const json_t *manifest, const struct map_column *c)
 	return "";
 }
 
-static const char *as_exported(const struct canary *k)
-{
-	if (k->column->type != MAP_TYPE_BLOB)
-		return k->text;
-	char *hex = arena_alloc(F.d.arena, 2 * CANARY_TEXT);
-	hex_encode(k->text, strlen(k->text), hex);
-	return hex;
-}
-
 static bool has_section(const char *table)
 {
 	size_t n;
@@ -126,14 +29,6 @@ static bool has_section(const char *table)
 		if (*p[i].section != '\0')
 			return true;
 	return false;
-}
-
-static size_t nothing_of(const struct person *p, const char *all)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (strstr(all, p->canary[i].text) != NULL || strstr(all, as_exported(&p->canary[i])) != NULL)
-			fail_msg("%s of somebody else is in the export", p->canary[i].text);
-	return p->n;
 }
 
 /* Every own canary is there, or why not; and it is never both. */
@@ -236,17 +131,6 @@ static enum err record_tx(struct scope *s, struct db_tx *tx, void *arg) { return
 	"=HYPERLINK(\"http://evil.example/\") <script>alert(1)</script> '\" &amp; \xe2\x80\xae gnp.exe \x01\x1b[31m \x7f\r\n" \
 	"\xc2\x85 \xf0\x9f\x8c\xbf \xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d"
 
-static void no_harm_in_html(const char *page)
-{
-	assert_null(strstr(page, "<script"));
-	assert_null(strstr(page, "href=\"http"));
-	assert_null(strstr(page, "src="));
-	assert_null(strstr(page, "\xe2\x80\xae"));
-	for (const char *p = page; *p != '\0'; p++)
-		if (((unsigned char)*p < 0x20 && *p != '\n' && *p != '\t') || *p == 0x7f)
-			fail_msg("a control character %#x is in a page", (unsigned)*p);
-}
-
 static void test_hostile_values_are_harmless(void **state)
 {
 	struct scope s = scope_of(F.tenant);
@@ -259,19 +143,23 @@ static void test_hostile_values_are_harmless(void **state)
 	size_t n;
 	void *sealed = keeper_seal(F.keeper, F.d.arena, HOSTILE "\0after", sizeof HOSTILE + 5, &n);
 	run_sql(F.tenant, "UPDATE data_subject_requests SET statement = ?2 WHERE tenant_id = ?1", db_v_blob(sealed, n));
-	s.actor = (struct actor){.type = ACTOR_USER, .id = F.ann.user, .name = HOSTILE, .upn = big + 3 * BIG / 4}; /* an event of a MiB is refused when it is made */
+	s.actor = (struct actor){.type = ACTOR_USER, .id = F.ann.user, .name = HOSTILE, .upn = "ann@example.org"};
+	struct audit_change *change = NULL; /* an event of a MiB is refused when it is made */
+	audit_change_add(F.d.arena, &change, "about", NULL, NULL, NULL, big + 3 * BIG / 4);
 	struct audit_event e = {.activity = ACT_USER_UPDATE,
 				.resource_type = "User",
 				.resource = F.ann.user,
 				.resource_name = HOSTILE,
+				.changes = change,
 				.subject = F.ann.user};
 	ok_in(&s, db_write(&s, record_tx, &e));
 	fetch(&F.ann, export_of(&F.ann));
 	auto_json *m = entry_json("manifest.json"), *account = entry_json("data/account.json"), *events = entry_json("data/auditAsActor.json");
 	assert_string_equal(member(json_array_get(account, 0), "jobTitle"), HOSTILE); /* JSON keeps it, escaped */
 	assert_int_equal(strlen(member(json_array_get(account, 0), "department")), BIG);
-	assert_string_equal(member(json_array_get(json_object_get(json_array_get(events, 0), "resources"), 0), "displayName"), HOSTILE);
-	assert_int_equal(strlen(member(json_object_get(json_array_get(events, 0), "actor"), "userPrincipalName")), BIG / 4);
+	const json_t *resource = json_array_get(json_object_get(json_array_get(events, 0), "resources"), 0);
+	assert_string_equal(member(resource, "displayName"), HOSTILE);
+	assert_int_equal(strlen(member(json_array_get(json_object_get(resource, "modifiedProperties"), 0), "newValue")), BIG / 4);
 	const char *csv = entry("data/account.csv");
 	assert_non_null(strstr(csv, "\"'=HYPERLINK(\"\"http"));
 	assert_non_null(strstr(csv, ",'=1+1<b>xx"));
@@ -354,17 +242,6 @@ static void test_a_long_history_is_all_there(void **state)
 
 /* ---- its life ---- */
 
-static int64_t operations(const char *status)
-{
-	return ask(F.tenant,
-		   arena_printf(F.d.arena,
-				"SELECT count(*) FROM data_policy_operations WHERE tenant_id = ?1 AND user_id = ?2 AND "
-				"status = '%s'",
-				status),
-		   db_v_id(&F.ann.user))
-		.ret;
-}
-
 static void test_a_crashed_one_starts_again(void **state)
 {
 	struct scope s = scope_of(F.tenant), system = system_scope();
@@ -441,6 +318,9 @@ static void test_who_may_be_exported(void **state)
 	ok_in(&s, export_resolve(&s, id_format(F.ann.user, id), &user));
 	fetch(&F.ann, export_of(&F.ann)); /* soft-deleted: still theirs to ask for */
 	ok_in(&s, user_delete_forever(&s, F.ann.user));
+	fetch(&F.ann, export_of(&F.ann)); /* and while the deletion may wait for this very copy */
+	run_sql(F.tenant, "UPDATE data_subject_requests SET state = 'closed' WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user));
+	run_erasure();
 	struct scope fresh = scope_of(F.tenant);
 	refused(export_request(&fresh, &(struct export_order){.user = F.ann.user}, &operation), ERR_NOT_FOUND);
 }
