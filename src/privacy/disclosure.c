@@ -22,7 +22,8 @@ struct rule {
 };
 
 struct disclosure {
-	struct id person;
+	struct arena *a;
+	struct id person, tenant;
 	bool full;
 	struct rule *rules; /* by section, record, property */
 	size_t n;
@@ -142,6 +143,8 @@ static enum err load_cases(struct db_tx *tx, struct disclosure *d)
 enum err disclosure_load(struct db_tx *tx, struct id person, struct id request, bool full, struct disclosure **ret)
 {
 	struct disclosure *d = arena_alloc(db_tx_scope(tx)->arena, sizeof *d);
+	d->a = db_tx_scope(tx)->arena;
+	d->tenant = db_tx_scope(tx)->tenant;
 	d->person = person;
 	d->full = full;
 	TRY(load_cases(tx, d));
@@ -223,8 +226,11 @@ static bool names_property(const struct disclosure *d, const struct disclosed_ro
 	return find(d, row->path->section, row->record, property) != NULL || find(d, row->path->section, "", property) != NULL;
 }
 
+bool disclosure_has_decisions(const struct disclosure *d) { return d->n > 0; }
 bool disclosure_full(const struct disclosure *d) { return d->full; }
 struct id disclosure_person(const struct disclosure *d) { return d->person; }
+struct id disclosure_tenant(const struct disclosure *d) { return d->tenant; }
+struct arena *disclosure_arena(const struct disclosure *d) { return d->a; }
 
 bool disclosure_unanswered(const struct disclosure *d, struct id request)
 {

@@ -111,6 +111,14 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await next('setSubject', { userId: u }, []);
   await next('verify', { method: 'document' }, ['verify DataSubjectRequest']);
   await does(`POST ${dsr}/{request}/verify`, `${at}/verify`, { body: { method: 'document' } }, 409, ['verify DataSubjectRequest (Failure)']);
+  const decides = `${dsr}/{request}/disclosureDecisions`, place = { section: 'account', property: 'officeLocation', disclosure: 'redacted', reasonCode: 'other_law', legalGround: 'A law' };
+  const d1 = (await does(`POST ${decides}`, `${at}/disclosureDecisions`, { body: place }, 201, ['set DisclosureDecision'])).json;
+  await does(`POST ${decides}`, `${at}/disclosureDecisions`, { body: place }, 201, []);
+  await does(`POST ${decides}`, `${at}/disclosureDecisions`, { body: { ...place, disclosure: 'withheld' } }, 201, ['set DisclosureDecision']);
+  await does(`POST ${decides}`, `${at}/disclosureDecisions`, { body: { ...place, reasonCode: 'security_secret' } }, 400, ['set DisclosureDecision (Failure)']);
+  await does(`DELETE ${decides}/{decision}`, `${at}/disclosureDecisions/${d1.id}`, {}, 204, ['delete DisclosureDecision']);
+  await does(`GET ${dsr}/{request}/preview`, `${at}/preview`, {}, 200, ['preview PersonalDataExport']);
+  await does(`GET ${dsr}/{request}/preview/{section}`, `${at}/preview/account`, {}, 200, []);
   await next('discover', {}, ['discover DataSubjectRequest']);
   await next('extend', { reason: 'Much is held.' }, ['extend DataSubjectRequest']);
   const answer = await next('decide', { decision: 'grant' }, ['decide DataSubjectRequest', 'exportPersonalData User']);
@@ -155,7 +163,7 @@ testOnEngines('50 every refused attempt of a change is an event; a refused read 
   const read = await eventsOf(r, 'GET', `/v1.0/users/${w.user}`, { token });
   assert.deepEqual([read.status, read.said], [403, ['refused Request (Failure)']]);
   const none = '01999999-9999-7999-8999-999999999999', unknown = Object.fromEntries(Object.keys(w).map(k => [k, none]));
-  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink|export|request)\}/.test(x.path))) {
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink|export|request|decision)\}/.test(x.path))) {
     const e = await eventsOf(r, route.method, fill(route.path, unknown), { body: bodyOf(route, unknown) });
     assert.equal(e.status, 404, `${route.method} ${route.path}: ${e.text}`);
     assert.equal(e.said.length, 1, `${route.method} ${route.path}: ${e.said}`);

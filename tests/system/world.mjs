@@ -44,6 +44,7 @@ export function bodyOf(route, w, mark = 'x') {
     'POST /deviceManagement/dataSubjectRequests/{request}/decide': { decision: 'refused', reasonCode: 'unfounded', legalGround: mark },
     'POST /deviceManagement/dataSubjectRequests/{request}/extend': { reason: mark },
     'POST /deviceManagement/dataSubjectRequests/{request}/close': { outcome: mark },
+    'POST /deviceManagement/dataSubjectRequests/{request}/disclosureDecisions': { section: 'devices', disclosure: 'withheld', reasonCode: 'other_law', legalGround: mark },
     'POST /deviceManagement/auditLog/exports': { format: 'csv' },
     'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
     'POST /deviceManagement/reports/exportJobs': { reportName: 'Devices', filter: "(OwnerType eq '1')" },
