@@ -71,7 +71,8 @@ MUST_CHECK enum err request_set_subject(struct scope *s, struct id request, cons
 MUST_CHECK enum err request_verify(struct scope *s, struct id request, const char *method);
 /* Counts what is held, per section of the export (no content); nothing where nobody is known.  verified -> discovered; again: counted again. */
 MUST_CHECK enum err request_discover(struct scope *s, struct id request);
-/* decision: grant, redacted, withheld, refused; the last three need a reason of reasons.def (ANSWER) and a legal ground.
+/* decision: grant, redacted, withheld, refused; the last three need a reason of reasons.def (ANSWER) and a legal ground.  Erasure and restriction
+ * are granted or refused.
  *   refused                  from any state before the decision -> closed, after its letter
  *   access, portability      asks for the export (export.h); again where that failed or ran out before it was fetched
  *   erasure                  deletes the account and opens its duty; the job below moves the case on when the deletion is done

@@ -76,6 +76,8 @@ static enum err check_state(struct db_tx *tx, const struct request *r, const str
 		return came_to_nothing(tx, r);
 	if (r->state != REQUEST_discovered)
 		return request_wrong_state(s, r, "decided");
+	if ((way_of(r) == BY_ERASURE || way_of(r) == BY_RESTRICTION) && !is(a->d->decision, "grant"))
+		return scope_fail(s, ERR_BAD_REQUEST, "'decision' of %s is grant or refused: nothing of it can be done in part", r->type->name);
 	if (way_of(r) == BY_HAND && a->d->outcome == NULL)
 		return scope_fail(s, ERR_BAD_REQUEST, "'outcome' is required: what was or will be done, and where (what a device reports is corrected "
 						      "on the device, directory data in the directory)");
