@@ -34,7 +34,8 @@ struct server {
 	const char *ca_file;
 	_Atomic bool draining;  /* SIGTERM: /readyz says 503 */
 	struct metrics *metrics;
-	struct reach *reach;    /* where sinks may send to (http/reach.h) */
+	struct reach *reach;    /* where sinks and exports may be sent to (http/reach.h) */
+	const char *storage_ca; /* file of certificates that storage locations are checked against; "": the system's */
 	const char *sink_dir;   /* files of sinks stand in <sink_dir>/<tenant>/ */
 	struct throttle *throttle;   /* throttle.h; NULL: nobody is throttled */
 	const struct mailer *mailer; /* what carries letters away (privacy/letter.h); NULL: there is no mail server */

@@ -319,6 +319,7 @@ static enum err start(struct serve *v)
 	v->srv.device_url = v->settings.device_url;
 	v->srv.host = host;
 	v->srv.metrics = &v->metrics;
+	v->srv.storage_ca = v->settings.storage_ca_file;
 	TRY(set_mail(v));
 	TRY(open_keeper(v));
 	TRY(open_database(v));

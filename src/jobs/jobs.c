@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "jobs/jobs_internal.h"
 #include "jobs/lease.h"
+#include "jobs/parcels.h"
 #include "jobs/sinks.h"
 #include "jobs/witness.h"
 
@@ -56,6 +57,7 @@ struct jobs {
 		pthread_t thread;
 	} scheduler[LANES];
 	struct sinks *sinks;
+	struct parcels *parcels;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
@@ -78,6 +80,7 @@ void jobs_wake(void *jobs)
 	pthread_mutex_unlock(&j->lock);
 	witnesses_wake(j->witnesses);
 	sinks_wake(j->sinks);
+	parcels_wake(j->parcels);
 }
 
 static enum err done(struct jobs *j, struct scope *s, const char *name, enum err err, bool *ret_more)
@@ -231,6 +234,7 @@ struct jobs *jobs_start(struct server *srv)
 		check(pthread_create(&j->scheduler[i].thread, NULL, scheduler_main, &j->scheduler[i]) == 0);
 	}
 	j->sinks = sinks_start(srv, j->holder);
+	j->parcels = parcels_start(srv, j->holder);
 	return j;
 }
 
@@ -270,6 +274,7 @@ void jobs_stop(struct jobs *j)
 	for (int i = 0; i < LANES; i++)
 		pthread_join(j->scheduler[i].thread, NULL);
 	sinks_stop(j->sinks);
+	parcels_stop(j->parcels);
 	witnesses_stop(j->witnesses);
 	give_leases(j);
 	pthread_cond_destroy(&j->wake);

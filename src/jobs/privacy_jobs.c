@@ -13,7 +13,7 @@ enum err job_erasure(struct server *srv, struct scope *s, bool *ret_more)
 
 enum err job_exports(struct server *srv, struct scope *s, bool *ret_more)
 {
-	return export_run_pending(s, &(struct export_job){.data_dir = srv->data_dir, .host = srv->host}, ret_more);
+	return export_run_pending(s, &(struct export_job){.data_dir = srv->data_dir, .host = srv->host, .parcels = true}, ret_more);
 }
 
 enum err job_expiry(struct server *srv, struct scope *s, bool *ret_more)

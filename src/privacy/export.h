@@ -49,6 +49,10 @@ struct export_file {
 };
 MUST_CHECK enum err export_open(struct scope *s, const char *data_dir, struct id operation, struct export_file *ret);
 
+/* Before a link to the finished file is handed out: records EXPORT_LINK and says until when it may be good, a day at most.  Errors as
+ * export_open(). */
+MUST_CHECK enum err export_link(struct scope *s, struct id operation, int64_t *ret_expires);
+
 /* ---- delivery to a storage location ---- */
 
 /* An export with a storage location stays `running` once its file is sealed, until it was put there; whoever carries it there calls these.
@@ -60,8 +64,9 @@ struct export_parcel {
 	const char *type;
 	uint8_t sha256[32];
 };
-/* The oldest that is due, of any tenant; s is the system's scope.  ERR_NOT_FOUND: none. */
-MUST_CHECK enum err export_parcel_next(struct scope *s, struct export_parcel *ret);
+enum { EXPORT_PARCELS_MAX = 256 };
+/* The oldest that are due, of all tenants, at most `most`; s is the system's scope. */
+MUST_CHECK enum err export_parcels(struct scope *s, const char *data_dir, struct export_parcel *ret, size_t most, size_t *ret_n);
 /* Opens its file; the caller closes the stream.  s is the tenant's scope. */
 MUST_CHECK enum err export_parcel_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret);
 /* It was put there (failure NULL: EXPORT_STORE; a case is delivered), or could not be (the operation is `failed` with the reason, its file is

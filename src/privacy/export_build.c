@@ -30,7 +30,7 @@ DB_TENANT(export_finish,
 	  "UPDATE data_policy_operations SET status = 'complete', progress = 100, completed_at = ?3, expires_at = ?4 "
 	  "WHERE tenant_id = ?1 AND operation_id = ?2 AND status = 'running'");
 DB_TENANT(export_fail,
-	  "UPDATE data_policy_operations SET status = 'failed', completed_at = ?3, error = ?4 WHERE tenant_id = ?1 AND "
+	  "UPDATE data_policy_operations SET status = 'failed', completed_at = ?3, error = ?4, storage_location = '' WHERE tenant_id = ?1 AND "
 	  "operation_id = ?2 AND status IN ('running', 'notStarted')");
 
 #define LONG_US SECOND_US /* a reading that took longer tells how far it is */

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "audit/audit.h"
@@ -14,42 +15,62 @@
 #include "privacy/export_internal.h"
 #include "privacy/request.h"
 
-DB_GLOBAL(parcel_next,
-	  "SELECT tenant_id, operation_id, user_id, storage_location, size_bytes, form, sha256 FROM data_policy_operations "
-	  "WHERE status = 'running' AND sha256 IS NOT NULL ORDER BY submitted_at LIMIT 1");
+DB_GLOBAL(parcels_due,
+	  "SELECT tenant_id, operation_id, user_id, storage_location, size_bytes, form FROM data_policy_operations "
+	  "WHERE status = 'running' AND sha256 IS NOT NULL ORDER BY submitted_at LIMIT ?1");
 DB_TENANT(parcel_of,
 	  "SELECT user_id, request_id, sha256 FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2 AND status = 'running' "
 	  "AND sha256 IS NOT NULL");
 DB_TENANT(parcel_stored,
-	  "UPDATE data_policy_operations SET status = 'complete', progress = 100, completed_at = ?3, stored_at = ?3, expires_at = ?4 "
+	  "UPDATE data_policy_operations SET status = 'complete', progress = 100, completed_at = ?3, stored_at = ?3, expires_at = ?4, storage_location = '' "
 	  "WHERE tenant_id = ?1 AND operation_id = ?2");
 DB_TENANT(parcel_failed,
-	  "UPDATE data_policy_operations SET status = 'failed', completed_at = ?3, error = ?4 WHERE tenant_id = ?1 AND operation_id = ?2");
+	  "UPDATE data_policy_operations SET status = 'failed', completed_at = ?3, error = ?4, storage_location = '' WHERE tenant_id = ?1 AND "
+	  "operation_id = ?2");
 DB_GLOBAL(export_known,
 	  "SELECT 1 FROM tenants t JOIN data_policy_operations o ON o.tenant_id = t.tenant_id AND o.operation_id = ?1 LIMIT 1");
 
 /* ---- parcels ---- */
 
-static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
+struct due {
+	const char *data_dir;
+	struct export_parcel *list;
+	size_t most, n;
+};
+
+/* A file that is not there: now, and whoever opens it will see. */
+static int64_t sealed_at(struct scope *s, const char *data_dir, struct id operation)
 {
-	struct export_parcel *p = arg;
-	size_t n;
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_one(tx, &parcel_next, DB_NOARGS, &r));
-	*p = (struct export_parcel){
-		.tenant = db_id(r, 0),
-		.operation = db_id(r, 1),
-		.user = db_id(r, 2),
-		.location = db_text_dup(r, 3, s->arena),
-		.bytes = db_int(r, 4),
-		.type = export_type(strcmp(db_text(r, 5), "page") == 0),
-	};
-	const void *sum = db_blob(r, 6, &n);
-	memcpy(p->sha256, sum, n < sizeof p->sha256 ? n : sizeof p->sha256);
-	return OK;
+	struct stat st;
+	return stat(export_sealed_path(s->arena, data_dir, operation), &st) == 0 ? (int64_t)st.st_mtime * SECOND_US : s->now;
 }
 
-enum err export_parcel_next(struct scope *s, struct export_parcel *ret) { return db_read(s, next_tx, ret); }
+static enum err due_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct due *d = arg;
+	auto_rows struct db_rows *r = NULL;
+	d->n = 0;
+	TRY(db_query(tx, &parcels_due, DB_ARGS(db_v_int((int64_t)d->most)), &r));
+	while (d->n < d->most && db_next(r))
+		d->list[d->n++] = (struct export_parcel){
+			.tenant = db_id(r, 0),
+			.operation = db_id(r, 1),
+			.user = db_id(r, 2),
+			.location = db_text_dup(r, 3, s->arena),
+			.bytes = db_int(r, 4),
+			.type = export_type(strcmp(db_text(r, 5), "page") == 0),
+			.sealed_at = sealed_at(s, d->data_dir, db_id(r, 1)),
+		};
+	return db_rows_err(r);
+}
+
+enum err export_parcels(struct scope *s, const char *data_dir, struct export_parcel *ret, size_t most, size_t *ret_n)
+{
+	struct due d = {.data_dir = data_dir, .list = ret, .most = most};
+	TRY(db_read(s, due_tx, &d));
+	*ret_n = d.n;
+	return OK;
+}
 
 enum err export_parcel_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret)
 {

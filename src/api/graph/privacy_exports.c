@@ -4,7 +4,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/link.h"
+#include "codec/target.h"
 #include "crypto/seal.h"
+#include "http/reach.h"
 #include "privacy/export.h"
 #include "resource/tables.h"
 
@@ -12,6 +15,7 @@ enum err exports_request(struct call *c);
 enum err exports_list(struct call *c);
 enum err exports_get(struct call *c);
 enum err exports_content(struct call *c);
+enum err exports_create_link(struct call *c);
 
 /* NULL where it is absent or null. */
 static enum err text_member(struct call *c, const json_t *body, const char *name, const char **ret)
@@ -26,11 +30,26 @@ static enum err text_member(struct call *c, const json_t *body, const char *name
 	return OK;
 }
 
+/* Said at once where it can be said; the address is judged again when it is connected to. */
+static enum err check_location(struct call *c, const char *location)
+{
+	struct target t;
+	if (location == NULL)
+		return OK;
+	if (!target_https(c->s.arena, location, &t))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'storageLocation' must be an https URL of at most %d bytes, without a user name, password or "
+							  "fragment", TARGET_BYTES_MAX);
+	if (!reach_may_allow(c->server->reach, t.host))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'storageLocation' is a host that exports may not be sent to (the server's setting sink_targets)");
+	return OK;
+}
+
 static enum err read_order(struct call *c, const json_t *body, struct export_order *ret)
 {
 	const json_t *sections = json_object_get(body, "sections");
 	const char *request;
 	TRY(text_member(c, body, "storageLocation", &ret->storage_location));
+	TRY(check_location(c, ret->storage_location));
 	TRY(text_member(c, body, "variant", &ret->variant));
 	TRY(text_member(c, body, "form", &ret->form));
 	TRY(text_member(c, body, "requestId", &request));
@@ -101,6 +120,21 @@ enum err exports_content(struct call *c)
 	c->out->stream_arg = file.stream;
 	c->out->stream_length = file.bytes;
 	http_response_header(c->out, "Content-Disposition", arena_printf(c->s.arena, "attachment; filename=\"%s\"", file.name));
+	http_response_header(c->out, "Cache-Control", "no-store");
+	return OK;
+}
+
+/* A link that needs no token, for a day at most. */
+enum err exports_create_link(struct call *c)
+{
+	struct link l = {.kind = LINK_EXPORT, .tenant = c->s.tenant};
+	TRY(call_param_id(c, "operation", "data policy operation", &l.object));
+	TRY(export_link(&c->s, l.object, &l.expires_us));
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_kstring(&w, "url", link_issue(c, &l));
+	jw_ktime(&w, "expirationDateTime", l.expires_us);
+	jw_end_object(&w);
 	http_response_header(c->out, "Cache-Control", "no-store");
 	return OK;
 }
