@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/limits.h"
 #include "cmd/cmd.h"
+#include "cmd/progress.h"
 #include "cmd/settings.h"
+#include "crypto/newfile.h"
 
 static const char *take_option(int *argc, char **argv, const char *name, bool *ret_bad)
 {
@@ -274,31 +277,41 @@ enum err client_fetch(struct client *c, const char *path, struct buf *out, long 
 	return out->failed ? ERR_LIMIT : ERR_NO_SERVER;
 }
 
-static int progress(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
+static int show_bar(void *arg, curl_off_t total, curl_off_t now, curl_off_t up_total, curl_off_t up)
 {
-	if (isatty(STDERR_FILENO) && now > 0)
-		fprintf(stderr, "\r%lld KiB", (long long)(now / 1024));
+	if (now > 0)
+		progress_show(arg, now, total);
 	return 0;
 }
 
-static int download_into(struct client *c, const char *path, const char *file, FILE *f)
+static size_t to_file(char *p, size_t size, size_t n, void *arg)
+{
+	return newfile_write(arg, p, size * n) == OK ? size * n : 0;
+}
+
+static int download_into(struct client *c, const char *path, const char *file, struct newfile *f)
 {
 	CURL *h = c->curl;
 	long status = 0;
+	struct progress bar;
+	progress_begin(&bar, "fetching", true, c->json);
 	set_target(c, path);
 	struct curl_slist *list = headers(c, false);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, to_file);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, f);
 	curl_easy_setopt(h, CURLOPT_FAILONERROR, 1L);
 	curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, progress);
+	curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, show_bar);
+	curl_easy_setopt(h, CURLOPT_XFERINFODATA, &bar);
 	CURLcode code = curl_easy_perform(h);
 	curl_slist_free_all(list);
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
-	if (isatty(STDERR_FILENO))
-		fputc('\n', stderr);
-	if (code == CURLE_HTTP_RETURNED_ERROR)
-		return cmd_fail(c->command, ERR_NOT_FOUND, "the server refused the download (%ld)", status);
+	progress_end(&bar);
+	if (code == CURLE_HTTP_RETURNED_ERROR) {
+		fprintf(stderr, "reeve %s: the server refused the download (%ld)\n", c->command, status);
+		return exit_code_of(status);
+	}
 	if (code == CURLE_WRITE_ERROR)
 		return cmd_fail(c->command, ERR_IO, "%s: cannot be written", file);
 	return code == CURLE_OK ? 0 : unreachable(c, code);
@@ -306,14 +319,18 @@ static int download_into(struct client *c, const char *path, const char *file, F
 
 int client_download(struct client *c, const char *path, const char *file)
 {
-	int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-	if (f == NULL)
-		return cmd_fail(c->command, ERR_IO, "%s: %s", file, strerror(errno));
-	int code = download_into(c, path, file, f);
-	if (fclose(f) != 0 && code == 0)
-		code = cmd_fail(c->command, ERR_IO, "%s: %s", file, strerror(errno));
-	if (code != 0)
-		unlink(file);
-	return code;
+	struct newfile f;
+	struct stat st;
+	if (stat(file, &st) == 0 && !S_ISREG(st.st_mode))
+		return cmd_fail(c->command, ERR_USAGE, "%s is there and is no file", file);
+	enum err e = newfile_begin(&f, AT_FDCWD, file);
+	if (e != OK)
+		return cmd_fail(c->command, e, "%s: %s", file, err_text(e));
+	int code = download_into(c, path, file, &f);
+	if (code != 0) {
+		newfile_abandon(&f);
+		return code;
+	}
+	e = newfile_commit(&f);
+	return e == OK ? 0 : cmd_fail(c->command, e, "%s: %s", file, err_text(e));
 }

@@ -51,7 +51,7 @@ int client_call(struct client *c, const char *method, const char *path, const ch
 /* A file of the server's as it is, into `out` (cleared before), over the same connection; nothing is printed.  ERR_NO_SERVER, or ERR_LIMIT where
  * it does not fit, with *ret_detail in the arena; else OK, and *ret_status is what the server answered. */
 enum err client_fetch(struct client *c, const char *path, struct buf *out, long *ret_status, const char **ret_detail);
-/* The body into a file (created 0600, removed where it fails), with progress on a terminal. */
+/* The body into a file (0600), which appears whole or not at all, with a bar on a terminal. */
 int client_download(struct client *c, const char *path, const char *file);
 
 #endif
