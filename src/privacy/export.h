@@ -62,7 +62,7 @@ struct export_parcel {
 	const char *location;
 	int64_t bytes;
 	const char *type;
-	uint8_t sha256[32];
+	int64_t sealed_at; /* when its file was finished */
 };
 enum { EXPORT_PARCELS_MAX = 256 };
 /* The oldest that are due, of all tenants, at most `most`; s is the system's scope. */
@@ -70,7 +70,7 @@ MUST_CHECK enum err export_parcels(struct scope *s, const char *data_dir, struct
 /* Opens its file; the caller closes the stream.  s is the tenant's scope. */
 MUST_CHECK enum err export_parcel_open(struct scope *s, const char *data_dir, struct id operation, struct unseal_stream **ret);
 /* It was put there (failure NULL: EXPORT_STORE; a case is delivered), or could not be (the operation is `failed` with the reason, its file is
- * removed).  s is the tenant's scope. */
+ * removed).  The row forgets the location, which holds a key.  s is the tenant's scope. */
 MUST_CHECK enum err export_parcel_done(struct scope *s, const char *data_dir, struct id operation, const char *failure);
 
 /* ---- the jobs'; s is the system's scope ---- */
