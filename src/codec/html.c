@@ -3,14 +3,16 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "codec/utf8.h"
 
 static const char head[] =
 	"</title>\n<style>body{font:16px/1.5 sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#111;background:#fff}"
 	"table{border-collapse:collapse;margin:0 0 1.5em;width:100%}th,td{border:1px solid #888;padding:.25em .5em;text-align:left;"
-	"vertical-align:top;overflow-wrap:anywhere}thead{display:table-header-group}tr{break-inside:avoid}h2,h3{break-after:avoid}"
+	"vertical-align:top;overflow-wrap:break-word}p,h1,h2,h3{overflow-wrap:anywhere}table.fixed{table-layout:fixed}"
+	"table.fixed th.label{width:30%}table.facts{break-inside:avoid}thead{display:table-header-group}tr{break-inside:avoid}h2,h3{break-after:avoid}"
 	"td.n{text-align:right;white-space:nowrap}@page{margin:15mm}"
-	"@media print{body{font-size:10pt;margin:0;max-width:none;padding:0}a{color:inherit;text-decoration:none}}</style></head><body>\n<h1>";
+	"@media print{body{font-size:9pt;margin:0;max-width:none;padding:0}a{color:inherit;text-decoration:none}}</style></head><body>\n<h1>";
 
 static const char *entity(unsigned char c)
 {
@@ -59,6 +61,21 @@ void html_page_begin(struct buf *out, const char *title)
 }
 
 void html_page_end(struct buf *out) { buf_adds(out, "</body></html>\n"); }
+
+void html_fact(struct buf *out, const char *label, const char *text)
+{
+	buf_adds(out, "<tr><th class=\"label\">");
+	html_escape(out, label);
+	buf_adds(out, "</th><td>");
+	html_escape(out, text);
+	buf_adds(out, "</td></tr>\n");
+}
+
+void html_time(struct buf *out, int64_t us)
+{
+	char text[TIME_TEXT];
+	buf_printf(out, "%.10s %.5s UTC", time_format(us, text), text + 11);
+}
 
 void html_row(struct buf *out, const char *tag, const char *const *cells, unsigned n)
 {

@@ -6,6 +6,8 @@
 #ifndef REEVE_CODEC_HTML_H
 #define REEVE_CODEC_HTML_H
 
+#include <stdint.h>
+
 #include "base/buf.h"
 
 #define HTML_POLICY "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -20,6 +22,11 @@ void html_name_escape(struct buf *out, const char *s);
 void html_page_begin(struct buf *out, const char *title);
 void html_page_end(struct buf *out);
 
+/* "2026-11-22 18:34 UTC" */
+void html_time(struct buf *out, int64_t us);
+
+/* One row of a <table class="fixed facts"> (which no page break divides): a label and its text, which breaks anywhere rather than widen the page. */
+void html_fact(struct buf *out, const char *label, const char *text);
 /* One row of a table: n cells of text, "<tr><td>…".  tag: "td" or "th". */
 void html_row(struct buf *out, const char *tag, const char *const *cells, unsigned n);
 

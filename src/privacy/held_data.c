@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "audit/audit.h"
-#include "base/clock.h"
 #include "codec/html.h"
 #include "db/db.h"
 #include "privacy/disclosure.h"
@@ -12,6 +11,8 @@
 #include "privacy/subject.h"
 
 DB_TENANT(held_person, "SELECT upn, display_name FROM users WHERE tenant_id = ?1 AND user_id = ?2");
+
+enum { CATEGORIES_MAX = 100 };
 
 /* ---- counting ---- */
 
@@ -77,8 +78,8 @@ enum err held_data_load(struct scope *s, const char *host, struct id user, struc
 static void section_json(const struct held_data *h, struct json_writer *w, const struct held_section *s)
 {
 	const struct map_table *t = map_table(s->path->table);
-	const char *list[100], *recipients = processing_recipients(&h->about, t);
-	size_t n = map_categories(t, list, 0, 100);
+	const char *list[CATEGORIES_MAX], *recipients = processing_recipients(&h->about, t);
+	size_t n = map_categories(t, list, 0, CATEGORIES_MAX);
 	jw_object(w);
 	jw_kstring(w, "section", *s->path->section == '\0' ? NULL : s->path->section);
 	jw_kstring(w, "table", t->name);
@@ -134,28 +135,42 @@ static const char *heading(struct arena *a, const char *section)
 	return text;
 }
 
-static void row(struct buf *out, const char *name, const char *text)
+static const char *where_from(struct arena *a, const struct map_table *t)
 {
-	buf_printf(out, "<tr><th style=\"width:30%%\">%s</th><td>", name);
-	html_escape(out, text);
-	buf_adds(out, "</td></tr>\n");
+	static const struct {
+		const char *name, *text;
+	} words[] = {{"provided", "you or your organisation gave it"}, {"observed", "a device or the system recorded it"}, {"derived", "it was made from other data"}};
+	const char *list[3], *origins = map_origins(a, t);
+	size_t n = 0;
+	for (size_t i = 0; i < 3; i++)
+		if (strstr(origins, words[i].name) != NULL)
+			list[n++] = words[i].text;
+	return map_join(a, list, n);
+}
+
+static const char *kinds(struct arena *a, const struct map_table *t)
+{
+	const char *list[CATEGORIES_MAX];
+	size_t n = map_categories(t, list, 0, CATEGORIES_MAX);
+	for (size_t i = 0; i < n; i++)
+		list[i] = map_category_words(a, list[i]);
+	return map_join(a, list, n);
 }
 
 static void section_html(const struct held_data *h, struct buf *out, const struct held_section *s)
 {
 	struct arena *a = h->about.arena;
 	const struct map_table *t = map_table(s->path->table);
-	const char *list[100], *recipients = processing_recipients(&h->about, t);
-	size_t n = map_categories(t, list, 0, 100);
-	buf_printf(out, "<h3 id=\"%s\">%s</h3>\n<table>", s->path->section, heading(a, s->path->section));
-	row(out, "Entries about you", arena_printf(a, "%lld", (long long)s->rows));
-	row(out, "What for", t->purpose);
-	row(out, "On which basis", map_basis_text(t->basis));
-	row(out, "Kinds of data", map_join(a, list, n));
-	row(out, "Where it comes from", map_origins(a, t));
-	row(out, "Who gets it", *recipients == '\0' ? "nobody beside those who administer your organisation's devices" : recipients);
-	row(out, "For how long", processing_limit(&h->about, t));
-	row(out, "When you are erased", map_table_erase_text(t));
+	const char *recipients = processing_recipients(&h->about, t);
+	buf_printf(out, "<h3 id=\"%s\">%s</h3>\n<table class=\"fixed facts\">", s->path->section, heading(a, s->path->section));
+	html_fact(out, "Entries about you", arena_printf(a, "%lld", (long long)s->rows));
+	html_fact(out, "What for", t->purpose);
+	html_fact(out, "On which basis", map_basis_text(t->basis));
+	html_fact(out, "Kinds of data", kinds(a, t));
+	html_fact(out, "Where it comes from", where_from(a, t));
+	html_fact(out, "Who gets it", *recipients == '\0' ? "nobody beside those who administer your organisation's devices" : recipients);
+	html_fact(out, "For how long", processing_limit(&h->about, t));
+	html_fact(out, "When you are erased", map_table_erase_text(t));
 	buf_adds(out, "</table>\n");
 }
 
@@ -200,7 +215,6 @@ static const char rights[] =
 
 void held_data_html(const struct held_data *h, struct buf *out)
 {
-	char when[TIME_TEXT];
 	html_page_begin(out, "What is held about you");
 	buf_adds(out, "<p>What ");
 	html_name_escape(out, h->about.organisation);
@@ -208,8 +222,9 @@ void held_data_html(const struct held_data *h, struct buf *out)
 	html_name_escape(out, h->display_name);
 	buf_adds(out, "</b> (");
 	html_name_escape(out, h->upn);
-	buf_printf(out, "), as of %s. This page says which kinds of data there are; the data itself is in the copy that you may ask for.</p>\n",
-		   time_format(h->about.at, when));
+	buf_adds(out, "), as of ");
+	html_time(out, h->about.at);
+	buf_adds(out, ". This page says which kinds of data there are; the data itself is in the copy that you may ask for.</p>\n");
 	summary_html(h, out);
 	buf_adds(out, rights);
 	buf_adds(out, "<h2>Kind by kind</h2>\n");

@@ -49,6 +49,15 @@ size_t map_categories(const struct map_table *t, const char **list, size_t n, si
 	return n;
 }
 
+const char *map_category_words(struct arena *a, const char *category)
+{
+	const char *dot = strchr(category, '.');
+	char *text = arena_strdup(a, dot != NULL && dot[1] != '\0' ? dot + 1 : category);
+	for (char *c = text; *c != '\0'; c++)
+		*c = *c == '.' ? ' ' : *c == '_' ? ' ' : *c;
+	return text;
+}
+
 const char *map_join(struct arena *a, const char *const *list, size_t n)
 {
 	const char *text = "";
@@ -141,14 +150,25 @@ void map_document_csv(struct arena *a, struct buf *out)
 
 void map_stores_html(struct buf *out)
 {
-	static const char *const header[] = {"Store", "Where", "What it may hold", "Protection", "How it is erased", "How long it lasts"};
+	static const char *const header[] = {"Store and place", "What it may hold", "Protection", "How it is erased, and how long it lasts"};
 	size_t n;
 	const struct map_store *s = map_stores(&n);
-	buf_adds(out, "<table><thead>");
-	html_row(out, "th", header, 6);
+	buf_adds(out, "<table class=\"fixed\"><thead>");
+	html_row(out, "th", header, 4);
 	buf_adds(out, "</thead>\n");
-	for (size_t i = 0; i < n; i++)
-		html_row(out, "td", (const char *const[]){s[i].name, s[i].place, s[i].holds, s[i].protection, s[i].erase, s[i].until}, 6);
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "<tr><td><b>%s</b><br>", s[i].name);
+		html_escape(out, s[i].place);
+		buf_adds(out, "</td><td>");
+		html_escape(out, s[i].holds);
+		buf_adds(out, "</td><td>");
+		html_escape(out, s[i].protection);
+		buf_adds(out, "</td><td>");
+		html_escape(out, s[i].erase);
+		buf_adds(out, "<br>Lasts: ");
+		html_escape(out, s[i].until);
+		buf_adds(out, "</td></tr>\n");
+	}
 	buf_adds(out, "</table>\n");
 }
 

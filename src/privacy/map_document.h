@@ -31,6 +31,8 @@ void map_document_fides(struct arena *a, struct buf *out);
 /* Pieces that other documents are made of: */
 /* Adds each distinct category of the table's personal columns to a list of `room` texts that has n; returns the new n. */
 size_t map_categories(const struct map_table *t, const char **list, size_t n, size_t room);
+/* As people read it, in the arena: "user.contact.phone_number" is "contact phone number". */
+const char *map_category_words(struct arena *a, const char *category);
 /* The list as one text with ", " between, in the arena. */
 const char *map_join(struct arena *a, const char *const *list, size_t n);
 /* Distinct ways in which the table's personal columns come to be here: "provided, observed". */

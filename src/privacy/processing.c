@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "codec/csv.h"
 #include "codec/html.h"
 #include "db/db.h"
@@ -264,14 +263,9 @@ static void activities_html(const struct processing *p, struct buf *out)
 		if (!map_is_personal(&t[i]))
 			continue;
 		cells_of(p, &t[i], cells);
-		buf_adds(out, "<h3>");
-		html_escape(out, cells[0]);
-		buf_adds(out, "</h3>\n<table>");
-		for (size_t k = 1; k < CELLS; k++) {
-			buf_printf(out, "<tr><th style=\"width:30%%\">%s</th><td>", header[k]);
-			html_escape(out, *cells[k] == '\0' ? "nobody beside those who administer" : cells[k]);
-			buf_adds(out, "</td></tr>\n");
-		}
+		buf_printf(out, "<h3>%s</h3>\n<table class=\"fixed facts\">", cells[0]);
+		for (size_t k = 1; k < CELLS; k++)
+			html_fact(out, header[k], *cells[k] == '\0' ? "nobody beside those who administer" : cells[k]);
 		buf_adds(out, "</table>\n");
 	}
 }
@@ -317,15 +311,16 @@ static void measures_html(struct buf *out)
 
 void processing_html(const struct processing *p, struct buf *out)
 {
-	char when[TIME_TEXT], version[MAP_VERSION_TEXT], id[ID_TEXT];
+	char version[MAP_VERSION_TEXT], id[ID_TEXT];
 	html_page_begin(out, "Record of processing activities");
 	buf_adds(out, "<p>Controller: <b>");
 	html_name_escape(out, p->organisation);
 	buf_printf(out, "</b> (tenant %s), device management at ", id_format(p->tenant, id));
 	html_escape(out, p->host);
-	buf_printf(out, ".<br>\nMade on %s by reeve " REEVE_VERSION " from version %.16s… of its data map (GDPR Art. 30(1)). Contact, representative and data "
-			"protection officer are for the organisation to add.</p>\n",
-		   time_format(p->at, when), map_version(p->arena, version));
+	buf_adds(out, ".<br>\nMade on ");
+	html_time(out, p->at);
+	buf_printf(out, " by reeve " REEVE_VERSION " from version %.16s… of its data map (GDPR Art. 30(1)). Contact, representative and data protection "
+			"officer are for the organisation to add.</p>\n", map_version(p->arena, version));
 	activities_html(p, out);
 	limits_html(p, out);
 	recipients_html(p, out);

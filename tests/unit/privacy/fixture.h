@@ -95,7 +95,7 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{"managed_devices", "management_state", "managed"},
 		{NULL, "owed_name", ""},
 		{"users", "user_type", "Member"},
-		{NULL, "request_type", "access"},
+		{NULL, "request_type", "objection"}, /* an open access would hold the deletion */
 		{"data_subject_requests", "state", "decided"},
 		{NULL, "channel", "email"},
 		{NULL, "regime", "gdpr"},
