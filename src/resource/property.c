@@ -109,3 +109,18 @@ bool resource_selected(const struct resource_query *q, const char *name)
 			return true;
 	return false;
 }
+
+const char *resource_enum(const char *type)
+{
+	static const struct {
+		const char *type, *members;
+	} enums[] = {
+#define ENUM(type_, members_) {type_, members_},
+#include "resource/enums.def"
+#undef ENUM
+	};
+	for (size_t i = 0; i < sizeof enums / sizeof enums[0]; i++)
+		if (strcmp(enums[i].type, type) == 0)
+			return enums[i].members;
+	return NULL;
+}

@@ -67,6 +67,7 @@ struct property {
 	unsigned flags;
 	unsigned max_bytes;     /* of text; 0: LIMIT_TEXT_BYTES */
 	const char *values;     /* PROP_ENUM: its members; PROP_TEXT: spellings that $filter takes in any case, beside other texts */
+	const char *edm;        /* its type in $metadata, where it does not follow: "Edm.Guid", "Collection(auditResource)", "managementAgentType" */
 	const char *eq;         /* condition for `eq` and `in` where an index serves it better; "?" stands for the value
 				   (P_NOCASE: lower case) */
 };
@@ -97,6 +98,8 @@ const struct property *resource_property(const struct resource *r, const char *n
 /* Whether $select (or the default set) asks for a property; for `more` hooks. */
 struct resource_query;
 bool resource_selected(const struct resource_query *q, const char *name);
+/* "member=number|…" of an enumeration of Graph (enums.def); NULL where it has no row. */
+const char *resource_enum(const char *type);
 /* All resources, for `reeve routes`, $metadata and tests (each property's SQL must prepare). */
 const struct resource *const *resource_all(size_t *ret_n);
 
