@@ -133,6 +133,8 @@ export async function world(r, o, tenant, mark) {
     return q.id;
   };
   w.request = await asks([]);
+  w.section = 'devices';
+  w.decision = (await r.post(`${DM}/dataSubjectRequests/${w.request}/disclosureDecisions`, { section: w.section, property: 'notes', disclosure: 'redacted', reasonCode: 'other_law', legalGround: m() }, o)).id;
   await asks([['decide', { decision: 'withheld', reasonCode: 'third_party', legalGround: m(), outcome: m() }]]);
   return w;
 }
