@@ -224,15 +224,14 @@ class Script {
 
 // ---- a tenant with two people, and another with the same names
 
-const GROUPS = 110; // of one person: more than a page
+const GROUPS = 100; // more than one, of one person: more than a page
 
-async function furnish(r, o, mark) {
+async function furnish(r, o, mark, more) {
   const w = { mark, upn: 'Anna.Meier@acme.example' };
   w.anna = await r.user(w.upn, { displayName: 'Anna Meier', givenName: `${mark}given` }, o);
   w.bob = await r.user('bob@acme.example', { displayName: `Bob ${mark}BOB` }, o);
   w.group = await r.group(`Staff ${mark}`, [w.anna.id, w.bob.id], o);
-  w.groups = [w.group.id];
-  for (let i = 0; i < GROUPS; i++) w.groups.push((await r.group(`More ${mark} ${i}`, [w.anna.id], o)).id);
+  w.groups = [w.group, ...await Promise.all(Array.from({ length: more }, (_, i) => r.group(`More ${mark} ${i}`, [w.anna.id], o)))].map(g => g.id);
   w.settings = await r.provide(w.group, { '@odata.type': '#microsoft.graph.linuxSettingsFileConfiguration', displayName: `Settings ${mark}`, path: '/etc/acme.conf', content: 'x' }, o);
   w.wifi = await r.provide(w.group, { '@odata.type': '#microsoft.graph.linuxWiFiConfiguration', displayName: `Wi-Fi ${mark}`, ssid: `${mark}net`, security: 'wpaPersonal', passphrase: 'not for export' }, o);
   w.app = await r.provide(w.group, { '@odata.type': '#microsoft.graph.linuxDebianApp', displayName: `Editor ${mark}`, publisher: 'Acme', package: 'editor', files: [{ path: '/usr/bin/editor', content: 'x', mode: '0755' }] }, o);
@@ -248,7 +247,7 @@ async function furnish(r, o, mark) {
 
 testOnEngines('82 Export-IntuneData.ps1 gets what it needs of one person, and nothing of anybody else', async engine => {
   const r = await Reeve.make({ engine }), second = await r.secondTenant('Globex');
-  const w = await furnish(r, {}, 'AAA'), b = await furnish(r, { token: second.token }, 'ZZZ');
+  const w = await furnish(r, {}, 'AAA', GROUPS), b = await furnish(r, { token: second.token }, 'ZZZ', 0);
   // a device says that it could not; something was asked of both people's devices
   const failed = await r.channel('checkin', { items: [{ id: w.wifi.id, version: 1, state: 'failed', error: 'no radio' }] }, w.phone.pair);
   assert.equal(failed.status, 200, failed.text);
@@ -335,6 +334,15 @@ async function better(r, w) {
   assert.deepEqual([first.action, first.deviceDisplayName, first.deviceOwnerUserPrincipalName, first.initiatedByUserPrincipalName, first.userName, first.managedDeviceId], ['removeCompanyData', w.laptop.name, w.upn, null, 'Administrator', w.laptop.id]);
   assert.deepEqual(Object.keys(first).sort(), ['action', 'actionState', 'deviceDisplayName', 'deviceIMEI', 'deviceOwnerUserPrincipalName', 'id', 'initiatedByUserPrincipalName', 'managedDeviceId', 'requestDateTime', 'userName']);
   assert.equal((await r.get(`${at}/${first.id}`)).action, 'removeCompanyData');
+  // packages of all devices, cut to pages, and the devices that have one
+  const packages = await r.all('/beta/deviceManagement/detectedApps?$top=1'), names = packages.map(p => `${p.displayName} ${p.version}`);
+  const own = await r.all(`/beta/deviceManagement/managedDevices/${w.laptop.id}/detectedApps`);
+  assert.deepEqual(names, own.map(p => `${p.displayName} ${p.version}`).sort());
+  assert.ok(packages.length > 1 && packages.every(p => p.deviceCount === 2), JSON.stringify(packages));
+  assert.deepEqual((await r.all(`/beta/deviceManagement/detectedApps?$filter=displayName%20eq%20'${packages[0].displayName}'`)).map(p => p.id), [packages[0].id]);
+  assert.equal((await r.get(`/beta/deviceManagement/detectedApps('${packages[0].id}')`)).displayName, packages[0].displayName);
+  assert.deepEqual((await r.all(`/beta/deviceManagement/detectedApps/${packages[0].id}/managedDevices`)).map(d => d.id).sort(), [w.laptop.id, w.other.id].sort());
+  for (const id of ['x', 'AAAA', Buffer.from('no such\npackage').toString('base64url')]) await r.refused(404, 'GET', `/beta/deviceManagement/detectedApps/${id}`);
   // the person who uses a device
   assert.deepEqual((await r.all(`/beta/deviceManagement/managedDevices/${w.laptop.id}/users`)).map(u => u.id), [w.anna.id]);
   // a device that an administrator deletes is out of every list at once; the action stays, without its name
@@ -342,5 +350,6 @@ async function better(r, w) {
   assert.deepEqual((await r.all(`/beta/deviceAppManagement/mobileApps/${w.app.id}/deviceStatuses`)).map(x => x.deviceId).sort(), [w.laptop.id, w.phone.id].sort());
   assert.equal((await r.get(`/beta/deviceAppManagement/mobileApps/${w.app.id}/installSummary`)).installedDeviceCount, 2);
   assert.deepEqual((await r.all(`/beta/deviceAppManagement/mobileApps/${w.app.id}/userStatuses`)).map(x => x.id), [w.anna.id]);
+  assert.ok((await r.all('/beta/deviceManagement/detectedApps')).every(p => p.deviceCount === 1));
   assert.ok((await r.all(`${at}?$filter=${encodeURIComponent(`managedDeviceId eq '${w.other.id}'`)}`)).every(a => a.deviceDisplayName === null && a.deviceOwnerUserPrincipalName === null));
 }

@@ -107,6 +107,7 @@ export async function world(r, o, tenant, mark) {
   await r.ok('PATCH', `${DM}/managedDevices/${w.device}`, { body: { notes: m(), managedDeviceName: m() }, ...o });
   await r.ok('POST', `${DM}/managedDevices/${w.device}/syncDevice`, o);
   w.action = (await r.get(`${DM}/remoteActionAudits`, o)).value[0].id;
+  w.package = (await r.get(`${DM}/detectedApps`, o)).value[0].id;
   const x = await r.api('POST', `/v1.0/users/${w.user}/exportPersonalData`, { body: {}, ...o });
   assert.equal(x.status, 202, x.text);
   w.operation = x.json.id;
