@@ -203,10 +203,13 @@ enum err request_tell(struct db_tx *tx, const struct request *r, enum letter let
 
 /* ---- opening ---- */
 
-static enum err check_contact(struct scope *s, const char *contact)
+/* NULL and "": none. */
+static enum err check_sealed(struct scope *s, const char *contact, const char *statement)
 {
-	if (contact != NULL && (strlen(contact) > REQUEST_CONTACT_MAX || !mail_address_ok(contact)))
+	if (contact != NULL && *contact != '\0' && (strlen(contact) > REQUEST_CONTACT_MAX || !mail_address_ok(contact)))
 		return scope_fail(s, ERR_BAD_REQUEST, "'contact' must be a mail address");
+	if (statement != NULL && *statement != '\0')
+		return request_text_check(s, "statement", statement, REQUEST_STATEMENT_MAX, true);
 	return OK;
 }
 
@@ -221,8 +224,7 @@ static enum err check_order(struct scope *s, const struct request_order *o)
 		return scope_fail(s, ERR_BAD_REQUEST, "'receivedDateTime' is in the future");
 	if (o->received_at < s->now - REQUEST_AGE_DAYS_MAX * DAY_US)
 		return scope_fail(s, ERR_BAD_REQUEST, "'receivedDateTime' is more than %d days ago", REQUEST_AGE_DAYS_MAX);
-	TRY(check_contact(s, o->contact));
-	return request_text_check(s, "statement", o->statement, REQUEST_STATEMENT_MAX, false);
+	return check_sealed(s, o->contact, o->statement);
 }
 
 static struct db_value sealed(struct scope *s, const char *text)
@@ -452,9 +454,6 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 enum err request_patch(struct scope *s, struct id request, const struct request_patch *p)
 {
-	if (p->contact != NULL && *p->contact != '\0')
-		TRY(check_contact(s, p->contact));
-	if (p->statement != NULL && *p->statement != '\0')
-		TRY(request_text_check(s, "statement", p->statement, REQUEST_STATEMENT_MAX, false));
+	TRY(check_sealed(s, p->contact, p->statement));
 	return db_write(s, patch_tx, &(struct correction){.request = request, .p = p});
 }

@@ -54,7 +54,7 @@ bool request_may_move(enum request_state from, enum request_state to);
 struct request_order {
 	const char *type, *regime, *channel;  /* as in the schema; regime NULL: "gdpr"; channel NULL: "api" */
 	const char *user;                     /* an id or a userPrincipalName, also of a soft-deleted person (by id); NULL: not known yet */
-	const char *contact, *statement;      /* may be NULL; contact: a mail address */
+	const char *contact, *statement;      /* NULL or "": none; contact: a mail address */
 	bool on_behalf;
 	int64_t received_at;                  /* 0: now; never in the future, at most REQUEST_AGE_DAYS_MAX ago */
 };

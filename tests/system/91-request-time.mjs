@@ -31,6 +31,14 @@ testOnEngines('91 two years of requests: alarms, overdue, extension, closing, ex
     await step(done, 'verify', { method: 'document' });
     await step(done, 'discover');
     assert.equal((await step(done, 'decide', { decision: 'grant' })).state, 'delivered');
+    const erase = (await r.post(Q, { type: 'erasure', userId: (await r.user('goes@acme.example')).id })).id;
+    await step(erase, 'verify', { method: 'document' });
+    await step(erase, 'discover');
+    const duty = (await step(erase, 'decide', { decision: 'grant' })).erasureDutyId;
+    await r.refused(409, 'POST', `${Q}/${erase}/close`, { body: {} });
+    await until('the deletion', async () => (await r.get(`${DM}/erasureDuties/${duty}`)).state === 'scrubbed', { seconds: 60 });
+    await r.restart(0);
+    await until('what asked for it is done', async () => (await get(erase)).state === 'delivered', { seconds: 20 });
     assert.deepEqual([await metric('reeve_requests_open'), await metric('reeve_requests_overdue')], [3, 0]);
 
     await travel(13);
@@ -62,7 +70,7 @@ testOnEngines('91 two years of requests: alarms, overdue, extension, closing, ex
     assert.equal(lines[0], '1 of 3 open requests is OVERDUE');
     assert.match(lines[1], new RegExp(`^OVERDUE .*${late}`));
     await r.refused(409, 'POST', `${Q}/${late}/extend`, { body: { reason: 'Too late.' } });
-    await until('what was delivered is closed', async () => (await get(done)).state === 'closed', { seconds: 20 });
+    for (const id of [done, erase]) await until('what was delivered is closed', async () => (await get(id)).state === 'closed', { seconds: 20 });
     await r.restart(32);
     await alarmed(late, [50, 80, 100]); // each once
     const closed = await step(late, 'decide', { decision: 'refused', reasonCode: 'identity', legalGround: 'GDPR Art. 12(6)' });

@@ -130,9 +130,22 @@ static const char *text_of(struct call *c, const struct record *r, const char *n
 	return record_has(r, name) ? record_text(c->s.arena, r, name) : NULL;
 }
 
+/* A sealed text: longer than a property, checked by the core.  Not given: NULL; null, which takes it away: "". */
+static enum err read_sealed(struct call *c, const json_t *body, const char *name, const char **ret)
+{
+	const json_t *v = json_object_get(body, name);
+	*ret = v == NULL ? NULL : "";
+	if (v == NULL || json_is_null(v))
+		return OK;
+	if (!json_is_string(v) || json_string_length(v) == 0 || strlen(json_string_value(v)) != json_string_length(v))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'%s' must be a text that is not empty", name);
+	*ret = json_string_value(v);
+	return OK;
+}
+
 enum err requests_create(struct call *c)
 {
-	static const char *const extra[] = {"userId", "userPrincipalName", NULL};
+	static const char *const extra[] = {"userId", "userPrincipalName", "contact", "statement", NULL};
 	struct request_order o = {0};
 	struct record *r;
 	struct id request;
@@ -144,8 +157,8 @@ enum err requests_create(struct call *c)
 	o.type = text_of(c, r, "type");
 	o.regime = text_of(c, r, "regime");
 	o.channel = text_of(c, r, "channel");
-	o.contact = text_of(c, r, "contact");
-	o.statement = text_of(c, r, "statement");
+	TRY(read_sealed(c, body, "contact", &o.contact));
+	TRY(read_sealed(c, body, "statement", &o.statement));
 	o.on_behalf = record_has(r, "onBehalf") && record_int(r, "onBehalf") != 0;
 	o.received_at = record_has(r, "receivedDateTime") ? record_int(r, "receivedDateTime") : 0;
 	TRY(request_open(&c->s, &o, &request));
@@ -156,14 +169,9 @@ enum err requests_create(struct call *c)
 	return OK;
 }
 
-/* null takes a text away. */
-static const char *patched_text(struct call *c, const json_t *body, const struct record *r, const char *name)
-{
-	return json_is_null(json_object_get(body, name)) ? "" : text_of(c, r, name);
-}
-
 enum err requests_patch(struct call *c)
 {
+	static const char *const extra[] = {"contact", "statement", NULL};
 	struct request_patch p = {0};
 	struct record *r;
 	struct id request;
@@ -171,11 +179,11 @@ enum err requests_patch(struct call *c)
 	bool on_behalf;
 	TRY(request_param(c, &request));
 	TRY(call_body(c, true, &body));
-	TRY(record_parse(&c->s, &RES_DATA_SUBJECT_REQUEST, body, RECORD_PATCH, c->version, NULL, &r));
+	TRY(record_parse(&c->s, &RES_DATA_SUBJECT_REQUEST, body, RECORD_PATCH, c->version, extra, &r));
 	if (json_is_null(json_object_get(body, "acknowledgedDateTime")))
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "'acknowledgedDateTime' must not be null");
-	p.contact = patched_text(c, body, r, "contact");
-	p.statement = patched_text(c, body, r, "statement");
+	TRY(read_sealed(c, body, "contact", &p.contact));
+	TRY(read_sealed(c, body, "statement", &p.statement));
 	on_behalf = record_has(r, "onBehalf") && record_int(r, "onBehalf") != 0;
 	p.on_behalf = record_has(r, "onBehalf") ? &on_behalf : NULL;
 	p.acknowledged_at = record_has(r, "acknowledgedDateTime") ? record_int(r, "acknowledgedDateTime") : 0;
