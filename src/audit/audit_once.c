@@ -15,7 +15,8 @@
 DB_TENANT(audit_read_today,
 	  "SELECT 1 FROM audit_events WHERE tenant_id = ?1 AND actor_id = ?2 AND at >= ?3 AND activity_type = ?4 LIMIT 1");
 DB_TENANT(audit_view_today,
-	  "SELECT 1 FROM audit_events WHERE tenant_id = ?1 AND subject_id = ?5 AND at >= ?3 AND actor_id = ?2 AND activity_type = ?4 LIMIT 1");
+	  "SELECT 1 FROM audit_events WHERE tenant_id = ?1 AND subject_id = ?5 AND at >= ?3 AND actor_id = ?2 AND activity_type = ?4 "
+	  "AND result = 'Success' LIMIT 1"); /* a refused attempt is no reading */
 
 enum { REMEMBERED = 8192 }; /* 64 KiB */
 

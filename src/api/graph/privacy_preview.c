@@ -24,6 +24,9 @@ static enum err ask(struct call *c, struct asked *q)
 {
 	TRY(call_param_id(c, "request", "data-subject request", &q->request));
 	TRY(odata_parse(&c->s, c->in->query, &q->odata));
+	if (q->odata.filter != NULL || q->odata.order != NULL || q->odata.select != NULL || q->odata.expand != NULL || q->odata.search != NULL ||
+	    q->odata.skip >= 0)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "a preview takes $top, $skiptoken and $format");
 	const char *format = q->odata.format == NULL ? "json" : q->odata.format;
 	q->html = strcasecmp(format, "html") == 0;
 	if (!q->html && strcasecmp(format, "json") != 0)
