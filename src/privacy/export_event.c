@@ -27,7 +27,7 @@ static const char *first_string(const json_t *object, const char *const *keys)
 	return "";
 }
 
-static char *changes_text(struct arena *a, const json_t *resource)
+static char *changes_text(struct arena *a, const json_t *resource, const char *between)
 {
 	size_t i;
 	json_t *c;
@@ -38,7 +38,7 @@ static char *changes_text(struct arena *a, const json_t *resource)
 		const char *name = json_string_value(json_object_get(c, "displayName"));
 		const char *from = json_string_value(json_object_get(c, "oldValue")),
 			   *to = json_string_value(json_object_get(c, "newValue"));
-		buf_printf(&out, "%s%s: %s -> %s", out.len > 0 ? "; " : "", name != NULL ? name : "",
+		buf_printf(&out, "%s%s: %s -> %s", out.len > 0 ? between : "", name != NULL ? name : "",
 			   from != NULL ? from : "(none)", to != NULL ? to : "(none)");
 	}
 	return out.len > 0 ? arena_strndup(a, out.data, out.len) : arena_strdup(a, "");
@@ -56,16 +56,41 @@ char *event_column(struct arena *a, const json_t *event, size_t column)
 	if (strcmp(name, "resource") == 0)
 		return arena_strdup(a, first_string(resource, what));
 	if (strcmp(name, "changes") == 0)
-		return changes_text(a, resource);
+		return changes_text(a, resource, "; ");
 	const char *s = json_string_value(json_object_get(strcmp(name, "ipAddress") == 0 ? actor : event, name));
 	return arena_strdup(a, s != NULL ? s : "");
 }
 
-bool event_column_shown(size_t column)
+/* ---- for people ---- */
+
+const char *const event_shown[] = {"when", "what", "who", "on", "changes", NULL};
+
+static char *who_text(struct arena *a, const json_t *event)
 {
-	static const char *const hidden[] = {"activityType", "category", "id"}; /* names for programs */
-	for (size_t i = 0; i < sizeof hidden / sizeof hidden[0]; i++)
-		if (strcmp(hidden[i], event_columns[column]) == 0)
-			return false;
-	return true;
+	const json_t *actor = json_object_get(event, "actor");
+	static const char *const names[] = {"userPrincipalName", "applicationDisplayName", "auditActorType", NULL};
+	const char *name = first_string(actor, names), *address = json_string_value(json_object_get(actor, "ipAddress"));
+	return address == NULL || *address == '[' ? arena_strdup(a, name) : arena_printf(a, "%s, %s", name, address);
+}
+
+static char *what_text(struct arena *a, const json_t *event)
+{
+	const char *name = json_string_value(json_object_get(event, "displayName"));
+	const char *result = json_string_value(json_object_get(event, "activityResult"));
+	bool good = result == NULL || strcmp(result, "Success") == 0;
+	return arena_printf(a, good ? "%s" : "%s: %s", name == NULL ? "" : name, result);
+}
+
+char *event_shown_text(struct arena *a, const json_t *event, size_t column)
+{
+	const json_t *resource = json_array_get(json_object_get(event, "resources"), 0);
+	static const char *const on[] = {"displayName", "auditResourceType", NULL};
+	const char *time = json_string_value(json_object_get(event, "activityDateTime"));
+	switch (column) {
+	case 0: return arena_strdup(a, time == NULL ? "" : time);
+	case 1: return what_text(a, event);
+	case 2: return who_text(a, event);
+	case 3: return arena_strdup(a, first_string(resource, on));
+	default: return changes_text(a, resource, "\n");
+	}
 }

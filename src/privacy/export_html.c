@@ -66,6 +66,22 @@ static void text(struct buf *out, const char *s)
 		html_text(out, s, strlen(s));
 }
 
+/* A purpose of the map at the beginning of a sentence. */
+static void sentence(struct buf *out, const char *s)
+{
+	char first = *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s;
+	html_text(out, &first, *s != '\0');
+	text(out, *s == '\0' ? s : s + 1);
+}
+
+/* "2026-11-22T18:40:58.427736Z" as people read it; data/ has all of it. */
+static void moment(struct buf *out, const char *time)
+{
+	html_text(out, time, 10);
+	buf_addc(out, ' ');
+	html_text(out, time + 11, 8);
+}
+
 /* deviceName: "Device name". */
 static void label(struct buf *out, const char *name)
 {
@@ -119,6 +135,16 @@ static void shown(const struct section *sec, struct buf *out, const char *value)
 		buf_printf(out, " <span class=\"u\">… %zu bytes in all: see data/%s.json</span>", all, sec->name);
 }
 
+static bool is_moment(const struct section *sec, const char *name, const char *value)
+{
+	const struct map_column *c = NULL;
+	for (size_t i = 0; i < sec->n; i++)
+		if (strcmp(sec->column[i].name, name) == 0)
+			c = sec->column[i].column;
+	bool time = c != NULL ? c->type == MAP_TYPE_TIME : strcmp(name, event_shown[0]) == 0;
+	return time && strlen(value) >= 20 && value[10] == 'T';
+}
+
 void html_value(const struct section *sec, struct buf *out, const char *name, const char *value, const struct disclosed *d)
 {
 	bool told = d->verdict == WITHHOLD && !d->quiet, table = html_is_table(sec);
@@ -132,6 +158,8 @@ void html_value(const struct section *sec, struct buf *out, const char *name, co
 	buf_adds(out, d->verdict == REDACT || told ? "<td class=\"r\" dir=\"auto\">" : "<td dir=\"auto\">");
 	if (told)
 		buf_printf(out, "[withheld: %s]", omission_text(d->reason));
+	else if (value != NULL && is_moment(sec, name, value))
+		moment(out, value);
 	else if (value != NULL)
 		shown(sec, out, value);
 	buf_adds(out, table ? "</td>" : "</td></tr>\n");
@@ -143,12 +171,11 @@ static void table_head(const struct section *sec, struct buf *out)
 		return;
 	bool events = sec->table->link == MAP_LINK_AUDIT;
 	buf_printf(out, "<table class=\"%s\"><thead><tr>", events ? "list events" : "list");
-	for (size_t i = 0; events && event_columns[i] != NULL; i++)
-		if (event_column_shown(i)) {
-			buf_adds(out, "<th scope=\"col\">");
-			label(out, event_columns[i]);
-			buf_adds(out, "</th>");
-		}
+	for (size_t i = 0; events && event_shown[i] != NULL; i++) {
+		buf_adds(out, "<th scope=\"col\">");
+		label(out, event_shown[i]);
+		buf_adds(out, "</th>");
+	}
 	for (size_t i = 0; i < sec->n; i++) {
 		buf_adds(out, "<th scope=\"col\">");
 		label(out, sec->column[i].name);
@@ -177,17 +204,21 @@ static const char STYLE[] =
 	"td{white-space:pre-wrap;unicode-bidi:plaintext}\n"
 	"th{background:#eee;font-weight:600}thead{display:table-header-group}tr{break-inside:avoid}\n"
 	".card{table-layout:fixed}.card th{width:15em}.card td{overflow-wrap:anywhere}\n"
-	".list td{overflow-wrap:anywhere}.events{font-size:.85em;table-layout:fixed}.events th:first-child{width:11em}"
-	".events th:nth-child(3){width:6em}\n"
+	".list td{overflow-wrap:anywhere}.events{font-size:.85em;table-layout:fixed}.events th:nth-child(1){width:13%}"
+	".events th:nth-child(2),.events th:nth-child(3){width:18%}.events th:nth-child(4){width:15%}\n"
 	".sum td{white-space:normal}.sum td.n{text-align:right;white-space:nowrap}\n"
 	".r{font-style:italic;border-left:.35em double #444}\n"
 	".u{font:.85em monospace;border:1px solid #767676;padding:0 .2em}\n"
 	".note{border:1px solid #444;border-left-width:.4em;padding:.5em 1em;margin:1em 0}\n"
 	"nav{margin:1em 0}nav a{margin-inline-end:1em}dt{font-weight:600;margin-top:.6em}dd{margin:0 0 0 1.2em}\n"
 	"code{font:.92em monospace;overflow-wrap:anywhere}\n"
+	"@media screen and (max-width:40em){body{padding:0 .6em}th,td{padding:.2em .35em}.card,.list{font-size:.85em}.card th{width:9em}"
+	".list th,.card th{overflow-wrap:anywhere}.events{font-size:.7em}.sum thead{display:none}.sum tr{display:block;margin-bottom:.6em;"
+	"border:1px solid #767676}.sum th,.sum td,.sum td.n{display:block;border:0;text-align:start}"
+	".sum td::before{content:attr(data-label) ': ';font-weight:600}}\n"
 	"@page{size:A4;margin:16mm 14mm}\n"
 	"@media print{body{font-size:10pt;margin:0;padding:0;max-width:none}nav{display:none}a{color:inherit}"
-	"th{background:none;border-bottom-width:2px}.card{break-inside:auto}.card th{width:12em}}\n"
+	"th{background:none}thead th{border-bottom-width:2px}.card{break-inside:auto}.card th{width:12em}}\n"
 	"</style>\n";
 
 static void begin_page(struct buf *out, const struct bundle *b, const char *title)
@@ -228,7 +259,9 @@ static void opening(const struct bundle *b, struct buf *out)
 	text(out, b->display_name);
 	buf_adds(out, "</bdi></b> (<bdi>");
 	text(out, b->upn);
-	buf_printf(out, "</bdi>), all of it as it stood at one moment: %s. Times are in UTC.</p>\n", time_format(b->s->now, when));
+	buf_adds(out, "</bdi>), all of it as it stood at one moment: ");
+	moment(out, time_format(b->s->now, when));
+	buf_adds(out, ". Times are in UTC.</p>\n");
 	buf_printf(out, "<p>Number of this copy: <code>%s</code>.", id_format(b->operation, id));
 	if (!id_is_nil(b->request))
 		buf_printf(out, " It answers the request <code>%s</code>.", id_format(b->request, id));
@@ -258,7 +291,10 @@ static void rights(const struct bundle *b, struct buf *out)
 	buf_adds(out, "</p>\n");
 }
 
-static void number(struct buf *out, int64_t n) { buf_printf(out, "<td class=\"n\">%lld</td>", (long long)n); }
+static void number(struct buf *out, const char *head, int64_t n)
+{
+	buf_printf(out, "<td class=\"n\" data-label=\"%s\">%lld</td>", head, (long long)n);
+}
 
 static void section_link(const struct bundle *b, const struct section *sec, bool page, struct buf *out)
 {
@@ -278,11 +314,11 @@ static void summary(const struct bundle *b, bool page, struct buf *out)
 		buf_adds(out, "<tr><th scope=\"row\">");
 		section_link(b, sec, page, out);
 		buf_adds(out, "</th>");
-		number(out, sec->rows);
-		number(out, sec->redacted);
-		number(out, sec->withheld);
-		buf_adds(out, "<td>");
-		text(out, sec->table->purpose);
+		number(out, "Entries", sec->rows);
+		number(out, "Values redacted", sec->redacted);
+		number(out, "Withheld", sec->withheld);
+		buf_adds(out, "<td data-label=\"What it is\">");
+		sentence(out, sec->table->purpose);
 		buf_adds(out, "</td></tr>\n");
 	}
 	buf_adds(out, "</tbody></table>\n");
@@ -291,13 +327,13 @@ static void summary(const struct bundle *b, bool page, struct buf *out)
 static void recipients(const struct bundle *b, const struct section *sec, struct buf *out)
 {
 	bool any = *sec->table->recipients != '\0';
-	text(out, sec->table->recipients);
+	sentence(out, sec->table->recipients);
 	for (size_t i = 0; i < b->sinks_n && sec->table->link == MAP_LINK_AUDIT; i++, any = true) {
 		buf_adds(out, any ? "; " : "");
 		text(out, b->sinks[i].name);
 	}
 	if (!any)
-		buf_adds(out, "nobody beside those who administer the organisation's devices");
+		buf_adds(out, "Nobody beside those who administer the organisation's devices");
 }
 
 static void retention(const struct bundle *b, struct buf *out)
@@ -310,11 +346,11 @@ static void retention(const struct bundle *b, struct buf *out)
 			continue;
 		buf_adds(out, "<tr><th scope=\"row\">");
 		label(out, sec->name);
-		buf_adds(out, "</th><td>");
-		text(out, map_basis_text(sec->table->basis));
-		buf_adds(out, "</td><td>");
-		text(out, map_retention_text(sec->table->retention));
-		buf_adds(out, "</td><td>");
+		buf_adds(out, "</th><td data-label=\"Ground\">");
+		sentence(out, map_basis_text(sec->table->basis));
+		buf_adds(out, "</td><td data-label=\"Kept\">");
+		sentence(out, map_retention_text(sec->table->retention));
+		buf_adds(out, "</td><td data-label=\"Recipients\">");
 		recipients(b, sec, out);
 		buf_adds(out, "</td></tr>\n");
 	}
@@ -330,7 +366,7 @@ static bool same_why(const struct omission *a, const struct omission *b)
 static bool told_before(const struct bundle *b, size_t i)
 {
 	for (size_t k = 0; k < i; k++)
-		if (same_why(&b->omission[k], &b->omission[i]))
+		if (b->omission[k].count > 0 && same_why(&b->omission[k], &b->omission[i]))
 			return true;
 	return false;
 }
@@ -352,7 +388,7 @@ static void omission_place(const struct omission *o, struct buf *out)
 static void omission_group(const struct bundle *b, size_t first, struct buf *out)
 {
 	const struct omission *why = &b->omission[first];
-	int64_t columns = 0;
+	int64_t columns = 0, places = 0;
 	buf_printf(out, "<dt>%s: ", why->verdict == REDACT ? "Redacted" : "Left out");
 	text(out, omission_text(why->reason));
 	buf_adds(out, "</dt>\n<dd>");
@@ -362,13 +398,13 @@ static void omission_group(const struct bundle *b, size_t first, struct buf *out
 		buf_adds(out, "</bdi>. ");
 	}
 	for (size_t i = first; i < b->omissions; i++) {
-		if (!same_why(why, &b->omission[i]))
+		if (!same_why(why, &b->omission[i]) || (b->omission[i].count == 0 && b->omission[i].section->left_out == NOT_LEFT_OUT))
 			continue;
 		if (strcmp(why->reason, "not_personal") == 0 && !why->by_officer) {
 			columns++;
 			continue;
 		}
-		buf_adds(out, i > first ? "; " : "");
+		buf_adds(out, places++ > 0 ? "; " : "");
 		omission_place(&b->omission[i], out);
 	}
 	if (columns > 0)
@@ -401,7 +437,7 @@ static void omitted(const struct bundle *b, bool page, struct buf *out)
 	left_sections(b, LEFT_NOT_ASKED, out);
 	left_sections(b, LEFT_NOT_PORTABLE, out);
 	for (size_t i = 0; i < b->omissions; i++)
-		if (!told_before(b, i))
+		if (b->omission[i].count > 0 && !told_before(b, i))
 			omission_group(b, i, out);
 	buf_adds(out, "</dl>\n<p>" DISCLOSURE_QUIET_TEXT "</p>\n"
 		      "<p>Outside this file: your own device keeps what the organisation put on it; backups that others make of the server, and "
@@ -458,8 +494,8 @@ static void page_links(const struct bundle *b, const struct section *sec, size_t
 static void section_intro(const struct section *sec, struct buf *out)
 {
 	buf_adds(out, "<p>");
-	text(out, sec->table->purpose);
-	buf_printf(out, ". Entries: %lld.</p>\n", (long long)sec->rows);
+	sentence(out, sec->table->purpose);
+	buf_printf(out, ". Entries: %lld. Times are in UTC.</p>\n", (long long)sec->rows);
 	if (sec->rows == 0)
 		buf_adds(out, "<p>Nothing is held.</p>\n");
 }

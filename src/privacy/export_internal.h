@@ -104,7 +104,8 @@ const char *left_out_reason(const struct section *sec); /* NULL: it is in */
 
 extern const char *const event_columns[];
 char *event_column(struct arena *a, const json_t *event, size_t column); /* "" where there is none */
-bool event_column_shown(size_t column); /* in HTML */
+extern const char *const event_shown[]; /* in HTML */
+char *event_shown_text(struct arena *a, const json_t *event, size_t column);
 
 /* ---- texts (export_text.c, export_html.c) ---- */
 

@@ -176,18 +176,18 @@ static void write_row(struct reading *w)
 static void write_event(struct reading *w)
 {
 	struct row_out o;
+	struct arena *a = w->b->s->arena;
 	row_begin(w, &o);
 	if (!w->page) {
 		json_object_set_new(w->row.event, "_record", json_string(w->row.record));
 		jw_json(&o.json, w->row.event);
 	}
-	for (size_t i = 0; event_columns[i] != NULL; i++) {
-		const char *text = event_column(w->b->s->arena, w->row.event, i);
+	for (size_t i = 0; event_columns[i] != NULL && !w->page; i++)
+		csv_text(&o.csv, event_column(a, w->row.event, i));
+	for (size_t i = 0; event_shown[i] != NULL; i++) {
+		const char *text = event_shown_text(a, w->row.event, i);
 		struct disclosed d = {.verdict = strncmp(text, "[redacted", 9) == 0 ? REDACT : GIVE};
-		if (event_column_shown(i))
-			html_value(w->sec, o.html, event_columns[i], text, &d);
-		if (!w->page)
-			csv_text(&o.csv, text);
+		html_value(w->sec, o.html, event_shown[i], text, &d);
 	}
 	row_end(w, &o);
 }
