@@ -98,6 +98,8 @@ static void value_is(const struct disclosure *d, const char *record, const char 
 
 static int most_specific(int a, int b, int c, int d) { return a != 0 ? a : b != 0 ? b : c != 0 ? c : d; }
 
+static bool gives(int choice) { return choice == 1 || choice == 2; }
+
 static void the_most_specific_decision_wins(void **state)
 {
 	struct scope s = scope_of(F.tenant);
@@ -112,6 +114,11 @@ static void the_most_specific_decision_wins(void **state)
 		value_is(d, key, "model", most_specific(0, record, 0, section), GIVE);
 		value_is(d, other_key, "notes", most_specific(0, 0, property, section), GIVE);
 		value_is(d, other_key, "model", section, GIVE);
+		/* withheld as a whole only where nothing below is given */
+		bool open = gives(property) || gives(record) || gives(both), whole = section == 3 && !open;
+		assert_int_equal(disclosure_of_section(d, "devices").verdict, whole ? WITHHOLD : GIVE);
+		bool all = (record == 3 && !gives(both)) || (record == 0 && section == 3 && !gives(both) && !gives(property));
+		assert_int_equal(disclosure_of_record(d, &row).verdict, all ? WITHHOLD : GIVE);
 		/* whatever was decided, what is never given is not */
 		assert_int_equal(disclosure_of_value(d, &row, map_column("users", "upn_key"), NULL).verdict, WITHHOLD);
 		assert_int_equal(disclosure_of_value(d, &row, map_column("enrollment_tokens", "token_hash"), NULL).verdict, WITHHOLD);
