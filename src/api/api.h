@@ -111,6 +111,9 @@ MUST_CHECK enum err call_counted(struct call *c);
 /* After a create: 201, Location: <collection>/<key>, and the entity. */
 MUST_CHECK enum err call_created(struct call *c, const struct resource *r, struct id key);
 
+/* The same request with another token, for @odata.nextLink and @odata.deltaLink; name NULL: with none. */
+const char *call_delta_link(struct call *c, const char *name, const char *token);
+
 /* Whether the request's Prefer header names the preference (RFC 7240), "odata." before it or not; *ret_value: behind '=', or "". */
 bool call_prefers(struct call *c, const char *preference, const char **ret_value);
 

@@ -196,6 +196,31 @@ enum err call_created(struct call *c, const struct resource *r, struct id key)
 	return OK;
 }
 
+static bool is_token(struct arena *a, const char *option, size_t n)
+{
+	const char *equals = memchr(option, '=', n);
+	char *name = url_decode(a, option, equals == NULL ? n : (size_t)(equals - option), true);
+	if (name == NULL)
+		return false;
+	name += *name == '$';
+	return strcasecmp(name, "skiptoken") == 0 || strcasecmp(name, "deltatoken") == 0;
+}
+
+const char *call_delta_link(struct call *c, const char *name, const char *token)
+{
+	struct arena *a = c->s.arena;
+	const char *link = arena_printf(a, "%s%s", call_base_url(c), path_below_version(c->in->path)), *between = "?";
+	for (const char *at = c->in->query; at != NULL && *at != '\0';) {
+		size_t n = strcspn(at, "&");
+		if (n > 0 && !is_token(a, at, n)) {
+			link = arena_printf(a, "%s%s%.*s", link, between, (int)n, at);
+			between = "&";
+		}
+		at += n + (at[n] == '&');
+	}
+	return name == NULL ? link : arena_printf(a, "%s%s%s=%s", link, between, name, token);
+}
+
 /* The value of a token parameter: up to a comma, a semicolon or a space, without quotes. */
 static const char *preference_value(struct call *c, const char *at)
 {

@@ -41,7 +41,7 @@ static enum err query(struct db_tx *tx, struct audit_tail *io, uint64_t from, ui
 	for (size_t i = 0; i < io->arg_count; i++)
 		args[n++] = io->args[i];
 	/* SQLite joins in the order written here: from the log to the events, whatever the condition suggests. */
-	const char *sql = arena_printf(a, "SELECT l.leaf_index, t.bytes FROM audit_leaves l CROSS JOIN audit_events t "
+	const char *sql = arena_printf(a, "SELECT l.leaf_index, t.bytes, t.resource_id FROM audit_leaves l CROSS JOIN audit_events t "
 					  "WHERE l.tenant_id = ?1 AND t.tenant_id = ?1 AND t.event_id = l.event_id "
 					  "AND l.leaf_index >= ?2 AND l.leaf_index < ?3 AND %s ORDER BY l.leaf_index LIMIT ?4",
 				       io->where != NULL ? io->where : "1=1");
@@ -63,6 +63,7 @@ enum err audit_tail(struct db_tx *tx, struct audit_tail *io, audit_tail_fn fn, v
 		size_t n;
 		const char *bytes = db_blob(r, 1, &n);
 		uint64_t index = (uint64_t)db_int(r, 0);
+		io->resource = db_id(r, 2);
 		TRY(fn(tx, io, bytes, n, arg));
 		if (++rows == io->most || io->full)
 			io->next = index + 1;

@@ -23,6 +23,7 @@ struct audit_tail {
 	uint64_t generation;        /* in: that `from` belongs to, 0 for the present one; out: the log's */
 	uint64_t size, next;        /* out: the log's, and where the next page begins: next == size where this one is the last */
 	bool full;                  /* set by fn: no more in this page */
+	struct id resource;         /* for fn: what the event is about */
 };
 
 typedef enum err (*audit_tail_fn)(struct db_tx *tx, struct audit_tail *t, const char *bytes, size_t n, void *arg);

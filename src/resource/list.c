@@ -297,6 +297,15 @@ enum err resource_list(struct db_tx *tx, const struct resource_query *q, struct 
 	return settle(write_list(tx, p, out), out, before);
 }
 
+enum err resource_page(struct db_tx *tx, const struct resource_query *q, struct json_writer *w, char **ret_next)
+{
+	struct page *p = arena_alloc(db_tx_scope(tx)->arena, sizeof *p);
+	*ret_next = NULL;
+	TRY(prepare(tx, q, p));
+	TRY(write_rows(tx, p, w));
+	return p->more ? token_write(p->s, p->hash, &p->order, &p->place, ret_next) : OK;
+}
+
 enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct buf *out)
 {
 	struct scope *s = db_tx_scope(tx);

@@ -200,6 +200,8 @@ struct resource_query {
  * carries the count, which is taken once, on the first page; $skip works too (bounded to 100,000).  ERR_BAD_REQUEST for
  * unknown or unfilterable properties, values of a wrong type, a foreign $skiptoken. */
 MUST_CHECK enum err resource_list(struct db_tx *tx, const struct resource_query *q, struct buf *out);
+/* The rows of a page alone, into an open array; *ret_next: the $skiptoken of the next page, NULL where this is the last. */
+MUST_CHECK enum err resource_page(struct db_tx *tx, const struct resource_query *q, struct json_writer *w, char **ret_next);
 /* The number of rows as plain text (/$count). */
 MUST_CHECK enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct buf *out);
 /* One entity ({"@odata.context": "…#…/$entity", …}).  ERR_NOT_FOUND with a detail. */

@@ -12,12 +12,9 @@
 #include "api/api.h"
 #include "audit/audit_read.h"
 #include "audit/audit_tail.h"
-#include "codec/odata.h"
 #include "resource/tables.h"
 
 enum err audit_events_delta(struct call *c);
-
-#define DELTA_PATH "/deviceManagement/auditEvents/delta"
 
 enum { PAGE_BYTES = 8 * 1024 * 1024 }; /* a page ends where it has so much, however few events those are */
 
@@ -85,32 +82,6 @@ static enum err read_options(struct delta *d)
 
 /* ---- the answer ---- */
 
-static bool is_token(struct arena *a, const char *option, size_t n)
-{
-	const char *equals = memchr(option, '=', n);
-	char *name = url_decode(a, option, equals == NULL ? n : (size_t)(equals - option), true);
-	if (name == NULL)
-		return false;
-	name += *name == '$';
-	return strcasecmp(name, "skiptoken") == 0 || strcasecmp(name, "deltatoken") == 0;
-}
-
-/* The same question with another token; NULL: with none. */
-static const char *link_to(struct delta *d, const char *name, const char *token)
-{
-	struct arena *a = d->c->s.arena;
-	const char *link = arena_printf(a, "%s" DELTA_PATH, call_base_url(d->c)), *between = "?";
-	for (const char *at = d->c->in->query; at != NULL && *at != '\0';) {
-		size_t n = strcspn(at, "&");
-		if (n > 0 && !is_token(a, at, n)) {
-			link = arena_printf(a, "%s%s%.*s", link, between, (int)n, at);
-			between = "&";
-		}
-		at += n + (at[n] == '&');
-	}
-	return token == NULL ? link : arena_printf(a, "%s%s%s=%s", link, between, name, token);
-}
-
 static enum err write_one(struct db_tx *tx, struct audit_tail *t, const char *bytes, size_t n, void *arg)
 {
 	struct delta *d = arg;
@@ -140,9 +111,9 @@ static enum err write_page(struct scope *s, struct db_tx *tx, void *arg)
 	struct audit_place next = {.generation = d->tail.generation, .index = d->tail.next};
 	const char *token = audit_place_write(s, &next, d->o.filter_text);
 	if (d->tail.next < d->tail.size)
-		jw_kstring(&d->w, "@odata.nextLink", link_to(d, "$skiptoken", token));
+		jw_kstring(&d->w, "@odata.nextLink", call_delta_link(d->c, "$skiptoken", token));
 	else
-		jw_kstring(&d->w, "@odata.deltaLink", link_to(d, "$deltatoken", token));
+		jw_kstring(&d->w, "@odata.deltaLink", call_delta_link(d->c, "$deltatoken", token));
 	jw_end_object(&d->w);
 	return d->c->out->body.failed ? scope_fail(s, ERR_LIMIT, "the answer is too large") : OK;
 }
@@ -155,6 +126,6 @@ enum err audit_events_delta(struct call *c)
 	TRY(audit_record_read(&c->s));
 	enum err err = db_read(&c->s, write_page, d);
 	if (err == ERR_SYNC_STATE)
-		http_response_header(c->out, "Location", link_to(d, NULL, NULL));
+		http_response_header(c->out, "Location", call_delta_link(d->c, NULL, NULL));
 	return err;
 }
