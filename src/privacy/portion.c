@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "audit/audit.h"
 #include "base/limits.h"
@@ -142,7 +143,8 @@ static enum err write_item(struct item *it, struct portion_page *page, struct js
 	if (whole.verdict != WITHHOLD) {
 		if (page->at.rows > 0)
 			TRY(find_place(it, page->at.rows));
-		TRY(write_rows(it, w));
+		if (it->rows == page->at.rows) /* else the section has become shorter than the items before */
+			TRY(write_rows(it, w));
 	}
 	jw_end_array(w);
 	jw_end_object(w);
@@ -154,7 +156,7 @@ enum err portion_write(struct db_tx *tx, struct id person, struct portion_page *
 	struct disclosure *rules;
 	const struct map_path *path;
 	size_t before = w->out->len, bytes = page->item_bytes > 0 ? page->item_bytes : ITEM_BYTES;
-	unsigned end = page->sections > 0 ? page->at.section + page->sections : UINT32_MAX;
+	unsigned end = page->sections > 0 ? page->at.section + page->sections : UINT32_MAX; /* nine digits each: no overflow */
 	static const struct id none;
 	page->more = false;
 	TRY(disclosure_load(tx, person, none, false, &rules));
@@ -204,6 +206,36 @@ static bool take_number(const char **at, int64_t *ret)
 		*ret = 10 * *ret + ((*at)[i] - '0');
 	*at += n;
 	return n > 0 && n <= 9;
+}
+
+/* name= and a number, up to a comma or the end. */
+static bool take_argument(const char **at, struct portion_page *ret)
+{
+	int64_t n;
+	*at += strspn(*at, " ");
+	bool skip = strncasecmp(*at, "skip=", 5) == 0, top = strncasecmp(*at, "top=", 4) == 0;
+	if (!skip && !top)
+		return false;
+	*at += skip ? 5 : 4;
+	if (!take_number(at, &n))
+		return false;
+	*(skip ? &ret->at.section : &ret->sections) = (unsigned)n;
+	*at += strspn(*at, " ");
+	return true;
+}
+
+bool portion_window_parse(const char *text, struct portion_page *ret)
+{
+	struct portion_page page = *ret;
+	while (take_argument(&text, &page)) {
+		if (*text == '\0') {
+			*ret = page;
+			return true;
+		}
+		if (*text++ != ',')
+			return false;
+	}
+	return false;
 }
 
 bool portion_place_parse(const char *text, struct portion_place *ret)

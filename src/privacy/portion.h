@@ -41,4 +41,7 @@ enum { PORTION_PLACE_TEXT = 48 };
 void portion_place_format(const struct portion_place *p, char text[PORTION_PLACE_TEXT]);
 bool portion_place_parse(const char *text, struct portion_place *ret);
 
+/* "skip=2,top=10": the arguments of Intune's function, sections both, in any order and case; one that is not there leaves its part of the page. */
+bool portion_window_parse(const char *text, struct portion_page *ret);
+
 #endif

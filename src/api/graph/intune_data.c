@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * users/{user}/exportDeviceAndAppManagementData: everything held about a person, section by section, as Intune's export script reads it. */
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/api.h"
 #include "codec/odata.h"
@@ -30,30 +28,15 @@ enum err intune_data(struct call *c)
 
 /* ---- which page ---- */
 
-static enum err window_argument(struct call *c, const char *name, const char *value, struct portion_page *p)
-{
-	char *end;
-	unsigned long n = strtoul(value, &end, 10);
-	bool skip = strcasecmp(name, "skip") == 0;
-	if ((!skip && strcasecmp(name, "top") != 0) || *value < '0' || *value > '9' || *end != '\0' || n > 100000)
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "exportDeviceAndAppManagementData has skip and top, which are numbers");
-	*(skip ? &p->at.section : &p->sections) = (unsigned)n;
-	return OK;
-}
-
-/* (skip=0,top=10) in the path, in either order. */
+/* (skip=0,top=10) in the path. */
 static enum err read_window(struct call *c, struct portion_page *p)
 {
 	const char *open = strchr(c->in->path, '(');
-	char *text = open == NULL ? NULL : url_decode(c->s.arena, open + 1, strcspn(open + 1, ")"), false), *save = NULL;
-	for (char *one = text == NULL ? NULL : strtok_r(text, ",", &save); one != NULL; one = strtok_r(NULL, ",", &save)) {
-		char *equals = strchr(one, '=');
-		if (equals == NULL)
-			return scope_fail(&c->s, ERR_BAD_REQUEST, "the function's arguments are malformed");
-		*equals = '\0';
-		TRY(window_argument(c, one + strspn(one, " "), equals + 1, p));
-	}
-	return OK;
+	size_t n = open == NULL ? 0 : strcspn(open + 1, ")");
+	char *text = n == 0 ? NULL : url_decode(c->s.arena, open + 1, n, false);
+	if (n == 0 || (text != NULL && portion_window_parse(text, p)))
+		return OK;
+	return scope_fail(&c->s, ERR_BAD_REQUEST, "exportDeviceAndAppManagementData has skip and top, which are numbers of sections");
 }
 
 static enum err read_place(struct call *c, const struct odata_query *o, struct portion_page *p)

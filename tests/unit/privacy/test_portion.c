@@ -118,6 +118,9 @@ static void a_window_is_sections(void **state)
 	assert_int_equal(json_array_size(items), 2);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(items, 0), "displayName")), "Groups");
 	assert_false(page.more);
+	page = (struct portion_page){.at = {.part = 1, .rows = 999999}, .sections = 1}; /* past the end of a section */
+	auto_json *past = read_page(&F.ann, &page);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(past, 0), "data")), 0);
 	page = (struct portion_page){.at = {.section = 100000}};
 	auto_json *none = read_page(&F.ann, &page);
 	assert_int_equal(json_array_size(none), 0);
@@ -135,6 +138,17 @@ static void text_that_is_no_place(void **state)
 	assert_int_equal(p.rows, 999999999);
 }
 
+static void windows(void **state)
+{
+	static const char *const bad[] = {"", "skip", "skip=", "skip=x", "top=1,", ",top=1", "top=-1", "top=1;skip=2", "first=1", "top=1 2", "top=1234567890"};
+	struct portion_page p = {.sections = 7};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		if (portion_window_parse(bad[i], &p) || p.sections != 7)
+			fail_msg("'%s' was taken", bad[i]);
+	assert_true(portion_window_parse("skip=3", &p) && p.at.section == 3 && p.sections == 7);
+	assert_true(portion_window_parse("Top=10, SKIP=4", &p) && p.at.section == 4 && p.sections == 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +156,7 @@ int main(void)
 		cmocka_unit_test(pages_of_any_size_hold_the_same),
 		cmocka_unit_test(a_window_is_sections),
 		cmocka_unit_test(text_that_is_no_place),
+		cmocka_unit_test(windows),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("portion", tests, fixture_up, fixture_down);
