@@ -220,7 +220,7 @@ static enum err downloaded_tx(struct scope *s, struct db_tx *tx, void *arg)
 						   .resource_type = "DataPolicyOperation",
 						   .resource = f->operation,
 						   .subject = f->user}));
-	return id_is_nil(f->request) ? OK : request_delivered_tx(tx, f->request, f->sha256);
+	return id_is_nil(f->request) ? OK : request_delivered_tx(tx, f->request, f->operation, f->sha256);
 }
 
 const char *export_sealed_path(struct arena *a, const char *data_dir, struct id operation)

@@ -139,7 +139,7 @@ static enum err finish_tx(struct scope *s, struct db_tx *tx, void *arg)
 		return OK;
 	TRY(tenant_setting_int(tx, "exportDays", &days));
 	TRY(db_exec(tx, &export_finish, DB_ARGS(db_v_id(&w->b.operation), db_v_int(s->now), db_v_int(s->now + days * DAY_US)), NULL));
-	return id_is_nil(w->b.request) ? OK : request_answer_ready_tx(tx, w->b.request);
+	return id_is_nil(w->b.request) ? OK : request_answer_ready_tx(tx, w->b.request, w->b.operation);
 }
 
 static enum err fail_tx(struct scope *s, struct db_tx *tx, void *arg)

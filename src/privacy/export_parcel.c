@@ -105,7 +105,7 @@ static enum err done_tx(struct scope *s, struct db_tx *tx, void *arg)
 						   .resource = p->operation,
 						   .subject = user,
 						   .failure = p->failure}));
-	return p->failure != NULL || id_is_nil(request) ? OK : request_delivered_tx(tx, request, sum);
+	return p->failure != NULL || id_is_nil(request) ? OK : request_delivered_tx(tx, request, p->operation, sum);
 }
 
 enum err export_parcel_done(struct scope *s, const char *data_dir, struct id operation, const char *failure)

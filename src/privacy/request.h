@@ -85,13 +85,13 @@ struct request_decision {
 MUST_CHECK enum err request_decide(struct scope *s, struct id request, const struct request_decision *d);
 /* Tells the person, with the reason, that it takes longer; only before the first due date, once. */
 MUST_CHECK enum err request_extend(struct scope *s, struct id request, const char *reason);
-/* The export that answers the case is there: tells the person.  In the transaction that completes it.  A case that is not `decided`: OK, nothing
- * happens. */
-MUST_CHECK enum err request_answer_ready_tx(struct db_tx *tx, struct id request);
-/* The answer was handed over (by a download, a storage location, by hand): decided -> delivered.  sha256 of what was handed over, NULL where
- * it is no file.  In the caller's transaction, for export's download.  A case that is past it: OK, nothing happens. */
-MUST_CHECK enum err request_delivered_tx(struct db_tx *tx, struct id request, const uint8_t *sha256);
-/* The same by hand: an officer gave it over outside.  ERR_CONFLICT while the export is not complete. */
+/* Both in the transaction of an export of the case; where that is not its whole answer (a copy for the organisation, chosen sections), or the case
+ * is not `decided`: OK, nothing happens.
+ * The export that the decision asked for is complete: tells the person. */
+MUST_CHECK enum err request_answer_ready_tx(struct db_tx *tx, struct id request, struct id operation);
+/* It was handed over (by a download, at a storage location): decided -> delivered, with the SHA-256 of the file. */
+MUST_CHECK enum err request_delivered_tx(struct db_tx *tx, struct id request, struct id operation, const uint8_t *sha256);
+/* By hand: an officer gave it over outside.  ERR_CONFLICT while the export is not complete. */
 MUST_CHECK enum err request_deliver(struct scope *s, struct id request);
 /* delivered, or decided where nothing is to be delivered -> closed.  outcome may be NULL: the decision's. */
 MUST_CHECK enum err request_close(struct scope *s, struct id request, const char *outcome);

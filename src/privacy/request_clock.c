@@ -125,7 +125,12 @@ enum err request_alarms(struct scope *s, bool *ret_more)
 
 /* ---- what finishes by itself ---- */
 
-static enum err delivered_tx(struct scope *s, struct db_tx *tx, void *arg) { return request_delivered_tx(tx, *(const struct id *)arg, NULL); }
+static enum err deleted_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct request r;
+	TRY(request_load(tx, *(const struct id *)arg, &r));
+	return r.state == REQUEST_decided ? request_hand_over(tx, &r, NULL, 0) : OK;
+}
 
 static enum err close_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
@@ -140,7 +145,7 @@ enum err request_finish_due(struct scope *s, bool *ret_more)
 	struct step delivered = {.stmt = &requests_delivered, .arg_count = 2};
 	delivered.args[0] = db_v_int(s->now - REQUEST_CLOSES_DAYS * DAY_US);
 	delivered.args[1] = db_v_int(STEP);
-	TRY(each(s, &deleted, delivered_tx, ret_more));
+	TRY(each(s, &deleted, deleted_tx, ret_more));
 	return each(s, &delivered, close_tx, ret_more);
 }
 

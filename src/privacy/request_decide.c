@@ -24,6 +24,8 @@ DB_TENANT(request_set_outcome, "UPDATE data_subject_requests SET outcome = ?3 WH
 DB_TENANT(request_set_delivery,
 	  "UPDATE data_subject_requests SET delivered_at = ?3, delivered_sha256 = ?4 WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(request_operation, "SELECT status, sha256, expires_at FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
+DB_TENANT(request_whole_answer,
+	  "SELECT 1 FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2 AND variant = ?3 AND sections IS NULL");
 
 struct deciding {
 	struct id request;
@@ -116,7 +118,7 @@ static enum err by_erasure(struct db_tx *tx, const struct request *r, const char
 	return request_tell(tx, r, LETTER_done, outcome);
 }
 
-static enum err deliver(struct db_tx *tx, const struct request *r, const void *sha256, size_t n)
+enum err request_hand_over(struct db_tx *tx, const struct request *r, const void *sha256, size_t n)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct audit_change *changes = NULL;
@@ -143,7 +145,7 @@ static enum err by_restriction(struct db_tx *tx, const struct request *r, const 
 	}
 	TRY(request_tell(tx, r, LETTER_done, outcome));
 	decided.state = REQUEST_decided;
-	return deliver(tx, &decided, NULL, 0);
+	return request_hand_over(tx, &decided, NULL, 0);
 }
 
 /* The letter goes when it is done, with the closing. */
@@ -197,18 +199,32 @@ enum err request_decide(struct scope *s, struct id request, const struct request
 
 /* ---- handing over ---- */
 
-enum err request_answer_ready_tx(struct db_tx *tx, struct id request)
+/* A copy for the organisation, and a part of it, are no answer. */
+static enum err is_answer(struct db_tx *tx, const struct request *r, struct id operation, bool *ret)
 {
-	struct request r;
-	TRY(request_load(tx, request, &r));
-	return r.state == REQUEST_decided ? request_tell(tx, &r, LETTER_delivery, NULL) : OK;
+	auto_rows struct db_rows *rows = NULL;
+	*ret = false;
+	if (r->state != REQUEST_decided || id_is_nil(r->operation))
+		return OK;
+	TRY(db_query(tx, &request_whole_answer, DB_ARGS(db_v_id(&operation), db_v_text(r->type->variant)), &rows));
+	*ret = db_next(rows);
+	return db_rows_err(rows);
 }
 
-enum err request_delivered_tx(struct db_tx *tx, struct id request, const uint8_t *sha256)
+enum err request_answer_ready_tx(struct db_tx *tx, struct id request, struct id operation)
 {
 	struct request r;
 	TRY(request_load(tx, request, &r));
-	return r.state == REQUEST_decided ? deliver(tx, &r, sha256, sha256 == NULL ? 0 : SHA256_BYTES) : OK;
+	return r.state == REQUEST_decided && id_equal(r.operation, operation) ? request_tell(tx, &r, LETTER_delivery, NULL) : OK;
+}
+
+enum err request_delivered_tx(struct db_tx *tx, struct id request, struct id operation, const uint8_t *sha256)
+{
+	struct request r;
+	bool whole;
+	TRY(request_load(tx, request, &r));
+	TRY(is_answer(tx, &r, operation, &whole));
+	return whole ? request_hand_over(tx, &r, sha256, SHA256_BYTES) : OK;
 }
 
 static enum err deliver_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -227,7 +243,7 @@ static enum err deliver_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(e);
 	const void *digest = db_blob(rows, 1, &n);
 	const uint8_t *copy = digest == NULL ? NULL : arena_memdup(s->arena, digest, n);
-	return deliver(tx, &r, copy, copy == NULL ? 0 : n);
+	return request_hand_over(tx, &r, copy, copy == NULL ? 0 : n);
 }
 
 enum err request_deliver(struct scope *s, struct id request) { return db_write(s, deliver_tx, &request); }

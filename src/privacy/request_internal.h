@@ -35,6 +35,9 @@ MUST_CHECK enum err request_record(struct db_tx *tx, const struct request *r, en
 /* ERR_CONFLICT with a detail that names the state. */
 enum err request_wrong_state(struct scope *s, const struct request *r, const char *what);
 
+/* decided -> delivered; n 0: it was no file. */
+MUST_CHECK enum err request_hand_over(struct db_tx *tx, const struct request *r, const void *sha256, size_t n);
+
 /* A letter about the case (letter.h). */
 MUST_CHECK enum err request_tell(struct db_tx *tx, const struct request *r, enum letter letter, const char *extra);
 

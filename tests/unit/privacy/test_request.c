@@ -246,6 +246,36 @@ static void an_erasure_ends_the_person_and_then_the_case(void **state)
 	assert_string_equal(dump_of(F.other, NULL), others);
 }
 
+/* ---- handing over ---- */
+
+struct handing {
+	struct id request, operation;
+};
+
+static enum err hand_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	static const uint8_t sum[32] = {7};
+	const struct handing *h = arg;
+	TRY(request_answer_ready_tx(tx, h->request, h->operation));
+	return request_delivered_tx(tx, h->request, h->operation, sum);
+}
+
+static void only_the_whole_answer_is_a_delivery(void **state)
+{
+	struct id r = decided_case("access", id_text(F.bob.user), (struct request_decision){.decision = "grant"});
+	const struct export_order others[] = {{.variant = "full"}, {.variant = "portability"}, {.form = "page", .sections = "[\"account\"]"}, {.form = "bundle"}};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		struct handing h = {.request = r};
+		struct export_order o = others[i];
+		o.user = F.bob.user;
+		o.request = r;
+		assert_string_equal(column(F.tenant, r, "state"), "decided");
+		step_ok(export_request(&s, &o, &h.operation));
+		step_ok(db_write(&s, hand_tx, &h));
+	}
+	assert_string_equal(column(F.tenant, r, "state"), "delivered"); /* by the last one */
+}
+
 /* ---- two officers ---- */
 
 struct officer {
@@ -370,6 +400,7 @@ int main(void)
 		cmocka_unit_test(a_case_never_crosses_tenants),
 		cmocka_unit_test(each_type_is_carried_out),
 		cmocka_unit_test(an_erasure_ends_the_person_and_then_the_case),
+		cmocka_unit_test(only_the_whole_answer_is_a_delivery),
 		cmocka_unit_test(of_two_officers_one_decides),
 		cmocka_unit_test(alarms_are_raised_once_each),
 		cmocka_unit_test(what_is_closed_goes_after_24_months),
