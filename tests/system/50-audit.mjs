@@ -127,6 +127,20 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await next('close', { outcome: 'Given.' }, ['close DataSubjectRequest']);
   const told = JSON.stringify(await r.events(`resources/resourceId eq '${asked.json.id}'`));
   assert.ok(told.length > 1000 && !/outside.example|What do you know|Much is held|Given/.test(told), 'what people wrote is no business of the log');
+  // letters' words, and restriction of processing
+  const words = 'PUT /{v}/deviceManagement/letterTemplates/{template}', receipt = `${DM}/letterTemplates/receipt`, own = { body: { subject: 'S {number}', body: 'Our own words' } };
+  const worded = await does(words, receipt, own, 204, ['patch LetterTemplate']);
+  assert.ok(!JSON.stringify(worded.events).includes('Our own words'));
+  await does(words, receipt, own, 204, []);
+  await does(words, receipt, { body: { subject: 'S', body: '{nothing}' } }, 400, ['patch LetterTemplate (Failure)']);
+  await does('DELETE /{v}/deviceManagement/letterTemplates/{template}', receipt, {}, 204, ['patch LetterTemplate']);
+  await does('DELETE /{v}/deviceManagement/letterTemplates/{template}', receipt, {}, 204, []);
+  const restrict = (what, status, expected) => does(`POST /{v}/users/{user}/${what}`, `/v1.0/users/${u}/${what}`, {}, status, expected);
+  await restrict('restrictProcessing', 204, ['restrict User']);
+  await restrict('restrictProcessing', 409, ['restrict User (Failure)']);
+  await does('PATCH /{v}/users/{user}', `/v1.0/users/${u}`, { body: { city: 'Basel' } }, 409, ['patch User (Failure)']);
+  await restrict('unrestrictProcessing', 204, ['unrestrict User']);
+  await restrict('unrestrictProcessing', 409, ['unrestrict User (Failure)']);
   await does('POST /{v}/users/{user}/exportPersonalData', `/v1.0/users/${u}/exportPersonalData`, { body: {} }, 202, ['exportPersonalData User']);
   await does('DELETE /{v}/groups/{group}/members/{member}/$ref', `/v1.0/groups/${g}/members/${u}/$ref`, {}, 204, ['removeMember Group']);
   await does('DELETE /{v}/groups/{group}', `/v1.0/groups/${g}`, {}, 204, ['delete Group']);

@@ -47,9 +47,10 @@ export class MailServer {
   async letter(to, what, seconds = 30) {
     return until(`a letter to ${to} (${what})`, () => this.mails.findLast(m => m.envelope.rcptTo[0].address === to && what.test(`${m.subject}\n${m.text}`)), { seconds });
   }
-  async code(to, seen = null) {
-    const mail = await until(`a code for ${to}`, () => this.mails.findLast(m => m !== seen && m.envelope.rcptTo[0].address === to && /Your code is/.test(m.text)));
-    this.lastCode = mail;
+  // The next code that was sent to an address and not asked for here yet.
+  async code(to) {
+    const mail = await until(`a code for ${to}`, () => this.mails.find(m => !m.read && m.envelope.rcptTo[0].address === to && /Your code is/.test(m.text)));
+    mail.read = true;
     const code = /Your code is (\d{8})\./.exec(mail.text);
     assert.ok(code, mail.text);
     return code[1];

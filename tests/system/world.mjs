@@ -45,9 +45,10 @@ export function bodyOf(route, w, mark = 'x') {
     'POST /deviceManagement/dataSubjectRequests/{request}/extend': { reason: mark },
     'POST /deviceManagement/dataSubjectRequests/{request}/close': { outcome: mark },
     'POST /deviceManagement/dataSubjectRequests/{request}/disclosureDecisions': { section: 'devices', disclosure: 'withheld', reasonCode: 'other_law', legalGround: mark },
+    'PUT /deviceManagement/letterTemplates/{template}': { subject: mark, body: `{reason} ${mark}` },
     'POST /deviceManagement/auditLog/exports': { format: 'csv' },
-    'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
     'POST /deviceManagement/reports/exportJobs': { reportName: 'Devices', filter: "(OwnerType eq '1')" },
+    'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
     'PATCH /deviceManagement/auditSinks/{sink}': { displayName: mark },
   };
   if (/certificateAuthority/.test(key)) return undefined;
@@ -122,7 +123,6 @@ export async function world(r, o, tenant, mark) {
   w.sink = (await r.post(`${DM}/auditSinks`, { displayName: m(), kind: 'file', target: m(), enabled: false }, o)).id;
   w.export = (await r.post(`${DM}/auditLog/exports`, { format: 'ndjson', filter: `actor/userPrincipalName eq '${mark}@acme.example'` }, o)).id;
   await until('the export of the log', async () => (await r.get(`${DM}/auditLog/exports/${w.export}`, o)).status === 'completed', { seconds: 60 });
-  w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
   const job = (await r.post(`${DM}/reports/exportJobs`, { reportName: 'DevicesWithInventory' }, o)).id;
   const report = await until('the report', async () => { const j = await r.get(`${DM}/reports/exportJobs/${job}`, o); return j.status === 'completed' && j; }, { seconds: 60 });
   w.job = report.id;
@@ -135,7 +135,10 @@ export async function world(r, o, tenant, mark) {
   };
   w.request = await asks([]);
   w.section = 'devices';
+  w.template = 'receipt';
+  await r.ok('PUT', `${DM}/letterTemplates/${w.template}`, { body: { subject: m(), body: m() }, ...o });
   w.decision = (await r.post(`${DM}/dataSubjectRequests/${w.request}/disclosureDecisions`, { section: w.section, property: 'notes', disclosure: 'redacted', reasonCode: 'other_law', legalGround: m() }, o)).id;
   await asks([['decide', { decision: 'withheld', reasonCode: 'third_party', legalGround: m(), outcome: m() }]]);
+  w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
   return w;
 }

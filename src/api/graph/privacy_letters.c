@@ -81,8 +81,10 @@ enum err letter_templates_list(struct call *c)
 	return OK;
 }
 
+/* A letter's words have no id of their own: they are the tenant's. */
 static enum err template_param(struct call *c, enum letter *ret)
 {
+	c->s.subject = c->s.tenant;
 	if (!letter_parse(call_param(c, "template"), ret))
 		return scope_fail(&c->s, ERR_NOT_FOUND, "there is no such letter");
 	return OK;
