@@ -234,7 +234,7 @@ static void apply(struct reading *r, json_t *object, const struct part *p, const
 	if (what.verdict == GIVE)
 		return;
 	json_object_set_new(object, p->member, what.verdict == WITHHOLD ? json_null() : json_string(disclosure_text(r->a, NULL, &what, value)));
-	if (r->report != NULL && !what.quiet)
+	if (r->report != NULL)
 		r->report(r->arg, p->name, &what);
 }
 
@@ -245,16 +245,42 @@ static void apply_all(struct reading *r, json_t *object, enum part_of of, const 
 			apply(r, object, &parts[i], property);
 }
 
+/* A change of what is withheld where it is held is absent: without its values it would say that there was nothing. */
+static bool withheld_change(struct reading *r, const json_t *change)
+{
+	struct disclosed what;
+	const char *value = json_string_value(json_object_get(change, "newValue"));
+	if (value == NULL)
+		value = string_of(change, "oldValue");
+	if (!hidden_at_home(r, string_of(change, "displayName"), value, &what) || what.verdict != WITHHOLD)
+		return false;
+	if (r->report != NULL && !what.quiet)
+		r->report(r->arg, "resources/modifiedProperties", &what);
+	return true;
+}
+
+static void redact_changes(struct reading *r, json_t *changes)
+{
+	for (size_t i = 0; i < json_array_size(changes);) {
+		json_t *change = json_array_get(changes, i);
+		if (withheld_change(r, change)) {
+			json_array_remove(changes, i);
+			continue;
+		}
+		apply_all(r, change, OF_CHANGE, string_of(change, "displayName"));
+		i++;
+	}
+}
+
 static void redact(struct reading *r, json_t *event)
 {
-	size_t i, k;
-	json_t *resource, *change;
+	size_t i;
+	json_t *resource;
 	apply_all(r, json_object_get(event, "actor"), OF_ACTOR, "");
 	json_array_foreach(json_object_get(event, "resources"), i, resource)
 	{
 		apply_all(r, resource, OF_RESOURCE, "");
-		json_array_foreach(json_object_get(resource, "modifiedProperties"), k, change)
-			apply_all(r, change, OF_CHANGE, string_of(change, "displayName"));
+		redact_changes(r, json_object_get(resource, "modifiedProperties"));
 	}
 }
 

@@ -15,7 +15,7 @@ static const char head[] =
 	"<style>body{font:15px/1.5 sans-serif;max-width:64em;margin:2em auto;padding:0 1em;color:#111}"
 	"table{border-collapse:collapse;margin:0 0 1em;width:100%;page-break-inside:avoid}"
 	"th,td{border:1px solid #bbb;padding:.2em .5em;text-align:left;vertical-align:top;overflow-wrap:anywhere}"
-	"th{width:16em;font-weight:600;background:#f3f3f3}.sum th{width:auto}"
+	"th{width:16em;font-weight:600;background:#f3f3f3}.sum th{width:auto}.sum th,.sum td{overflow-wrap:normal}"
 	"mark{background:#fff3c4;border:1px solid #111;padding:0 .3em}.w{outline:2px dashed #111;outline-offset:-2px}"
 	"small{color:#444}@media print{body{margin:0}}</style></head><body>\n<h1>Preview of an answer</h1>\n";
 
@@ -59,8 +59,8 @@ static void section_state(struct buf *out, const struct preview_section *c)
 
 void preview_html_summary(const struct preview_section *c, size_t n, struct buf *out)
 {
-	buf_adds(out, "<table class=\"sum\"><tr><th>Section</th><th>Answer</th><th>Records</th><th>Withheld</th><th>Not told of</th>"
-		      "<th>Values given</th><th>Redacted</th><th>Withheld</th></tr>\n");
+	buf_adds(out, "<table class=\"sum\"><tr><th>Section</th><th>Answer</th><th>Records given</th><th>Records withheld</th>"
+		      "<th>Records not told of</th><th>Values given</th><th>Values redacted</th><th>Values withheld</th></tr>\n");
 	for (size_t i = 0; i < n; i++, c++) {
 		buf_adds(out, "<tr><td>");
 		text(out, c->path->section);

@@ -12,7 +12,7 @@
 struct rows {
 	const struct person *p;
 	struct id request;
-	bool full;
+	bool full, events_only;
 	const struct map_path *path;
 	void (*look)(void *arg, const struct map_path *path, const struct held_column *c, size_t n, const struct held_row *row);
 	void *arg;
@@ -45,7 +45,7 @@ static void each_row(struct rows w)
 	const struct map_path *p = map_paths(&n);
 	struct scope s = scope_of(w.p->tenant);
 	for (size_t i = 0; i < n; i++)
-		if (*p[i].section != '\0') {
+		if (*p[i].section != '\0' && (!w.events_only || held_is_event(&p[i]))) {
 			w.path = &p[i];
 			ok_in(&s, db_read(&s, rows_tx, &w));
 		}
@@ -328,6 +328,9 @@ static void a_change_tells_no_more_than_its_record(void **state)
 	}
 	preview_release(&page);
 	assert_true(job && reason && k.shown > 0);
+	refused(decide(&F.ann, request, (struct disclosure_decision){"account", NULL, "officeLocation", "withheld", "other_law", "x"}), OK);
+	struct looking_for absent = {(const char *const[]){"officeLocation", "the-old-office", "the-new-office"}, 3, 0, 0};
+	each_row((struct rows){.p = &F.ann, .request = request, .events_only = true, .look = sees_none, .arg = &absent});
 }
 
 /* ---- preview ---- */
