@@ -139,7 +139,9 @@ static const char *where_from(struct arena *a, const struct map_table *t)
 {
 	static const struct {
 		const char *name, *text;
-	} words[] = {{"provided", "you or your organisation gave it"}, {"observed", "a device or the system recorded it"}, {"derived", "it was made from other data"}};
+	} words[] = {{"provided", "you or your organisation gave it"},
+		     {"observed", "a device or the system recorded it"},
+		     {"derived", "it was made from other data"}};
 	const char *list[3], *origins = map_origins(a, t);
 	size_t n = 0;
 	for (size_t i = 0; i < 3; i++)
