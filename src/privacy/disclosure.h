@@ -67,11 +67,12 @@ const char *disclosure_told_where(struct arena *a, const struct map_table *t);
 
 /* ---- events ---- */
 
-/* Told of each thing that is not given as it is; property "" for the record itself. */
+/* Told of each part that is not given as it is: one of event_part(), or resources/modifiedProperties for a change that is absent.  What is quiet is
+ * not told. */
 typedef void (*disclosure_report_fn)(void *arg, const char *property, const struct disclosed *what);
 
 /* One audit event as its subject may see it (bytes as stored): who else acted, and what the person did to somebody else, is redacted, but for the
- * system and the person's own devices.  The event object, which the caller releases.  NULL: the event is withheld as a whole (*ret says why, and
+ * system and the person's own devices; a change tells no more than the record that it changed.  The event object, which the caller releases.  NULL: the event is withheld as a whole (*ret says why, and
  * report was not called), or it is no event (then *ret says GIVE).  report may be NULL. */
 json_t *disclosure_of_event(const struct disclosure *d, const struct disclosed_row *row, const char *bytes, size_t n,
 			    disclosure_report_fn report, void *arg, struct disclosed *ret);

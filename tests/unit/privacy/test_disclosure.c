@@ -296,5 +296,6 @@ int main(void)
 		cmocka_unit_test(keys_name_one_row),
 		cmocka_unit_test(properties_that_name_people_are_listed),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
 }

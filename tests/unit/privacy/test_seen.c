@@ -395,5 +395,6 @@ int main(void)
 		cmocka_unit_test(a_change_tells_no_more_than_its_record),
 		cmocka_unit_test(a_preview_counts_what_its_pages_hold),
 	};
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
 }
