@@ -100,6 +100,10 @@ testOnEngines('64 each of the other types does what it says', async engine => {
   await r.ok('DELETE', `/v1.0/users/${soft}`);
   const waits = await open(r, { type: 'erasure', userId: soft });
   assert.ok(waits.erasureDeadlineDateTime > waits.dueDateTime, 'the soft deletion has its own clock');
+  // who is soft-deleted is still served
+  const last = await ready(r, { type: 'access', userId: soft }), copy = await step(r, last.id, 'decide', { decision: 'grant' });
+  await until('the export', async () => (await r.get(`/v1.0/dataPolicyOperations/${copy.dataPolicyOperationId}`)).status === 'complete');
+  assert.equal((await step(r, last.id, 'deliver')).state, 'delivered');
   const decided = [];
   for (const id of [gone, soft]) {
     const e = await ready(r, { type: 'erasure', userId: id });
