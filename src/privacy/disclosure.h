@@ -72,8 +72,8 @@ const char *disclosure_told_where(struct arena *a, const struct map_table *t);
 typedef void (*disclosure_report_fn)(void *arg, const char *property, const struct disclosed *what);
 
 /* One audit event as its subject may see it (bytes as stored): who else acted, and what the person did to somebody else, is redacted, but for the
- * system and the person's own devices; a change tells no more than the record that it changed.  The event object, which the caller releases.  NULL: the event is withheld as a whole (*ret says why, and
- * report was not called), or it is no event (then *ret says GIVE).  report may be NULL. */
+ * system and the person's own devices; a change tells no more than the record that it changed.  The event object, which the caller releases.  NULL:
+ * the event is withheld as a whole (*ret says why, and report was not called), or it is no event (then *ret says GIVE).  report may be NULL. */
 json_t *disclosure_of_event(const struct disclosure *d, const struct disclosed_row *row, const char *bytes, size_t n,
 			    disclosure_report_fn report, void *arg, struct disclosed *ret);
 /* The parts of an event that can be redacted, which a decision names as its property: "actor/ipAddress" …; NULL past the last. */
