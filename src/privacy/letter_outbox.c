@@ -132,6 +132,7 @@ static enum err in_tenant(struct scope *s, db_fn fn, struct letter_row *l)
 {
 	struct scope t;
 	scope_tenant(&t, s->arena, s->db, s->keeper, l->tenant);
+	t.now = s->now;
 	enum err e = db_write(&t, fn, l);
 	return e == OK ? OK : scope_fail(s, e, "%s", scope_detail(&t, e));
 }
