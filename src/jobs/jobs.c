@@ -6,9 +6,11 @@
  */
 #include "jobs/jobs.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "api/metrics.h"
@@ -182,6 +184,13 @@ static int64_t run_due(struct jobs *j, enum lane lane, struct arena *arena, int6
 	return first;
 }
 
+/* Files are made behind whoever waits for an answer.  On Linux a priority is a thread's own. */
+static void stand_back(enum lane lane)
+{
+	if ((lane == FILES || lane == REPORTS) && setpriority(PRIO_PROCESS, 0, 10) != 0)
+		log_event(LOG_WARN, "priority_kept", "error=\"%s\"", strerror(errno));
+}
+
 static void *scheduler_main(void *arg)
 {
 	const struct scheduler *lane = arg;
@@ -189,6 +198,7 @@ static void *scheduler_main(void *arg)
 	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
 	int64_t next[JOB_COUNT] = {0};
 	bool woken = false;
+	stand_back(lane->lane);
 	pthread_mutex_lock(&j->lock);
 	while (!j->stop) {
 		uint64_t seen = j->commits;
