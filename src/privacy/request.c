@@ -5,7 +5,6 @@
  */
 #include "privacy/request.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"

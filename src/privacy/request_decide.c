@@ -5,8 +5,6 @@
  */
 #include <string.h>
 
-#include "base/clock.h"
-#include "codec/json.h"
 #include "crypto/digest.h"
 #include "directory/restriction.h"
 #include "directory/user.h"
