@@ -32,7 +32,7 @@ static bool is_json(const char *content_type)
 
 enum err call_body(struct call *c, bool required, json_t **ret)
 {
-	const char *type = http_header(c->in, "Content-Type");
+	const char *type = http_header(c->in, "Content-Type"), *encoding = http_header(c->in, "Content-Encoding");
 	if (c->in->body_len == 0 && !required) {
 		*ret = c->body = json_object();
 		return OK;
@@ -41,6 +41,8 @@ enum err call_body(struct call *c, bool required, json_t **ret)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "a JSON body is required");
 	if (type != NULL && !is_json(type))
 		return scope_fail(&c->s, ERR_MEDIA_TYPE, "the body must be application/json");
+	if (encoding != NULL && strcasecmp(encoding, "identity") != 0)
+		return scope_fail(&c->s, ERR_MEDIA_TYPE, "the body must not be compressed"); /* clients then send it plain */
 	TRY(json_read(&c->s, c->in->body, c->in->body_len, &c->body));
 	*ret = c->body;
 	return OK;

@@ -219,7 +219,7 @@ const struct resource RES_APPLICATION = {
 	PROPS(application_props)};
 
 const struct resource RES_ROLE = {
-	.name = "roleDefinition", .entity = "RoleDefinition", .context = "deviceManagement/roleDefinitions",
+	.name = "unifiedRoleDefinition", .entity = "RoleDefinition", .context = "roleManagement/directory/roleDefinitions",
 	.table = "roles", .key = "role_id", .where = "1=1", .order = "id", .always_count = true, PROPS(role_props)};
 
 const struct resource RES_MANAGED_DEVICE = {

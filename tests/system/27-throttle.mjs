@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Throttles: 429 with Retry-After per application and tenant, one event a minute, and a stock client that waits and goes on.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Reeve, test } from './lib.mjs';
 import { DM } from './world.mjs';
 
@@ -11,7 +12,21 @@ const CLIENT = `
 import { Client } from '@microsoft/microsoft-graph-client';
 const client = Client.init({ baseUrl: process.env.REEVE_BASE + '/', defaultVersion: 'v1.0', customHosts: new Set(['127.0.0.1']), authProvider: done => done(null, process.env.REEVE_TOKEN) });
 const began = Date.now(), list = [];
-for (let i = 0; i < 8; i++) list.push((await client.api('/deviceManagement/termsAndConditions').post({ displayName: 'T' + i, title: 'T', bodyText: 'T', acceptanceStatement: 'T' })).id);
+for (let i = 0; i < 2; i++) list.push((await client.api('/deviceManagement/termsAndConditions').post({ displayName: 'T' + i, title: 'T', bodyText: 'T', acceptanceStatement: 'T' })).id);
+console.log(JSON.stringify({ made: list.length, seconds: (Date.now() - began) / 1000 }));
+`;
+const KIOTA = `
+import { BaseBearerTokenAuthenticationProvider, HttpMethod, RequestInformation } from '@microsoft/kiota-abstractions';
+import { GraphRequestAdapter } from '@microsoft/msgraph-sdk';
+import { createTermsAndConditionsFromDiscriminatorValue, serializeTermsAndConditions } from '@microsoft/msgraph-sdk/models/index.js';
+const adapter = new GraphRequestAdapter(new BaseBearerTokenAuthenticationProvider({ getAuthorizationToken: async () => process.env.REEVE_TOKEN, getAllowedHostsValidator: () => ({ isUrlHostValid: () => true }) }));
+adapter.baseUrl = process.env.REEVE_BASE + '/v1.0';
+const began = Date.now(), list = [];
+for (let i = 0; i < 2; i++) {
+  const q = new RequestInformation(HttpMethod.POST, '{+baseurl}/deviceManagement/termsAndConditions', { baseurl: adapter.baseUrl });
+  q.setContentFromParsable(adapter, 'application/json', { displayName: 'T' + i, title: 'T', bodyText: 'T', acceptanceStatement: 'T' }, serializeTermsAndConditions);
+  list.push((await adapter.send(q, createTermsAndConditionsFromDiscriminatorValue, {})).id);
+}
 console.log(JSON.stringify({ made: list.length, seconds: (Date.now() - began) / 1000 }));
 `;
 
@@ -39,12 +54,13 @@ test('27 a caller beyond its throttle is told when to come back, others are not'
   assert.ok(Number(steps[0].headers['Retry-After']) >= 1);
   const events = (await r.events("activityType eq 'refused Request'")).map(e => [e.actor.applicationDisplayName, e.activityResult, e.resources[0].auditResourceType]).sort();
   assert.deepEqual(events, [['Administrator', 'Failure', 'Application'], ['Second', 'Failure', 'Application']], 'one event each');
-  // Microsoft's client, unmodified: eight writes where five are allowed
-  const done = spawnSync(process.execPath, ['--input-type=module', '-e', CLIENT], { cwd: path.dirname(fileURLToPath(import.meta.url)), encoding: 'utf8', timeout: 120000, env: { ...process.env, NODE_EXTRA_CA_CERTS: r.caFile, REEVE_BASE: r.url, REEVE_TOKEN: other.token } });
-  assert.equal(done.status, 0, done.stderr);
-  const out = JSON.parse(done.stdout);
-  assert.equal(out.made, 8);
-  assert.ok(out.seconds > 2, 'it had to wait');
+  // Microsoft's clients, unmodified: there is no room left in this window
+  const client = program => promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: path.dirname(fileURLToPath(import.meta.url)), encoding: 'utf8', timeout: 120000, env: { ...process.env, NODE_EXTRA_CA_CERTS: r.caFile, REEVE_BASE: r.url, REEVE_TOKEN: other.token } });
+  for (const done of await Promise.all([client(CLIENT), client(KIOTA)])) {
+    const out = JSON.parse(done.stdout);
+    assert.equal(out.made, 2);
+    assert.ok(out.seconds > 2, 'it had to wait');
+  }
 });
 
 test('27 a setting that is none stops the start', async () => {
