@@ -198,6 +198,12 @@ void processing_json(const struct processing *p, struct json_writer *w)
 	jw_kstring(w, "software", "reeve " REEVE_VERSION);
 	jw_kstring(w, "mapVersion", map_version(p->arena, version));
 	jw_ktime(w, "generatedDateTime", p->at);
+	jw_key(w, "retentionSettings");
+	jw_object(w);
+	jw_kint(w, "auditRetentionDays", p->audit_days);
+	jw_kint(w, "exportDays", p->export_days);
+	jw_kint(w, "reportHours", p->report_hours);
+	jw_end_object(w);
 	jw_key(w, "processingActivities");
 	jw_array(w);
 	for (size_t i = 0; i < n; i++)
@@ -275,7 +281,9 @@ static void limits_html(const struct processing *p, struct buf *out)
 	static const char *const titles[] = {"Category of data", "Time limits for erasure"};
 	const char *list[CATEGORIES_MAX];
 	size_t n = all_categories(list);
-	buf_adds(out, "<h2>Time limits by category of data</h2>\n<table><thead>");
+	buf_printf(out, "<h2>Time limits by category of data</h2>\n<p>This organisation keeps audit events %lld days, copies of a person's data %lld days "
+			"and report files %lld hours.</p>\n<table><thead>",
+		   (long long)p->audit_days, (long long)p->export_days, (long long)p->report_hours);
 	html_row(out, "th", titles, 2);
 	buf_adds(out, "</thead>\n");
 	for (size_t i = 0; i < n; i++)

@@ -110,6 +110,7 @@ testOnEngines('61 the record of processing names the organisation, its receivers
   const record = await r.get(where, o);
   assert.equal(record.controller.displayName, `Acme ${HOSTILE}`);
   assert.equal(record.controller.tenantId, t.id);
+  assert.deepEqual(record.retentionSettings, { auditRetentionDays: 400, exportDays: 7, reportHours: 6 });
   assert.deepEqual(record.recipients, [{ displayName: `Siem ${HOSTILE}`, kind: 'file', enabled: true }]);
   const personal = m.tables.filter(x => x.columns.some(c => c.kind === 'personal'));
   assert.deepEqual(record.processingActivities.map(a => a.name), personal.map(x => x.name));
