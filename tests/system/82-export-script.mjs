@@ -252,6 +252,8 @@ testOnEngines('82 Export-IntuneData.ps1 gets what it needs of one person, and no
   const failed = await r.channel('checkin', { items: [{ id: w.wifi.id, version: 1, state: 'failed', error: 'no radio' }] }, w.phone.pair);
   assert.equal(failed.status, 200, failed.text);
   for (const d of [w.laptop, w.other]) await r.ok('POST', `${DM}/managedDevices/${d.id}/syncDevice`);
+  const left = await r.channel('leave', {}, w.phone.pair); // the person's own wish; the device has not said yet that it is done
+  assert.equal(left.status, 200, left.text);
   await r.ok('POST', `${DM}/managedDevices/${w.laptop.id}/retire`);
   await r.ok('PATCH', `${DM}/managedDevices/${w.other.id}`, { body: { notes: 'Bob keeps it at home' } });
 
@@ -308,6 +310,7 @@ function check(s, w, all) {
   assert.deepEqual(app.userStatuses.map(x => [x.id, x.userName, x.installedDeviceCount, x.failedDeviceCount, x.notInstalledDeviceCount]), [[w.anna.id, 'Anna Meier', 2, 0, 0]]);
 
   assert.deepEqual(f.DeviceManagementTroubleshootingEvents.map(e => [e.correlationId, e.troubleshootingErrorDetails.failureDetails]), [[w.wifi.id, 'no radio']]);
+  assert.deepEqual(f.RemoteActionAudits.map(a => [a.action, a.actionState, a.managedDeviceId, a.initiatedByUserPrincipalName]), [['removeCompanyData', 'active', w.phone.id, w.upn]]);
   assert.deepEqual(f.TermsAndConditionsAcceptanceStatus.map(x => [x.userPrincipalName, x.acceptedVersion]), [[w.upn, 1]]);
   for (const nothing of ['ManagedAppRegistrations', 'AppleDEPSettings', 'EbookInstallStatuses', 'WindowsManagementAppHealthStates', 'iOSUpdateStatus', 'MobileAppConfigurationStatuses', 'DeviceManagementScriptRunState']) assert.equal(f[nothing], undefined, nothing);
   if (all) {
@@ -325,7 +328,7 @@ function check(s, w, all) {
 // What the script does not ask, and Reeve answers beside: actions on a person's devices, whoever asked for them.
 async function better(r, w) {
   const at = '/beta/deviceManagement/remoteActionAudits', actions = async f => (await r.all(`${at}?$filter=${encodeURIComponent(f)}`)).map(a => a.action).sort();
-  assert.deepEqual(await actions(`deviceOwnerUserPrincipalName eq '${w.upn}'`), ['removeCompanyData', 'unknown']);
+  assert.deepEqual(await actions(`deviceOwnerUserPrincipalName eq '${w.upn}'`), ['removeCompanyData', 'removeCompanyData', 'unknown']);
   assert.deepEqual(await actions(`managedDeviceId eq '${w.other.id}'`), ['unknown']);
   assert.deepEqual(await actions(`action eq 'removeCompanyData' and actionState eq 'pending'`), ['removeCompanyData']);
   assert.deepEqual(await actions("action eq 'factoryReset'"), []);
@@ -343,6 +346,7 @@ async function better(r, w) {
   assert.equal((await r.get(`/beta/deviceManagement/detectedApps('${packages[0].id}')`)).displayName, packages[0].displayName);
   assert.deepEqual((await r.all(`/beta/deviceManagement/detectedApps/${packages[0].id}/managedDevices`)).map(d => d.id).sort(), [w.laptop.id, w.other.id].sort());
   for (const id of ['x', 'AAAA', Buffer.from('no such\npackage').toString('base64url')]) await r.refused(404, 'GET', `/beta/deviceManagement/detectedApps/${id}`);
+  assert.deepEqual((await r.all('/v1.0/deviceManagement/managedDevices')).find(d => d.id === w.laptop.id).deviceActionResults.map(a => a.actionName).sort(), ['retire', 'syncDevice'], 'in lists too');
   // the person who uses a device
   assert.deepEqual((await r.all(`/beta/deviceManagement/managedDevices/${w.laptop.id}/users`)).map(u => u.id), [w.anna.id]);
   // a device that an administrator deletes is out of every list at once; the action stays, without its name
