@@ -23,8 +23,10 @@ static void amount(char out[32], int64_t bytes)
 static void tail_text(char out[80], const struct progress *p, int64_t done, int64_t of)
 {
 	char a[32], b[32];
+	*out = '\0';
 	if (!p->bytes) {
-		snprintf(out, 80, of > 0 ? "%3d %%" : "", of > 0 ? (int)(100 * done / of) : 0);
+		if (of > 0)
+			snprintf(out, 80, "%3d %%", (int)(100.0 * (double)done / (double)of));
 		return;
 	}
 	amount(a, done);
