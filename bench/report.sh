@@ -15,7 +15,8 @@ fill() { # fill DIR N: a person for each ten devices
 SELECT i, randomblob(16) AS id, 'person' || i || '@example.org' AS upn FROM n;
 CREATE INDEX temp.p_i ON p (i);
 INSERT INTO users (tenant_id, user_id, upn, upn_key, display_name, mail, account_enabled, created_at) SELECT x'$hex', id, upn, upn, 'Person ' || i, upn, 1, 0 FROM p;
-UPDATE managed_devices SET user_id = (SELECT id FROM p WHERE i = managed_devices.rowid / 10);"
+UPDATE managed_devices SET user_id = (SELECT id FROM p WHERE i = managed_devices.rowid / 10);
+ANALYZE;"
 }
 # The columns of DevicesWithInventory; ids in hexadecimal, times as they are stored: what the shell is spared the report pays for.
 columns="lower(hex(t.device_id)), t.device_name, t.enrolled_at, t.last_sync_at, lower(hex(t.directory_device_id)), t.os_version, 'False', '', t.serial_number,

@@ -157,6 +157,20 @@ testOnEngines('68 an erasure takes the files that may name the person', async en
   for (const j of await r.all(JOBS)) assert.ok(!left.some(f => f.startsWith(j.id.split('_')[1])), 'no file of the tenant is left');
 });
 
+testOnEngines('68 a report that cannot be made fails with its reason and holds up no other', async engine => {
+  const r = await one(engine), dir = path.join(r.dir, 'reports');
+  fs.renameSync(dir, `${dir}.away`);
+  fs.writeFileSync(dir, 'no folder');
+  const bad = await make(r, { reportName: 'Devices' });
+  assert.deepEqual([bad.status, bad.url, bad.expirationDateTime], ['failed', null, '0001-01-01T00:00:00Z']);
+  assert.match(bad.error, /cannot be made/);
+  const [e] = (await r.events(`resources/resourceId eq '${bad.id.slice(8)}'`)).filter(x => x.activityType === 'complete ReportExportJob');
+  assert.notEqual(e.activityResult, 'Success');
+  fs.rmSync(dir);
+  fs.renameSync(`${dir}.away`, dir);
+  assert.equal((await make(r, { reportName: 'Devices' })).status, 'completed');
+});
+
 testOnEngines('68 a stop in the middle starts the report again', async engine => {
   const r = await one(engine);
   const ids = [];

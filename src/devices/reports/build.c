@@ -234,7 +234,7 @@ static enum err make_one(struct making *m, bool *ret_again)
 		return OK;
 	}
 	unlink(sealed);
-	*ret_again = err_retryable(e) && e != ERR_STORAGE_FULL && m->s->now - m->requested_at < GIVE_UP_US;
+	*ret_again = (e == ERR_UNAVAILABLE || e == ERR_BUSY) && m->s->now - m->requested_at < GIVE_UP_US;
 	if (*ret_again)
 		return OK;
 	log_event(LOG_ERROR, "report_failed", "job=%s error=%s detail=\"%s\"", id_format(m->job, id), err_name(e), scope_detail(m->s, e));
