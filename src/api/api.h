@@ -108,7 +108,7 @@ MUST_CHECK enum err call_get(struct call *c, const struct resource_query *q, str
 /* For the gate: turns the answer of a handler that did not count by itself (a short list, written whole) into its number; ERR_NOT_FOUND where
  * it is no collection. */
 MUST_CHECK enum err call_counted(struct call *c);
-/* After a create: 201, Location: <collection>/<key>, and the entity. */
+/* After a create: 201, Location: <collection>/<key>, and the entity; with Prefer: return=minimal 204 without it. */
 MUST_CHECK enum err call_created(struct call *c, const struct resource *r, struct id key);
 
 /* The same request with another token, for @odata.nextLink and @odata.deltaLink; name NULL: with none. */

@@ -189,13 +189,18 @@ enum err call_get(struct call *c, const struct resource_query *q, struct id key)
 enum err call_created(struct call *c, const struct resource *r, struct id key)
 {
 	char text[ID_TEXT];
+	const char *preference;
 	struct resource_query q;
 	TRY(call_query(c, r, &q));
 	const char *location = arena_printf(c->s.arena, "%s/%s/%s", q.base_url, r->context, id_format(key, text));
 	TRY(call_get(c, &q, key));
 	http_response_header(c->out, "Location", location);
 	c->out->status = 201;
-	return OK;
+	if (!call_prefers(c, "return", &preference) || strcasecmp(preference, "minimal") != 0)
+		return OK;
+	http_response_header(c->out, "OData-EntityId", location);
+	http_response_header(c->out, "Preference-Applied", "return=minimal");
+	return call_status(c, 204);
 }
 
 static bool is_token(struct arena *a, const char *option, size_t n)

@@ -293,6 +293,8 @@ static enum err run(struct call *c, enum route_listener on)
 	return c->count ? call_counted(c) : OK;
 }
 
+static const char DIAGNOSTIC[] = "{\"ServerInfo\":{\"DataCenter\":\"self-hosted\",\"RoleInstance\":\"reeve\"}}";
+
 /* As Graph's clients expect them on every answer. */
 static void begin_answer(struct scope *s, const struct http_request *in, struct http_response *out)
 {
@@ -300,15 +302,21 @@ static void begin_answer(struct scope *s, const struct http_request *in, struct 
 	const char *theirs = http_header(in, "client-request-id");
 	out->status = 200;
 	http_response_header(out, "request-id", id_format(s->correlation, request));
-	http_response_header(out, "x-ms-ags-diagnostic", "{\"ServerInfo\":{\"DataCenter\":\"self-hosted\",\"RoleInstance\":\"reeve\"}}");
+	http_response_header(out, "x-ms-ags-diagnostic", DIAGNOSTIC);
 	if (theirs != NULL)
 		http_response_header(out, "client-request-id", theirs);
 }
 
-/* JSON under a version is OData. */
+/* JSON under a version is OData.  Prefer: return=minimal takes the entity from the answer of a change (RFC 7240, section 4.2). */
 static void end_answer(struct call *c)
 {
 	struct http_response *out = c->out;
+	const char *value;
+	bool entity = c->route != NULL && strcmp(c->route->method, "PATCH") == 0 && out->status == 200;
+	if (entity && call_prefers(c, "return", &value) && strcasecmp(value, "minimal") == 0) {
+		http_response_header(out, "Preference-Applied", "return=minimal");
+		call_status(c, 204);
+	}
 	if (out->content_type != NULL || out->stream != NULL || out->body.len == 0 || c->route == NULL || strncmp(c->route->path, "/{v}", 4) != 0)
 		return;
 	out->content_type = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8";
@@ -387,6 +395,7 @@ static void refuse(void *ctx, int status, const char *reason, const char *peer, 
 	char text[ID_TEXT];
 	out->status = status;
 	http_response_header(out, "request-id", id_format(request, text));
+	http_response_header(out, "x-ms-ags-diagnostic", DIAGNOSTIC);
 	write_error(&out->body, err_of_status(status), reason, request, NULL, now);
 	atomic_fetch_add(&srv->metrics->refused_before_sign_in, 1);
 	if (status < 500)
