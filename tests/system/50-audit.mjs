@@ -141,6 +141,10 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await does('PATCH /{v}/users/{user}', `/v1.0/users/${u}`, { body: { city: 'Basel' } }, 409, ['patch User (Failure)']);
   await restrict('unrestrictProcessing', 204, ['unrestrict User']);
   await restrict('unrestrictProcessing', 409, ['unrestrict User (Failure)']);
+  await does('POST /{v}/deviceManagement/reports/exportJobs', `${DM}/reports/exportJobs`, { body: { reportName: 'Devices', filter: "(OwnerType eq '1')" } }, 201, ['create ReportExportJob']);
+  const portions = `/v1.0/users/${u}/exportDeviceAndAppManagementData`, portionsOf = '/{v}/users/{user}/exportDeviceAndAppManagementData';
+  await does(`GET ${portionsOf}/content`, `${portions}()/content`, {}, 200, ['exportPersonalData User']);
+  await does(`GET ${portionsOf}({window})/content`, `${portions}(skip=0,top=2)/content`, {}, 200, ['exportPersonalData User']);
   await does('POST /{v}/users/{user}/exportPersonalData', `/v1.0/users/${u}/exportPersonalData`, { body: {} }, 202, ['exportPersonalData User']);
   await does('DELETE /{v}/groups/{group}/members/{member}/$ref', `/v1.0/groups/${g}/members/${u}/$ref`, {}, 204, ['removeMember Group']);
   await does('DELETE /{v}/groups/{group}', `/v1.0/groups/${g}`, {}, 204, ['delete Group']);
