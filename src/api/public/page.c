@@ -7,10 +7,10 @@
 #include <strings.h>
 #include <time.h>
 
+#include "api/refusals.h"
 #include "base/clock.h"
 #include "codec/base64.h"
 #include "codec/html.h"
-#include "codec/odata.h"
 #include "crypto/digest.h"
 
 static const char STYLE[] =
@@ -94,6 +94,8 @@ enum err page_end(struct call *c, int status)
 	headers(c);
 	c->out->content_type = "text/html; charset=utf-8";
 	c->out->status = status;
+	if (status >= 400)
+		refusals_count(c->in->client_ip, status, "publicPage", c->s.now);
 	return OK;
 }
 
@@ -122,68 +124,15 @@ static bool same_origin(struct call *c)
 	return site != NULL && strcmp(site, "same-origin") == 0;
 }
 
-static bool text_ok(const char *text, bool lines)
-{
-	for (; *text != '\0'; text++)
-		if (((unsigned char)*text < ' ' && !(lines && (*text == '\n' || *text == '\t'))) || *text == 0x7f)
-			return false;
-	return true;
-}
-
-/* A browser ends lines with CR LF, and what people paste has blanks around it. */
-static char *clean(char *text)
-{
-	char *to = text;
-	text += strspn(text, " \t\r\n");
-	char *begin = to;
-	for (; *text != '\0'; text++)
-		if (*text != '\r')
-			*to++ = *text;
-	while (to > begin && strchr(" \t\n", to[-1]) != NULL)
-		to--;
-	*to = '\0';
-	return begin;
-}
-
-/* False: malformed, twice, or too long. */
-static bool read_field(struct call *c, const char *p, size_t n, struct form_field *fields, size_t count)
-{
-	const char *equals = memchr(p, '=', n);
-	size_t name_n = equals != NULL ? (size_t)(equals - p) : n;
-	char *name = url_decode(c->s.arena, p, name_n, true);
-	char *value = equals == NULL ? NULL : url_decode(c->s.arena, equals + 1, n - name_n - 1, true);
-	if (name == NULL || value == NULL)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(fields[i].name, name) == 0) {
-			if (fields[i].value != NULL || strlen(value) > fields[i].max_bytes)
-				return false;
-			fields[i].value = clean(value);
-			return text_ok(fields[i].value, fields[i].lines);
-		}
-	return true;
-}
-
 static bool read_form(struct call *c, struct form_field *fields, size_t n)
 {
 	static const char form[] = "application/x-www-form-urlencoded";
-	const char *type = http_header(c->in, "Content-Type"), *p = c->in->body, *end = p + c->in->body_len;
-	bool good = type != NULL && strncasecmp(type, form, sizeof form - 1) == 0;
-	while (good && p < end) {
-		const char *amp = memchr(p, '&', (size_t)(end - p));
-		size_t part = (size_t)((amp != NULL ? amp : end) - p);
-		good = part == 0 || read_field(c, p, part, fields, n);
-		p += part + (amp != NULL);
-	}
-	for (size_t i = 0; i < n; i++)
-		if (fields[i].value == NULL)
-			fields[i].value = "";
-	return good;
+	const char *type = http_header(c->in, "Content-Type");
+	return type != NULL && strncasecmp(type, form, sizeof form - 1) == 0 && form_parse(c->s.arena, c->in->body, c->in->body_len, fields, n);
 }
 
 bool page_form(struct call *c, struct form_field *fields, size_t n)
 {
-	check(n <= FORM_FIELDS_MAX);
 	if (!same_origin(c)) {
 		(void)page_message(c, 403, "This form was sent from elsewhere", "Open the page itself and try again.");
 		return false;

@@ -7,6 +7,7 @@
 #define REEVE_API_PUBLIC_PAGE_H
 
 #include "api/api.h"
+#include "codec/form.h"
 
 /* ---- writing ---- */
 
@@ -21,14 +22,7 @@ enum err page_message(struct call *c, int status, const char *title, const char 
 
 /* ---- reading ---- */
 
-enum { FORM_FIELDS_MAX = 8 };
-struct form_field {
-	const char *name;
-	size_t max_bytes;
-	bool lines;        /* may hold line breaks */
-	const char *value; /* out, trimmed; "" where it was not sent */
-};
-/* Reads what our own page sent (application/x-www-form-urlencoded; Origin, or Sec-Fetch-Site where a browser sends that).  False: a page that says
+/* Reads what our own page sent (codec/form.h; Origin, or Sec-Fetch-Site where a browser sends that).  False: a page that says
  * what is wrong is the answer already. */
 bool page_form(struct call *c, struct form_field *fields, size_t n);
 
