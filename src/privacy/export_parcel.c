@@ -27,8 +27,7 @@ DB_TENANT(parcel_stored,
 DB_TENANT(parcel_failed,
 	  "UPDATE data_policy_operations SET status = 'failed', completed_at = ?3, error = ?4, storage_location = '' WHERE tenant_id = ?1 AND "
 	  "operation_id = ?2");
-DB_GLOBAL(export_known,
-	  "SELECT 1 FROM tenants t JOIN data_policy_operations o ON o.tenant_id = t.tenant_id AND o.operation_id = ?1 LIMIT 1");
+DB_GLOBAL(export_known, "SELECT 1 FROM data_policy_operations WHERE operation_id = ?1 LIMIT 1");
 
 /* ---- parcels ---- */
 

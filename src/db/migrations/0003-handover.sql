@@ -125,6 +125,7 @@ ALTER TABLE data_policy_operations ADD COLUMN form TEXT NOT NULL DEFAULT 'bundle
 ALTER TABLE data_policy_operations ADD COLUMN sections JSON;                             -- NULL: all
 ALTER TABLE data_policy_operations ADD COLUMN manifest_sha256 BLOB;
 ALTER TABLE data_policy_operations ADD COLUMN stored_at TIME;                            -- put at storage_location
+CREATE INDEX data_policy_operations_by_id ON data_policy_operations (operation_id); -- of a file whose tenant is not known
 CREATE INDEX data_policy_operations_by_request ON data_policy_operations (tenant_id, request_id) WHERE request_id IS NOT NULL;
 
 -- ---------------------------------------------------------------- report files
@@ -162,3 +163,5 @@ CREATE INDEX data_subject_requests_by_checker ON data_subject_requests (tenant_i
 CREATE INDEX data_subject_requests_by_officer ON data_subject_requests (tenant_id, decided_by) WHERE decided_by IS NOT NULL;
 CREATE INDEX disclosure_decisions_by_officer ON disclosure_decisions (tenant_id, decided_by) WHERE decided_by IS NOT NULL;
 CREATE INDEX detected_apps_by_name ON detected_apps (tenant_id, name, version, device_id);
+DROP INDEX provisioned_items_by_item; -- lists of where an item stands are in the order of the devices
+CREATE INDEX provisioned_items_by_item ON provisioned_items (tenant_id, item_id, device_id);

@@ -209,6 +209,10 @@ static void test_the_download_delivers_a_case(void **state)
 	ok_in(&s, db_read(&s, case_of_tx, &request)); /* the fixture's is decided */
 	refused(export_request(&s, &(struct export_order){.user = F.bob.user, .request = request}, &operation), ERR_NOT_FOUND);
 	operation = export_as(&F.ann, (struct export_order){.request = request});
+	run_sql(F.tenant, /* the case has asked for it */
+		"UPDATE data_subject_requests SET request_type = 'access', operation_id = ?2 WHERE tenant_id = ?1 AND user_id = (SELECT o.user_id FROM "
+		"data_policy_operations o WHERE o.tenant_id = ?1 AND o.operation_id = ?2)",
+		db_v_id(&operation));
 	const char *delivered = "SELECT count(*) FROM data_subject_requests WHERE tenant_id = ?1 AND request_id = ?2 AND state = 'delivered' "
 				"AND delivered_sha256 = (SELECT o.sha256 FROM data_policy_operations o WHERE o.tenant_id = ?1 AND "
 				"o.request_id = ?2 AND o.status = 'complete')";
