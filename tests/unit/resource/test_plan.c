@@ -236,10 +236,26 @@ static void apps_of_a_device(void **state)
 	     "", "sqlite_autoindex_detected_apps_1 (tenant_id=? AND device_id=?)", false);
 }
 
+static void below(const struct resource *r, const char *where, const char *query, const char *want)
+{
+	struct id id = test_id(2, 1);
+	plan((struct resource_query){.res = r, .extra_where = where, .args = (const struct db_value[]){db_v_id(&id)}, .arg_count = 1}, query, want,
+	     false);
+}
+
+static void what_stands_where(void **state)
+{
+	as_tenant(tenant_a);
+	below(&RES_APP_INSTALL_STATUS, "t.item_id = ?2", "", "t USING INDEX provisioned_items_by_item (tenant_id=? AND item_id=?)");
+	below(&RES_DEVICE_CONFIGURATION_STATE, "t.device_id = ?2", "", "sqlite_autoindex_provisioned_items_1 (tenant_id=? AND device_id=?)");
+	serves(&RES_REMOTE_ACTION_AUDIT, "", "device_actions_by_time (tenant_id=?)");
+	serves(&RES_REMOTE_ACTION_AUDIT, "$filter=managedDeviceId%20eq%20'01020000-0000-7000-8000-000000000001'", "device_actions_by_device (tenant_id=? AND device_id=?)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(devices), TEST(found_devices), TEST(people), TEST(events), TEST(apps_of_a_device)};
+		TEST(devices), TEST(found_devices), TEST(people), TEST(events), TEST(apps_of_a_device), TEST(what_stands_where)};
 	const struct CMUnitTest on_postgres[] = {TEST(events_on_postgres)};
 	return test_engine() == DB_SQLITE ? RUN(tests) : RUN(on_postgres);
 }
