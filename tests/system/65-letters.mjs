@@ -2,6 +2,7 @@
 // Letters about requests, by a real mail server over TLS: each of them once, unharmed by what people write, and late rather than never.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { Reeve, test, testOnEngines, until } from './lib.mjs';
 import { MailServer } from './smtp.mjs';
@@ -153,6 +154,34 @@ test('65 a mail server that is down, refuses, or is not there: letters wait, say
     assert.equal(end.code, 78);
     assert.match(end.err, why);
   }
+  await mail.stop();
+  await r.remove();
+});
+
+test('65 away from loopback there is no letter without TLS, but where the operator says so', async () => {
+  const host = Object.values(os.networkInterfaces()).flat().find(a => !a.internal && a.family === 'IPv4')?.address;
+  assert.ok(host, 'this machine has an address that is not loopback');
+  const r = await Reeve.make({ serve: false });
+  const mail = await MailServer.make(r.tmp), conf = path.join(r.dir, 'reeve.conf');
+  fs.appendFileSync(conf, `\nsmtp_url = smtp://${host}:${mail.port}\nsmtp_from = privacy@acme.example\n`);
+  await mail.start({ host, disabledCommands: ['STARTTLS', 'AUTH'], authOptional: true });
+  await r.serve();
+  const c = await open(r, { type: 'access', contact: 'tls@outside.example' });
+  await until('tried', async () => (await letters(r, c.id))[0].attempts === 1);
+  assert.match((await letters(r, c.id))[0].lastError, /offers no TLS/);
+  assert.equal(mail.mails.length, 0);
+  fs.appendFileSync(conf, 'smtp_plaintext = 1\n');
+  await r.restart(1);
+  await mail.letter('tls@outside.example', /We received/);
+  // a certificate that nobody vouches for is no TLS
+  await mail.stop();
+  fs.writeFileSync(conf, fs.readFileSync(conf, 'utf8').replace('smtp_plaintext = 1', ''));
+  await mail.start({ host, authOptional: true });
+  await r.restart(1);
+  const d = await open(r, { type: 'access', contact: 'cert@outside.example' });
+  await until('tried', async () => (await letters(r, d.id))[0].attempts === 1);
+  assert.match((await letters(r, d.id))[0].lastError, /certificate|SSL/);
+  assert.ok(!mail.mails.some(m => m.envelope.rcptTo[0].address === 'cert@outside.example'));
   await mail.stop();
   await r.remove();
 });

@@ -21,7 +21,7 @@ export class MailServer {
     return m;
   }
   // options: of smtp-server.  refuse: what RCPT answers, as long as it is set.
-  async start(options = {}) {
+  async start({ host = '127.0.0.1', ...options } = {}) {
     this.server = new SMTPServer({
       key: fs.readFileSync(path.join(this.dir, 'smtp.key')), cert: fs.readFileSync(path.join(this.dir, 'smtp.pem')), authMethods: ['PLAIN', 'LOGIN'], logger: false, closeTimeout: 500,
       onAuth: (auth, session, done) => done(...(auth.username === USER && auth.password === PASSWORD ? [null, { user: USER }] : [new Error('no')])),
@@ -37,7 +37,7 @@ export class MailServer {
         });
       }, ...options });
     this.server.on('error', () => {});
-    await new Promise(r => this.server.listen(this.port, '127.0.0.1', r));
+    await new Promise(r => this.server.listen(this.port, host, r));
   }
   stop() { return new Promise(r => this.server.close(r)); }
   settings(more = '') {
