@@ -123,6 +123,7 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await next('extend', { reason: 'Much is held.' }, ['extend DataSubjectRequest']);
   const answer = await next('decide', { decision: 'grant' }, ['decide DataSubjectRequest', 'exportPersonalData User']);
   await until('its export', async () => (await r.get(`/v1.0/dataPolicyOperations/${answer.json.dataPolicyOperationId}`)).status === 'complete');
+  await does('POST /{v}/dataPolicyOperations/{operation}/createLink', `/v1.0/dataPolicyOperations/${answer.json.dataPolicyOperationId}/createLink`, {}, 200, ['createLink PersonalDataExport']);
   await next('deliver', {}, ['deliver DataSubjectRequest']);
   await next('close', { outcome: 'Given.' }, ['close DataSubjectRequest']);
   const told = JSON.stringify(await r.events(`resources/resourceId eq '${asked.json.id}'`));

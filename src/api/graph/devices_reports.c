@@ -131,12 +131,13 @@ enum err report_jobs_get(struct call *c)
 	struct resource_query q;
 	struct id job;
 	const char *text = call_param(c, "job");
-	const struct db_value report[1] = {db_v_textn(text, strcspn(text, "_"))};
-	if (!report_job_parse_id(text, &job))
+	const struct report *report = report_find(arena_strndup(c->s.arena, text, strcspn(text, "_")));
+	if (report == NULL || !report_job_parse_id(text, &job))
 		return scope_fail(&c->s, ERR_NOT_FOUND, "no report has the id '%.128s'", text);
+	const struct db_value name = db_v_text(report->name);
 	TRY(query(c, &q));
 	q.extra_where = "t.report_name = ?2"; /* the id names both */
-	q.args = report;
+	q.args = &name;
 	q.arg_count = 1;
 	return call_get(c, &q, job);
 }

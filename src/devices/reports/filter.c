@@ -60,7 +60,7 @@ static enum err number_value(struct adapting *a, const struct report_column *c, 
 	v->i = strtoll(v->text, &end, 10);
 	if (end == v->text || *end != '\0')
 		return wrong(a, c, "a number");
-	v->type = c->type == REPORT_BOOL ? ODATA_BOOL : ODATA_NUMBER;
+	v->type = ODATA_NUMBER;
 	return OK;
 }
 
@@ -70,8 +70,7 @@ static enum err adapt_value(struct adapting *a, const struct report_column *c, s
 		return OK;
 	switch (c->type) {
 	case REPORT_CODE: return code_value(a, c, v);
-	case REPORT_INT:
-	case REPORT_BOOL: return number_value(a, c, v);
+	case REPORT_INT: return number_value(a, c, v);
 	case REPORT_TIME:
 		if (v->type == ODATA_STRING && time_parse(v->text, &v->i))
 			v->type = ODATA_TIME;
@@ -81,6 +80,7 @@ static enum err adapt_value(struct adapting *a, const struct report_column *c, s
 			v->type = ODATA_STRING;
 		return OK;
 	case REPORT_ID:
+	case REPORT_BOOL:
 	case REPORT_HEX:
 	case REPORT_APP: break;
 	}

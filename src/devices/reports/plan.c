@@ -28,7 +28,6 @@ static size_t csv_time(const char *rfc3339, char out[40])
 }
 
 struct cell {
-	struct buf *out;
 	struct csv_writer *csv;   /* NULL: JSON */
 	struct json_writer *json;
 };
@@ -150,7 +149,7 @@ static const char *constant_text(struct arena *a, const struct report_column *k,
 	buf_init(&b, 4096);
 	csv_init(&csv, &b);
 	jw_init(&json, &b);
-	put_constant(&(struct cell){.out = &b, .csv = format == REPORT_CSV ? &csv : NULL, .json = &json}, k);
+	put_constant(&(struct cell){.csv = format == REPORT_CSV ? &csv : NULL, .json = &json}, k);
 	check(!b.failed);
 	return arena_strndup(a, b.len > 0 ? b.data : "", b.len);
 }
@@ -316,22 +315,23 @@ void report_plan_tail(const struct report_plan *p, struct buf *out)
 static void csv_row(const struct report_plan *p, struct arena *a, const struct db_rows *r, struct buf *out)
 {
 	struct csv_writer w;
-	struct cell c = {.out = out, .csv = &w};
+	struct cell c = {.csv = &w};
 	csv_init(&w, out);
-	for (size_t i = 0; i < p->n; i++)
-		if (p->out[i].at >= 0)
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->out[i].at >= 0) {
 			put_value(&c, a, &p->out[i], r);
-		else if (i == 0 || p->out[i].constant[0] != '\0') /* it is safe as it is */
-			csv_field(&w, p->out[i].constant, strlen(p->out[i].constant));
-		else
-			buf_addc(out, ',');
+			continue;
+		}
+		csv_field(&w, NULL, 0);
+		buf_adds(out, p->out[i].constant); /* a field already */
+	}
 	csv_end_row(&w);
 }
 
 static void json_row(const struct report_plan *p, struct arena *a, const struct db_rows *r, struct buf *out)
 {
 	struct json_writer w;
-	struct cell c = {.out = out, .json = &w};
+	struct cell c = {.json = &w};
 	buf_addc(out, '{');
 	for (size_t i = 0; i < p->n; i++) {
 		buf_adds(out, p->out[i].prefix + (i == 0));
