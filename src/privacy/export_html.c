@@ -497,7 +497,7 @@ static void section_intro(const struct section *sec, struct buf *out)
 	sentence(out, sec->table->purpose);
 	buf_printf(out, ". Entries: %lld. Times are in UTC.</p>\n", (long long)sec->rows);
 	if (sec->rows == 0)
-		buf_adds(out, "<p>Nothing is held.</p>\n");
+		buf_adds(out, "<p>There are no entries.</p>\n");
 }
 
 void html_section_head(const struct bundle *b, const struct section *sec, size_t page, struct buf *out)

@@ -44,6 +44,7 @@ static bool asked(const struct bundle *b, const char *section)
 
 static bool is_events(const struct section *sec) { return held_is_event(sec->path); }
 
+/* A section that is withheld quietly is read as one without rows: each of them is withheld quietly, too. */
 static enum left_out left_out(const struct bundle *b, const struct map_path *p, const struct disclosed *whole)
 {
 	bool about = p->role == MAP_ROLE_OWNER && map_table(p->table)->link != MAP_LINK_AUDIT;
@@ -51,7 +52,7 @@ static enum left_out left_out(const struct bundle *b, const struct map_path *p, 
 		return LEFT_NOT_ASKED;
 	if (bundle_is(b, "portability") && !about)
 		return LEFT_NOT_PORTABLE;
-	return whole->verdict == WITHHOLD ? LEFT_WITHHELD : NOT_LEFT_OUT;
+	return whole->verdict == WITHHOLD && !whole->quiet ? LEFT_WITHHELD : NOT_LEFT_OUT;
 }
 
 /* Why a column is in no row (held_columns() leaves it out); NULL: it is. */
@@ -141,7 +142,7 @@ static void write_value(struct reading *w, size_t i, struct row_out *o)
 	if (w->page)
 		return;
 	csv_text(&o->csv, v->shown);
-	if (v->what.verdict == WITHHOLD)
+	if (v->what.verdict == WITHHOLD && !v->what.quiet)
 		return;
 	jw_key(&o->json, name);
 	if (v->what.verdict == GIVE && v->literal && v->shown != NULL)

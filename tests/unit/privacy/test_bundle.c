@@ -225,6 +225,38 @@ static void test_the_download_delivers_a_case(void **state)
 	assert_string_equal(member(m, "regime"), "gdpr");
 }
 
+static void decide_on_devices(const char *reason)
+{
+	run_sql(F.tenant,
+		arena_printf(F.d.arena,
+			     "UPDATE disclosure_decisions SET section = 'devices', record_key = '', property = '', disclosure = 'withheld', "
+			     "reason_code = '%s', request_id = (SELECT r.request_id FROM data_subject_requests r WHERE r.tenant_id = ?1 AND "
+			     "r.user_id = ?2) WHERE tenant_id = ?1 AND user_id = ?2",
+			     reason),
+		db_v_id(&F.ann.user));
+}
+
+static void test_what_would_tip_off_is_not_even_counted(void **state)
+{
+	struct scope s = scope_of(F.tenant);
+	struct id request = F.ann.user;
+	ok_in(&s, db_read(&s, case_of_tx, &request));
+	const char *model = canary_of(&F.ann, "managed_devices", "model", true), *ground = canary_of(&F.ann, "disclosure_decisions", "legal_ground", false);
+	decide_on_devices("trade_secret");
+	fetch(&F.ann, export_as(&F.ann, (struct export_order){.request = request}));
+	assert_null(strstr(everything(), model));
+	assert_non_null(strstr(entry("manifest.json"), ground));
+	assert_non_null(strstr(entry("withheld.json"), "trade_secret"));
+	assert_non_null(strstr(entry("README.html"), ground));
+	decide_on_devices("legal_hold");
+	fetch(&F.ann, export_as(&F.ann, (struct export_order){.request = request}));
+	assert_null(strstr(everything(), model));
+	assert_string_equal(entry("data/devices.json"), "[\n]\n"); /* as if there were none */
+	assert_null(strstr(everything(), ground));
+	assert_null(strstr(everything(), "legal_hold"));
+	assert_non_null(strstr(entry("README.html"), "an inquiry would be endangered")); /* said in every answer */
+}
+
 /* An erasure takes the row while the file is made, and the server ends before it removes the file. */
 static void test_a_file_without_a_row_goes(void **state)
 {
@@ -270,6 +302,7 @@ int main(void)
 		T(test_orders_are_checked),
 		T(test_a_parcel_is_complete_when_it_was_carried),
 		T(test_the_download_delivers_a_case),
+		T(test_what_would_tip_off_is_not_even_counted),
 		T(test_a_file_without_a_row_goes),
 		T(test_what_cannot_be_built_fails),
 	};
