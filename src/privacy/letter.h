@@ -55,7 +55,7 @@ struct mailer {
 MUST_CHECK enum err letter_send_next(struct scope *s, const struct mailer *m, bool *ret_more);
 /* How long to wait after so many attempts (1: the first); -1: no more. */
 int64_t letter_pause_us(int attempts);
-/* Letters that wait although they were tried, and those of the last 30 days that failed (metrics). */
+/* Letters that wait although they were tried, and those of the last 30 days that failed, but for codes (metrics). */
 MUST_CHECK enum err letter_counts(struct scope *s, uint64_t *ret_waiting, uint64_t *ret_failed);
 
 /* ---- templates ---- */

@@ -25,7 +25,7 @@ DB_GLOBAL(letter_late,
 DB_GLOBAL(letters_cannot_go, "SELECT 1 FROM letters WHERE state = 'waiting' AND next_attempt_at <= ?1 AND last_error IS NULL LIMIT 1");
 DB_GLOBAL(letters_say_why, "UPDATE letters SET last_error = ?2 WHERE state = 'waiting' AND next_attempt_at <= ?1 AND last_error IS NULL");
 DB_GLOBAL(letters_tried, "SELECT count(*) FROM letters WHERE state = 'waiting' AND last_error IS NOT NULL");
-DB_GLOBAL(letters_lost, "SELECT count(*) FROM letters WHERE state = 'failed'");
+DB_GLOBAL(letters_lost, "SELECT count(*) FROM letters WHERE state = 'failed' AND template <> 'code'");
 DB_TENANT(letter_sent,
 	  "UPDATE letters SET state = 'sent', message = NULL, message_sha256 = ?3, attempts = attempts + 1, last_error = NULL, "
 	  "next_attempt_at = NULL, sent_at = ?4, expires_at = ?5 WHERE tenant_id = ?1 AND letter_id = ?2 AND state = 'waiting'");

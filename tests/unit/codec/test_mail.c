@@ -84,5 +84,6 @@ int main(void)
 		cmocka_unit_test(header_texts_are_encoded_words),
 		cmocka_unit_test(the_text_is_quoted_printable),
 	};
-	return cmocka_run_group_tests(tests, scope_setup, scope_teardown);
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("mail", tests, scope_setup, scope_teardown);
 }
