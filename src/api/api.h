@@ -38,7 +38,7 @@ struct server {
 	const char *storage_ca; /* file of certificates that storage locations are checked against; "": the system's */
 	const char *sink_dir;   /* files of sinks stand in <sink_dir>/<tenant>/ */
 	struct throttle *throttle;   /* throttle.h; NULL: nobody is throttled */
-	const struct mailer *mailer; /* what carries letters away (privacy/letter.h); NULL: there is no mail server */
+	const struct mailer *mailer; /* what carries letters away (privacy/request/letter.h); NULL: there is no mail server */
 	const struct policy *policy; /* whom the logs' checkpoints are shown to (tlog/policy.h); NULL: nobody */
 };
 

@@ -10,7 +10,7 @@
 #include "crypto/seal.h"
 #include "devices/reports/job.h"
 #include "directory/tenant.h"
-#include "privacy/export.h"
+#include "privacy/export/export.h"
 
 enum err downloads_get(struct call *c);
 

@@ -7,8 +7,8 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "duty/duty.h"
-#include "privacy/letter.h"
-#include "privacy/request.h"
+#include "privacy/request/letter.h"
+#include "privacy/request/request.h"
 
 void metrics_request(struct metrics *m, int status, int64_t took_us)
 {

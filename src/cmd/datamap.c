@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "cmd/client.h"
 #include "cmd/cmd.h"
-#include "privacy/map_document.h"
+#include "privacy/processing/map_document.h"
 
 int cmd_datamap(int argc, char **argv);
 

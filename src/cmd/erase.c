@@ -8,7 +8,7 @@
 #include "cmd/settings.h"
 #include "cmd/verbs.h"
 #include "codec/base64.h"
-#include "privacy/certificate.h"
+#include "privacy/erasure/certificate.h"
 
 int cmd_erase(int argc, char **argv);
 

@@ -8,7 +8,7 @@
 #include "cmd/cmd.h"
 #include "codec/base64.h"
 #include "codec/json.h"
-#include "privacy/export_check.h"
+#include "privacy/export/check.h"
 #include "tlog/note.h"
 
 static const char HELP[] =

@@ -7,7 +7,7 @@
 #define REEVE_JOBS_MAIL_H
 
 #include "api/api.h"
-#include "privacy/letter.h"
+#include "privacy/request/letter.h"
 
 enum { MAIL_TIMEOUT_MS = 20000 }; /* less than a job's lease */
 

@@ -20,7 +20,7 @@
 #include "http/reach.h"
 #include "jobs/lease.h"
 #include "jobs/sinks_internal.h"
-#include "privacy/export.h"
+#include "privacy/export/export.h"
 
 enum {
 	SLOTS = 16,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Duties, exports and their expiry: one step of privacy/'s engines a turn. */
 #include "jobs/jobs_internal.h"
-#include "privacy/erasure.h"
-#include "privacy/export.h"
-#include "privacy/request.h"
-#include "privacy/letter.h"
+#include "privacy/erasure/erasure.h"
+#include "privacy/export/export.h"
+#include "privacy/request/request.h"
+#include "privacy/request/letter.h"
 
 enum err job_erasure(struct server *srv, struct scope *s, bool *ret_more)
 {

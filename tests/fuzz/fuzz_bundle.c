@@ -9,7 +9,7 @@
 
 #include "codec/base64.h"
 #include "codec/zip.h"
-#include "privacy/export_check.h"
+#include "privacy/export/check.h"
 
 static const uint8_t SEED[ED25519_KEY_BYTES] = {1, 2, 3};
 static const char DATA[] = "[\n{\"a\":1},\n{\"a\":2}\n]\n", CSV[] = "a\r\n1\r\n\"2\r\n\"\r\n";

@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "devices/detected.h"
-#include "privacy/portion.h"
+#include "privacy/export/portion.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 #include "codec/mail.h"
-#include "privacy/letter.h"
+#include "privacy/request/letter.h"
 
 enum { PARTS = 4, INPUT_MAX = 16 * 1024 };
 

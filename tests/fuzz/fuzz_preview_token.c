@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "codec/base64.h"
-#include "privacy/preview.h"
+#include "privacy/disclosure/preview.h"
 
 static void read(struct scope *s, const struct map_path *path, const char *token)
 {

@@ -4,8 +4,8 @@
 
 #include "api/api.h"
 #include "codec/odata.h"
-#include "privacy/export.h"
-#include "privacy/portion.h"
+#include "privacy/export/export.h"
+#include "privacy/export/portion.h"
 
 enum err intune_data(struct call *c);
 enum err intune_data_content(struct call *c);

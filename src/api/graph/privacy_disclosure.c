@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * dataSubjectRequests/{request}/disclosureDecisions: where an officer departs from the data map in the answer to one request. */
 #include "api/api.h"
-#include "privacy/disclosure.h"
+#include "privacy/disclosure/disclosure.h"
 #include "resource/tables.h"
 
 enum err disclosure_decisions_list(struct call *c);

@@ -2,9 +2,9 @@
  * Duties to erase, their certificates, and what an erasure would do. */
 #include "api/api.h"
 #include "audit/audit_read.h"
-#include "privacy/certificate.h"
-#include "privacy/erasure.h"
-#include "privacy/export.h"
+#include "privacy/erasure/certificate.h"
+#include "privacy/erasure/erasure.h"
+#include "privacy/export/export.h"
 #include "resource/tables.h"
 
 enum err erasure_show_preview(struct call *c);

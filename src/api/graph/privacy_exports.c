@@ -8,7 +8,7 @@
 #include "codec/target.h"
 #include "crypto/seal.h"
 #include "http/reach.h"
-#include "privacy/export.h"
+#include "privacy/export/export.h"
 #include "resource/tables.h"
 
 enum err exports_request(struct call *c);

@@ -2,9 +2,9 @@
  * Letters of a case, the words of letters, and restriction of processing.  Reeve's own. */
 #include "api/api.h"
 #include "directory/restriction.h"
-#include "privacy/export.h"
-#include "privacy/letter.h"
-#include "privacy/request.h"
+#include "privacy/export/export.h"
+#include "privacy/request/letter.h"
+#include "privacy/request/request.h"
 #include "resource/tables.h"
 
 enum err letters_list(struct call *c);

@@ -7,10 +7,10 @@
 #include "audit/audit_read.h"
 #include "codec/html.h"
 #include "codec/odata.h"
-#include "privacy/export.h"
-#include "privacy/held_data.h"
-#include "privacy/map_document.h"
-#include "privacy/processing.h"
+#include "privacy/export/export.h"
+#include "privacy/processing/held_data.h"
+#include "privacy/processing/map_document.h"
+#include "privacy/processing/processing.h"
 
 enum err data_map_get(struct call *c);
 enum err record_of_processing_get(struct call *c);

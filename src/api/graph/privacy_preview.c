@@ -5,9 +5,9 @@
 
 #include "api/api.h"
 #include "codec/odata.h"
-#include "privacy/preview.h"
-#include "privacy/preview_html.h"
-#include "privacy/reason.h"
+#include "privacy/disclosure/preview.h"
+#include "privacy/disclosure/preview_html.h"
+#include "privacy/disclosure/reason.h"
 
 enum err preview_show(struct call *c);
 enum err preview_show_section(struct call *c);

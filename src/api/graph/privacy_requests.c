@@ -5,7 +5,7 @@
 
 #include "api/api.h"
 #include "directory/role.h"
-#include "privacy/request.h"
+#include "privacy/request/request.h"
 #include "resource/tables.h"
 
 #define MAY_WRITE "DataSubjectRequest.ReadWrite.All"

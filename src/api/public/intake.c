@@ -9,9 +9,9 @@
 
 #include "codec/html.h"
 #include "codec/mail.h"
-#include "privacy/request.h"
-#include "privacy/request_code.h"
-#include "privacy/request_page.h"
+#include "privacy/request/request.h"
+#include "privacy/request/code.h"
+#include "privacy/request/page.h"
 
 enum err intake_show(struct call *c);
 enum err intake_send(struct call *c);

@@ -9,10 +9,10 @@
 
 #include "codec/html.h"
 #include "crypto/seal.h"
-#include "privacy/export.h"
-#include "privacy/letter.h"
-#include "privacy/request_code.h"
-#include "privacy/request_page.h"
+#include "privacy/export/export.h"
+#include "privacy/request/letter.h"
+#include "privacy/request/code.h"
+#include "privacy/request/page.h"
 
 enum err request_page_show(struct call *c);
 enum err request_page_send(struct call *c);

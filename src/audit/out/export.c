@@ -176,7 +176,7 @@ static enum err downloaded_tx(struct scope *s, struct db_tx *tx, void *arg)
 						      .resource = f->export, .changes = change});
 }
 
-/* Where a purged tenant's archive stands: as privacy/erasure_archive.c names it. */
+/* Where a purged tenant's archive stands: as privacy/erasure/archive.c names it. */
 static const char *archive_path(struct arena *a, const char *data_dir, struct id of_tenant, int64_t created_at)
 {
 	char tenant[ID_TEXT], day[TIME_TEXT];

@@ -6,7 +6,7 @@ CREATE TABLE data_subject_requests (
   tenant_id ID NOT NULL,
   request_id ID NOT NULL,
   request_type TEXT NOT NULL CHECK (request_type IN ('access', 'portability', 'erasure', 'rectification', 'restriction', 'objection')),
-  regime TEXT NOT NULL,              -- a row of privacy/regimes.def: which clock
+  regime TEXT NOT NULL,              -- a row of privacy/request/regimes.def: which clock
   state TEXT NOT NULL CHECK (state IN ('received', 'verified', 'discovered', 'decided', 'delivered', 'closed')),
   channel TEXT NOT NULL CHECK (channel IN ('portal', 'api', 'email', 'letter', 'inPerson')),
   on_behalf BOOL NOT NULL,           -- somebody else asked for the person
@@ -57,10 +57,10 @@ CREATE TABLE disclosure_decisions (  -- where an officer departs from the map; t
   request_id ID NOT NULL,
   user_id ID NOT NULL,
   section TEXT NOT NULL,
-  record_key TEXT NOT NULL,          -- of one record (opaque, see privacy/disclosure.h); '' for the whole section
+  record_key TEXT NOT NULL,          -- of one record (opaque, see privacy/disclosure/disclosure.h); '' for the whole section
   property TEXT NOT NULL,            -- '' for the whole record
   disclosure TEXT NOT NULL CHECK (disclosure IN ('full', 'redacted', 'withheld')),
-  reason_code TEXT NOT NULL,         -- a row of privacy/reasons.def
+  reason_code TEXT NOT NULL,         -- a row of privacy/disclosure/reasons.def
   legal_ground TEXT NOT NULL,
   decided_by ID,
   decided_at TIME NOT NULL,
@@ -85,7 +85,7 @@ CREATE TABLE letters (               -- the outbox; what was sent loses its text
   letter_id ID NOT NULL,
   request_id ID NOT NULL,
   user_id ID,
-  template TEXT NOT NULL,            -- a row of privacy/letters.def
+  template TEXT NOT NULL,            -- a row of privacy/request/letters.def
   state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'failed')),
   message BLOB,                      -- sealed: recipient, subject, text
   message_sha256 BLOB NOT NULL,

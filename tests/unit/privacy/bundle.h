@@ -7,7 +7,7 @@
 
 #include "codec/json.h"
 #include "crypto/seal.h"
-#include "privacy/export_internal.h"
+#include "privacy/export/internal.h"
 
 static const char *bundle_path;
 #define JOB ((struct export_job){.data_dir = F.dir, .host = HOST})

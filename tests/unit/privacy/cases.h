@@ -5,7 +5,7 @@
 
 #include "fixture.h"
 
-#include "privacy/disclosure.h"
+#include "privacy/disclosure/disclosure.h"
 
 static inline struct id open_case(const struct person *p, const char *type)
 {

@@ -20,9 +20,9 @@
 #include "duty/duty.h"
 #include "keeper/keeper.h"
 #include "map/datamap.h"
-#include "privacy/certificate.h"
-#include "privacy/erasure.h"
-#include "privacy/export.h"
+#include "privacy/erasure/certificate.h"
+#include "privacy/erasure/erasure.h"
+#include "privacy/export/export.h"
 
 #define HOST "reeve.example:8443"
 

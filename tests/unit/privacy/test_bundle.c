@@ -3,7 +3,7 @@
 #include "bundle.h"
 
 #include "codec/base64.h"
-#include "privacy/export_check.h"
+#include "privacy/export/check.h"
 
 /* ---- checking it ---- */
 

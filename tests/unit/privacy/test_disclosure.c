@@ -2,7 +2,7 @@
  * What decides on disclosure: the map, then an officer, the most specific place first; and an officer's decisions themselves. */
 #include "cases.h"
 
-#include "privacy/reason.h"
+#include "privacy/disclosure/reason.h"
 #include "resource/tables.h"
 
 /* ---- the map ---- */
@@ -264,7 +264,7 @@ static void properties_that_name_people_are_listed(void **state)
 {
 	static const char *const people[] = {
 #define PEOPLE(name) name,
-#include "privacy/people.def"
+#include "privacy/disclosure/people.def"
 #undef PEOPLE
 	};
 	size_t n;

@@ -2,9 +2,9 @@
  * Letters, their words and their way out; one-time codes. */
 #include "fixture.h"
 
-#include "privacy/letter.h"
-#include "privacy/request.h"
-#include "privacy/request_code.h"
+#include "privacy/request/letter.h"
+#include "privacy/request/request.h"
+#include "privacy/request/code.h"
 
 /* A mail server: what it was given, and what it answers. */
 static struct {
@@ -66,7 +66,7 @@ static void every_letter_of_ours_is_a_template(void **state)
 {
 	static const char *const texts[] = {
 #define LETTER(name, extra, subject, body) subject, body,
-#include "privacy/letters.def"
+#include "privacy/request/letters.def"
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		assert_null(letter_template_problem(F.d.arena, texts[i]));

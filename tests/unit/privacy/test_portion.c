@@ -4,7 +4,7 @@
  * a place survives being text, and text that is no place is refused.
  */
 #include "fixture.h"
-#include "privacy/portion.h"
+#include "privacy/export/portion.h"
 
 struct reading {
 	struct portion_page page;

@@ -2,7 +2,7 @@
  * The clocks of requests, case by case: months, leap years, weekends, extensions, and the tenant's own days. */
 #include "fixture.h"
 #include "directory/tenant_settings.h"
-#include "privacy/regime.h"
+#include "privacy/request/regime.h"
 
 static int64_t at(const char *text)
 {

@@ -5,8 +5,8 @@
 #include <pthread.h>
 
 #include "fixture.h"
-#include "privacy/regime.h"
-#include "privacy/request.h"
+#include "privacy/request/regime.h"
+#include "privacy/request/request.h"
 #include "privacy/retention.h"
 #include "resource/tables.h"
 
@@ -76,7 +76,7 @@ static void the_tables_agree(void **state)
 	for (char *name = strtok_r(names, "|", &save); name != NULL; name = strtok_r(NULL, "|", &save), n++)
 		assert_non_null(regime_find(name));
 #define REGIME(name, acknowledge, due, extension, law) n--;
-#include "privacy/regimes.def"
+#include "privacy/request/regimes.def"
 #undef REGIME
 	assert_int_equal(n, 0);
 }

@@ -4,8 +4,8 @@
 
 #include "audit/audit.h"
 #include "codec/json.h"
-#include "privacy/held_rows.h"
-#include "privacy/preview.h"
+#include "privacy/disclosure/held_rows.h"
+#include "privacy/disclosure/preview.h"
 
 /* ---- rows ---- */
 
