@@ -120,6 +120,10 @@ bool call_prefers(struct call *c, const char *preference, const char **ret_value
 /* A JSON answer: status 200 unless set; returns the writer over the response's body. */
 struct json_writer call_json(struct call *c);
 enum err call_status(struct call *c, int status); /* no body; returns OK */
+/* A sealed file as the answer, as an attachment that nobody caches; the stream is closed at its end.  A file that was changed on disk breaks the
+ * connection: what arrived is then shorter than Content-Length said. */
+struct unseal_stream;
+void call_file(struct call *c, struct unseal_stream *stream, int64_t bytes, const char *type, const char *name);
 
 /* "https://host:port/v1.0" or "/beta" as the client asked. */
 const char *call_base_url(struct call *c);

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/relations.h"
 #include "base/limits.h"
+#include "crypto/seal.h"
 
 const char *call_param(const struct call *c, const char *name)
 {
@@ -266,4 +267,22 @@ enum err call_status(struct call *c, int status)
 	buf_clear(&c->out->body);
 	c->out->status = status;
 	return OK;
+}
+
+/* ---- files ---- */
+
+static bool next_piece(void *stream, const void **ret, size_t *ret_n) { return unseal_read(stream, ret, ret_n) == OK; }
+
+static void end_of_stream(void *stream) { unseal_close(stream); }
+
+void call_file(struct call *c, struct unseal_stream *stream, int64_t bytes, const char *type, const char *name)
+{
+	c->out->content_type = type;
+	c->out->stream = next_piece;
+	c->out->stream_end = end_of_stream;
+	c->out->stream_arg = stream;
+	c->out->stream_length = bytes;
+	http_response_header(c->out, "Content-Disposition", arena_printf(c->s.arena, "attachment; filename=\"%s\"", name));
+	http_response_header(c->out, "Cache-Control", "no-store");
+	http_response_header(c->out, "X-Content-Type-Options", "nosniff");
 }

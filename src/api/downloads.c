@@ -7,7 +7,6 @@
 
 #include "api/api.h"
 #include "api/link.h"
-#include "crypto/seal.h"
 #include "devices/reports/job.h"
 #include "directory/tenant.h"
 #include "privacy/export/export.h"
@@ -42,11 +41,6 @@ static enum err admit(struct call *c, const struct link *l)
 	return e;
 }
 
-/* A file that was changed on disk breaks the connection: what arrived is then shorter than Content-Length said. */
-static bool next_piece(void *arg, const void **ret, size_t *ret_n) { return unseal_read(arg, ret, ret_n) == OK; }
-
-static void end_of_stream(void *arg) { unseal_close(arg); }
-
 enum err downloads_get(struct call *c)
 {
 	struct link l;
@@ -56,14 +50,7 @@ enum err downloads_get(struct call *c)
 		return scope_fail(&c->s, ERR_NOT_FOUND, "there is no such download");
 	TRY(admit(c, &l));
 	TRY(kinds[l.kind].open(c, l.object, &file));
-	c->out->content_type = file.type;
-	c->out->stream = next_piece;
-	c->out->stream_end = end_of_stream;
-	c->out->stream_arg = file.stream;
-	c->out->stream_length = file.bytes;
-	http_response_header(c->out, "Content-Disposition", arena_printf(c->s.arena, "attachment; filename=\"%s\"", file.name));
-	http_response_header(c->out, "Cache-Control", "no-store");
+	call_file(c, file.stream, file.bytes, file.type, file.name);
 	http_response_header(c->out, "Referrer-Policy", "no-referrer");
-	http_response_header(c->out, "X-Content-Type-Options", "nosniff");
 	return OK;
 }

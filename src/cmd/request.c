@@ -46,7 +46,7 @@ static void show_all(const json_t *list)
 	if (late > 0)
 		printf("%zu of %zu open requests %s OVERDUE\n", late, open, late == 1 ? "is" : "are");
 	else
-		printf("%zu open requests, none overdue\n", open);
+		printf("%zu open request%s, none overdue\n", open, open == 1 ? "" : "s");
 	json_array_foreach((json_t *)list, i, row)
 		if (overdue(row))
 			show(row);

@@ -30,7 +30,7 @@ static const char API_HELP[] = "usage: reeve api METHOD PATH [BODY] [--operator]
 int cmd_api(int argc, char **argv)
 {
 	struct client c;
-	struct client_answer a;
+	struct client_answer a = {0};
 	bool as_operator = false;
 	if (cmd_wants_help(argc, argv, API_HELP))
 		return 0;
@@ -49,6 +49,7 @@ int cmd_api(int argc, char **argv)
 		code = cmd_fail("api", ERR_USAGE, "METHOD and PATH are needed; see 'reeve api --help'");
 	else if ((code = client_call(&c, argv[1], argv[2], argc == 4 ? argv[3] : NULL, &a)) == 0)
 		verbs_show(&c, &a, NULL);
+	json_decref(a.json);
 	client_close(&c);
 	return code;
 }

@@ -6,7 +6,6 @@
 #include "api/api.h"
 #include "api/link.h"
 #include "codec/target.h"
-#include "crypto/seal.h"
 #include "http/reach.h"
 #include "privacy/export/export.h"
 #include "resource/tables.h"
@@ -103,24 +102,13 @@ enum err exports_get(struct call *c)
 	return call_get(c, &q, operation);
 }
 
-/* A file that was changed on disk breaks the connection: what arrived is then shorter than Content-Length said. */
-static bool next_piece(void *arg, const void **ret, size_t *ret_n) { return unseal_read(arg, ret, ret_n) == OK; }
-
-static void end_of_stream(void *arg) { unseal_close(arg); }
-
 enum err exports_content(struct call *c)
 {
 	struct export_file file;
 	struct id operation;
 	TRY(call_param_id(c, "operation", "data policy operation", &operation));
 	TRY(export_open(&c->s, c->server->data_dir, operation, &file));
-	c->out->content_type = file.type;
-	c->out->stream = next_piece;
-	c->out->stream_end = end_of_stream;
-	c->out->stream_arg = file.stream;
-	c->out->stream_length = file.bytes;
-	http_response_header(c->out, "Content-Disposition", arena_printf(c->s.arena, "attachment; filename=\"%s\"", file.name));
-	http_response_header(c->out, "Cache-Control", "no-store");
+	call_file(c, file.stream, file.bytes, file.type, file.name);
 	return OK;
 }
 

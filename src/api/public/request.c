@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "codec/html.h"
-#include "crypto/seal.h"
 #include "privacy/export/export.h"
 #include "privacy/request/letter.h"
 #include "privacy/request/code.h"
@@ -129,11 +128,6 @@ static enum err write_case(struct call *c, struct id request)
 	return page_end(c, 200);
 }
 
-/* A file that was changed on disk breaks the connection: what arrived is then shorter than Content-Length said. */
-static bool next_piece(void *arg, const void **ret, size_t *ret_n) { return unseal_read(arg, ret, ret_n) == OK; }
-
-static void end_of_stream(void *arg) { unseal_close(arg); }
-
 static enum err download(struct call *c, struct id request)
 {
 	struct request_page p;
@@ -142,14 +136,7 @@ static enum err download(struct call *c, struct id request)
 	if (id_is_nil(p.operation))
 		return write_case(c, request);
 	TRY(export_open(&c->s, c->server->data_dir, p.operation, &f));
-	c->out->content_type = f.type;
-	c->out->stream = next_piece;
-	c->out->stream_end = end_of_stream;
-	c->out->stream_arg = f.stream;
-	c->out->stream_length = f.bytes;
-	http_response_header(c->out, "Content-Disposition", arena_printf(c->s.arena, "attachment; filename=\"%s\"", f.name));
-	http_response_header(c->out, "Cache-Control", "no-store");
-	http_response_header(c->out, "X-Content-Type-Options", "nosniff");
+	call_file(c, f.stream, f.bytes, f.type, f.name);
 	return OK;
 }
 

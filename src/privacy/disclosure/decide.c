@@ -143,6 +143,17 @@ static enum err check_ground(struct scope *s, const char *ground)
 	return OK;
 }
 
+static const char *section_names(struct arena *a)
+{
+	size_t n;
+	const struct map_path *p = map_paths(&n);
+	const char *names = "";
+	for (size_t i = 0; i < n; i++)
+		if (*p[i].section != '\0')
+			names = arena_printf(a, "%s%s%s", names, *names == '\0' ? "" : ", ", p[i].section);
+	return names;
+}
+
 static bool is_record_key(const char *text)
 {
 	return strlen(text) == RECORD_KEY_TEXT - 1 && strspn(text, "0123456789abcdef") == RECORD_KEY_TEXT - 1;
@@ -154,7 +165,7 @@ static enum err check_decision(struct scope *s, struct deciding *a)
 	const char *disclosure = a->d->disclosure;
 	a->path = section_path(a->section);
 	if (a->path == NULL)
-		return scope_fail(s, ERR_BAD_REQUEST, "there is no such 'section'");
+		return scope_fail(s, ERR_BAD_REQUEST, "there is no such 'section'; there are %s", section_names(s->arena));
 	if (*a->record != '\0' && !is_record_key(a->record))
 		return scope_fail(s, ERR_BAD_REQUEST, "'recordKey' is %d hexadecimal digits in lower case, as the preview tells them", RECORD_KEY_TEXT - 1);
 	if (disclosure == NULL || (strcmp(disclosure, "full") != 0 && strcmp(disclosure, "redacted") != 0 && strcmp(disclosure, "withheld") != 0))
