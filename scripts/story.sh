@@ -199,6 +199,29 @@ unzip -l "$var/anna.zip" | came 30
 holds "with a page that she can read" bash -c "unzip -p '$var/anna.zip' README.html | grep -q 'Anna Meier'"
 holds "and sums that hold" bash -c "unzip -p '$var/anna.zip' manifest.json | jq -r '.files[] | .sha256 + \"  \" + .name' | (t=\$(mktemp -d); cd \$t && unzip -q '$var/anna.zip' && sha256sum -c --quiet -; r=\$?; rm -rf \$t; exit \$r)"
 holds "nothing of Bert in it" bash -c "! (t=\$(mktemp -d); cd \$t && unzip -q '$var/anna.zip'; grep -rqs -e bert.olsen -e 'Bert Olsen' .; r=\$?; rm -rf \$t; exit \$r)"
+asked reeve export verify var/anna.zip
+out=$("$reeve" export verify "$var/anna.zip" 2>&1)
+code=$?
+printf '%s\n' "$out" | came 10
+holds "signed, and each file as it was, checked without the server" has verified
+
+chapter "Anna asks by letter what is held about her"
+ask request open access userPrincipalName=anna.meier@acme.example channel=letter --json
+request=$(json .id)
+holds "the clock of a month runs" test "$(json .regime)" = gdpr
+ask request verify "$request" callBack
+ask request discover "$request"
+holds "what is held is counted" has '"account":1'
+LINES_SHOWN=20 ask request preview "$request"
+holds "an officer sees what she will see" has account
+ask request decide "$request" grant
+holds "granted: her copy is made" done_well
+ask export user anna.meier@acme.example --request "$request" --out "$var/answer.zip"
+holds "and handed over" done_well
+ask request list
+holds "the case is answered in time" has "none overdue"
+ask request close "$request" "outcome=handed over"
+holds "and closed; it is kept for 24 months" done_well
 
 chapter "Retire the personal laptop"
 ask device wipe "$laptop"
