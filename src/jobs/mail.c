@@ -3,6 +3,7 @@
  * the recipient. */
 #include "jobs/mail.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -24,7 +25,13 @@ struct mail_server {
 
 static bool is_loopback(const char *host)
 {
-	return strcasecmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+	struct in_addr four;
+	struct in6_addr six;
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	if (inet_pton(AF_INET6, host, &six) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&six);
+	return strcasecmp(host, "localhost") == 0;
 }
 
 static enum err parse_url(struct arena *a, const struct server *srv, struct mail_server *m, char **detail)
