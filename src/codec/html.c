@@ -43,6 +43,45 @@ void html_escape(struct buf *out, const char *s)
 	}
 }
 
+/* ---- values ---- */
+
+static void visible_code(struct buf *out, unsigned code) { buf_printf(out, "<span class=\"u\">U+%04X</span>", code); }
+
+/* Controls of two bytes, and marks that turn or isolate the direction of what follows; 0: it is a character like others. */
+static unsigned special(const char *p, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	if (n == 2 && u[0] == 0xc2 && u[1] < 0xa0)
+		return u[1];
+	bool turns = n == 3 && u[0] == 0xe2 && ((u[1] == 0x80 && u[2] >= 0xaa && u[2] <= 0xae) || (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9));
+	return turns ? 0x2000u + (u[1] - 0x80u) * 64 + (u[2] - 0x80u) : 0;
+}
+
+static void add_character(struct buf *out, const char *p, size_t n)
+{
+	const char *e = n == 1 ? entity((unsigned char)*p) : NULL;
+	unsigned code = n == 1 && e != NULL && *e != '&' ? (unsigned char)*p : special(p, n);
+	if (code != 0 || (n == 1 && *p == '\0'))
+		visible_code(out, code);
+	else if (e != NULL)
+		buf_adds(out, e);
+	else
+		buf_add(out, p, n);
+}
+
+void html_show(struct buf *out, const char *s, size_t n)
+{
+	for (size_t bad, length; n > 0; s += length, n -= length) {
+		length = utf8_length(s, n, &bad);
+		if (length > 0)
+			add_character(out, s, length);
+		else {
+			buf_adds(out, "\xef\xbf\xbd");
+			length = bad;
+		}
+	}
+}
+
 void html_name_escape(struct buf *out, const char *s)
 {
 	buf_adds(out, "<bdi>");

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "privacy/export/internal.h"
+#include "codec/html.h"
+#include "privacy/disclosure/event_row.h"
 #include "privacy/disclosure/preview_html.h"
 #include "privacy/disclosure/reason.h"
 
@@ -22,7 +23,7 @@ static const char head[] =
 static void text(struct buf *out, const char *s)
 {
 	if (s != NULL)
-		html_text(out, s, strlen(s));
+		html_show(out, s, strlen(s));
 }
 
 /* "redacted: it names or describes somebody else (the data map)" */

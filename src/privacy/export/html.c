@@ -7,79 +7,32 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "codec/utf8.h"
+#include "codec/html.h"
+#include "privacy/disclosure/event_row.h"
 #include "privacy/export/internal.h"
 
 /* ---- text ---- */
 
-static void visible_code(struct buf *out, unsigned code) { buf_printf(out, "<span class=\"u\">U+%04X</span>", code); }
-
-/* Controls, and marks that turn or isolate the direction of what follows.  False: it is a character like others. */
-static bool special(struct buf *out, const char *p, size_t n)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	if (n == 2 && u[0] == 0xc2 && u[1] < 0xa0) {
-		visible_code(out, u[1]);
-		return true;
-	}
-	if (n == 3 && u[0] == 0xe2 && ((u[1] == 0x80 && u[2] >= 0xaa && u[2] <= 0xae) || (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9))) {
-		visible_code(out, 0x2000u + (u[1] - 0x80u) * 64 + (u[2] - 0x80u));
-		return true;
-	}
-	return false;
-}
-
-static void html_byte(struct buf *out, char c)
-{
-	switch (c) {
-	case '&': buf_adds(out, "&amp;"); return;
-	case '<': buf_adds(out, "&lt;"); return;
-	case '>': buf_adds(out, "&gt;"); return;
-	case '"': buf_adds(out, "&quot;"); return;
-	case '\'': buf_adds(out, "&#39;"); return;
-	default: break;
-	}
-	if (((unsigned char)c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-		visible_code(out, (unsigned char)c);
-	else
-		buf_addc(out, c);
-}
-
-void html_text(struct buf *out, const char *s, size_t n)
-{
-	for (size_t bad, length; n > 0; s += length, n -= length) {
-		length = utf8_length(s, n, &bad);
-		if (length == 1)
-			html_byte(out, *s);
-		else if (length > 1 && !special(out, s, length))
-			buf_add(out, s, length);
-		else if (length == 0) {
-			buf_adds(out, "\xef\xbf\xbd");
-			length = bad;
-		}
-	}
-}
-
 static void text(struct buf *out, const char *s)
 {
 	if (s != NULL)
-		html_text(out, s, strlen(s));
+		html_show(out, s, strlen(s));
 }
 
 /* A purpose of the map at the beginning of a sentence. */
 static void sentence(struct buf *out, const char *s)
 {
 	char first = *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s;
-	html_text(out, &first, *s != '\0');
+	html_show(out, &first, *s != '\0');
 	text(out, *s == '\0' ? s : s + 1);
 }
 
 /* "2026-11-22T18:40:58.427736Z" as people read it; data/ has all of it. */
 static void moment(struct buf *out, const char *time)
 {
-	html_text(out, time, 10);
+	html_show(out, time, 10);
 	buf_addc(out, ' ');
-	html_text(out, time + 11, 8);
+	html_show(out, time + 11, 8);
 }
 
 /* deviceName: "Device name". */
@@ -102,7 +55,7 @@ static void label(struct buf *out, const char *name)
 		} else {
 			bool lower = p > name && *p >= 'A' && *p <= 'Z', upper = p == name && *p >= 'a' && *p <= 'z';
 			buf_addc(out, (char)(lower ? *p - 'A' + 'a' : upper ? *p - 'a' + 'A' : *p));
-			html_text(out, p + 1, n - 1);
+			html_show(out, p + 1, n - 1);
 		}
 		p += n;
 	}
@@ -130,7 +83,7 @@ static void shown(const struct section *sec, struct buf *out, const char *value)
 	if (n > VALUE_SHOWN)
 		for (n = VALUE_SHOWN; n > 0 && ((unsigned char)value[n] & 0xc0) == 0x80;)
 			n--;
-	html_text(out, value, n);
+	html_show(out, value, n);
 	if (n < all)
 		buf_printf(out, " <span class=\"u\">… %zu bytes in all: see data/%s.json</span>", all, sec->name);
 }

@@ -100,13 +100,6 @@ void omission_of_column(struct bundle *b, struct section *sec, const struct map_
 const char *omission_text(const char *reason); /* for people; also of reasons that no officer can give */
 const char *left_out_reason(const struct section *sec); /* NULL: it is in */
 
-/* ---- events as rows (event.c) ---- */
-
-extern const char *const event_columns[];
-char *event_column(struct arena *a, const json_t *event, size_t column); /* "" where there is none */
-extern const char *const event_shown[]; /* in HTML */
-char *event_shown_text(struct arena *a, const json_t *event, size_t column);
-
 /* ---- texts (text.c, html.c) ---- */
 
 struct bundle_file {
@@ -120,8 +113,6 @@ void bundle_signature(const struct bundle *b, const struct buf *manifest, struct
 void bundle_schema(const struct bundle *b, const struct section *sec, struct buf *out);
 void bundle_withheld_head(const struct bundle *b, struct buf *out);
 
-/* A value as it may stand in a page: escaped, control characters and what turns the direction of text made visible. */
-void html_text(struct buf *out, const char *s, size_t n);
 /* The rows of a section as they come: a table where it has few columns, else one table for each record. */
 bool html_is_table(const struct section *sec);
 void html_row_begin(const struct section *sec, struct buf *out);

@@ -10,6 +10,7 @@
 #include "audit/log/log.h"
 #include "base/clock.h"
 #include "directory/tenant_settings.h"
+#include "privacy/disclosure/event_row.h"
 #include "privacy/export/internal.h"
 
 DB_TENANT(export_subject,

@@ -30,6 +30,20 @@ static void what_means_something_is_escaped(void **state)
 	is(html_name_escape, "\xe2\x80\xae<i>", "<bdi>\xe2\x80\xae&lt;i&gt;</bdi>");
 }
 
+static void value(struct buf *out, const char *s) { html_show(out, s, strlen(s)); }
+
+static void what_hides_in_a_value_is_shown(void **state)
+{
+	auto_buf b;
+	is(value, "<b>&\"'\t\n", "&lt;b&gt;&amp;&quot;&#39;\t\n");
+	is(value, "a\x01\x7f\r", "a<span class=\"u\">U+0001</span><span class=\"u\">U+007F</span><span class=\"u\">U+000D</span>");
+	is(value, "\xc2\x85\xe2\x80\xae\xe2\x81\xa6x", "<span class=\"u\">U+0085</span><span class=\"u\">U+202E</span><span class=\"u\">U+2066</span>x");
+	is(value, "Gr\xc3\xbc\xc3\x9f" "e \xff!", "Gr\xc3\xbc\xc3\x9f" "e \xef\xbf\xbd!");
+	buf_init(&b, MIB);
+	html_show(&b, "a\0b", 3);
+	assert_string_equal(b.data, "a<span class=\"u\">U+0000</span>b");
+}
+
 static void every_cell_is_text(void **state)
 {
 	auto_buf b;
@@ -47,7 +61,8 @@ static void every_cell_is_text(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(what_means_something_is_escaped), cmocka_unit_test(every_cell_is_text)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(what_means_something_is_escaped), cmocka_unit_test(what_hides_in_a_value_is_shown),
+					   cmocka_unit_test(every_cell_is_text)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

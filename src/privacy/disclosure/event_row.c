@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An audit event as a row: its columns in CSV and HTML.  What of it is told is decided before (disclosure_of_event). */
+#include "privacy/disclosure/event_row.h"
+
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/limits.h"
-#include "privacy/export/internal.h"
 
 const char *const event_columns[] = {"activityDateTime",
 				     "displayName",
