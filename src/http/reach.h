@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where the server connects to because a tenant's administrator said so (sinks of the audit log).  Without limits such a target would let
- * a tenant speak to what only this machine can reach: its own database, a cloud's metadata service.  The address is judged, not the name,
- * and at each connect: what a name stands for changes.
+ * Where the server connects to because a tenant's administrator said so (sinks of the audit log, storage locations of exports).  Without
+ * limits such a target would let a tenant speak to what only this machine can reach: its own database, a cloud's metadata service.  The
+ * address is judged, not the name, and at each connect: what a name stands for changes.
  *
  * The setting `sink_targets` lists names, addresses and networks, separated by commas.  Not empty: only these are reached; a listed name
  * wherever it leads.  Empty: any address but loopback, link-local, unspecified, multicast and this machine's own.

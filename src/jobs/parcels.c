@@ -10,15 +10,14 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "codec/target.h"
 #include "crypto/seal.h"
-#include "http/reach.h"
 #include "jobs/lease.h"
+#include "jobs/outbound.h"
 #include "jobs/sinks_internal.h"
 #include "privacy/export/export.h"
 
@@ -26,7 +25,6 @@ enum {
 	SLOTS = 16,
 	SLOTS_OF_TENANT = 4,
 	LEASE_SECONDS = 30,
-	ANSWER_BYTES_MAX = 64 * 1024,
 	CONNECT_MS = 10000,
 	QUIET_SECONDS = 30,    /* less than this many bytes a second for so long: given up */
 	QUIET_BYTES = 100,
@@ -48,9 +46,8 @@ struct transfer {
 	const char *piece;
 	size_t left;
 	char *url, *host;
-	bool refused;    /* an address that may not be reached */
-	bool broken;     /* the file cannot be read */
-	size_t answered; /* bytes of the answer */
+	struct outbound out;
+	bool broken; /* the file cannot be read */
 };
 
 struct pause {
@@ -73,18 +70,6 @@ struct parcels {
 
 /* ---- curl's questions ---- */
 
-/* The address is judged here, where it is connected to. */
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *ai)
-{
-	struct transfer *t = arg;
-	struct address a;
-	if (!address_of(&ai->addr, &a) || !reach_allows(t->all->srv->reach, t->host, &a)) {
-		t->refused = true;
-		return CURL_SOCKET_BAD;
-	}
-	return socket(ai->family, ai->socktype | SOCK_CLOEXEC, ai->protocol);
-}
-
 static size_t give(char *to, size_t size, size_t count, void *arg)
 {
 	struct transfer *t = arg;
@@ -104,26 +89,13 @@ static size_t give(char *to, size_t size, size_t count, void *arg)
 	return n;
 }
 
-static size_t ignore(char *p, size_t size, size_t n, void *arg)
-{
-	struct transfer *t = arg;
-	t->answered += size * n;
-	return t->answered > ANSWER_BYTES_MAX ? 0 : size * n;
-}
-
 /* ---- one transfer ---- */
 
 static void set_options(struct transfer *t, const struct export_parcel *p)
 {
 	CURL *h = t->curl;
 	const char *ca = t->all->srv->storage_ca;
-	curl_easy_setopt(h, CURLOPT_URL, t->url);
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
-	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(h, CURLOPT_PROXY, ""); /* none, whatever the environment says: it would go round the check of addresses */
-	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	outbound_guard(h, &t->out, t->url);
 	curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L); /* an open connection would not be judged again */
 	curl_easy_setopt(h, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(h, CURLOPT_UPLOAD, 1L);
@@ -131,16 +103,10 @@ static void set_options(struct transfer *t, const struct export_parcel *p)
 	curl_easy_setopt(h, CURLOPT_READFUNCTION, give);
 	curl_easy_setopt(h, CURLOPT_READDATA, t);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, t->headers);
-	curl_easy_setopt(h, CURLOPT_USERAGENT, "reeve/" REEVE_VERSION);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, (long)QUIET_BYTES);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (long)QUIET_SECONDS);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT, TRANSFER_MAX_S);
-	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, t);
-	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, ignore);
-	curl_easy_setopt(h, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(h, CURLOPT_PRIVATE, t);
 	if (ca != NULL && *ca != '\0') {
 		curl_easy_setopt(h, CURLOPT_CAINFO, ca);
@@ -220,11 +186,11 @@ static void judge(struct transfer *t, CURLcode code)
 	struct parcels *all = t->all;
 	long status = 0;
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-	bool answered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && t->answered > ANSWER_BYTES_MAX) || (code == CURLE_SEND_ERROR && status >= 300);
+	bool answered = outbound_answered(&t->out, code) || (code == CURLE_SEND_ERROR && status >= 300);
 	if (answered && status >= 200 && status < 300)
 		done(all, t->tenant, t->operation, NULL);
-	else if (t->refused)
-		failed(all, t->tenant, t->operation, t->sealed_at, true, "the address is not one that may be reached (setting sink_targets)");
+	else if (t->out.refused)
+		failed(all, t->tenant, t->operation, t->sealed_at, true, OUTBOUND_REFUSED);
 	else if (t->broken)
 		failed(all, t->tenant, t->operation, t->sealed_at, true, "the file of the export cannot be read");
 	else if (!answered)
@@ -255,6 +221,7 @@ static enum err begin(struct transfer *t, const struct export_parcel *p)
 	t->headers = curl_slist_append(t->headers, arena_printf(s.arena, "Content-Type: %s", p->type));
 	t->curl = curl_easy_init();
 	check(t->headers != NULL && t->curl != NULL);
+	t->out = (struct outbound){.reach = t->all->srv->reach, .host = t->host};
 	set_options(t, p);
 	return curl_multi_add_handle(t->all->multi, t->curl) == CURLM_OK ? OK : ERR_INTERNAL;
 }

@@ -13,11 +13,9 @@
 #include "codec/json.h"
 #include "codec/target.h"
 #include "crypto/digest.h"
-#include "http/reach.h"
+#include "jobs/outbound.h"
 #include "jobs/sinks_internal.h"
 #include "keeper/keeper.h"
-
-enum { ANSWER_BYTES_MAX = 64 * 1024 };
 
 #define EVENT_TYPE "org.reeve.auditEvent.v1"
 #define EVENT_TYPE_OCSF "org.reeve.auditEvent.ocsf.v1"
@@ -72,29 +70,8 @@ char *sink_signature(struct arena *a, const void *secret, size_t secret_n, int64
 
 struct call_state {
 	struct delivery *d;
-	const char *host;
-	bool refused;    /* an address that may not be reached */
-	size_t answered; /* bytes of the answer's body */
+	struct outbound out;
 };
-
-/* The address is judged here, where it is connected to. */
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *ai)
-{
-	struct call_state *c = arg;
-	struct address a;
-	if (!address_of(&ai->addr, &a) || !reach_allows(c->d->srv->reach, c->host, &a)) {
-		c->refused = true;
-		return CURL_SOCKET_BAD;
-	}
-	return socket(ai->family, ai->socktype | SOCK_CLOEXEC, ai->protocol);
-}
-
-static size_t ignore(char *p, size_t size, size_t n, void *arg)
-{
-	struct call_state *c = arg;
-	c->answered += size * n;
-	return c->answered > ANSWER_BYTES_MAX ? 0 : size * n;
-}
 
 static int progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
@@ -104,24 +81,12 @@ static int progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_of
 static void set_options(CURL *h, struct call_state *c, const struct buf *body, struct curl_slist *headers)
 {
 	curl_easy_reset(h); /* its connections stay */
-	curl_easy_setopt(h, CURLOPT_URL, c->d->sink->target);
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
-	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(h, CURLOPT_PROXY, ""); /* none, whatever the environment says: it would go round the check of addresses */
-	curl_easy_setopt(h, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	outbound_guard(h, &c->out, c->d->sink->target);
 	curl_easy_setopt(h, CURLOPT_POST, 1L);
 	curl_easy_setopt(h, CURLOPT_POSTFIELDS, body->data);
 	curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len);
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(h, CURLOPT_USERAGENT, "reeve/" REEVE_VERSION);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)SINK_TIMEOUT_MS);
-	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, c);
-	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, ignore);
-	curl_easy_setopt(h, CURLOPT_WRITEDATA, c);
 	curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, progress);
 	curl_easy_setopt(h, CURLOPT_XFERINFODATA, c);
@@ -140,9 +105,9 @@ static enum err judge(CURL *h, struct call_state *c, CURLcode code)
 	curl_off_t after = 0;
 	curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(h, CURLINFO_RETRY_AFTER, &after);
-	if (c->refused)
-		return scope_fail(d->s, ERR_FORBIDDEN, "the address is not one that may be reached (setting sink_targets)");
-	if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && c->answered > ANSWER_BYTES_MAX))
+	if (c->out.refused)
+		return scope_fail(d->s, ERR_FORBIDDEN, OUTBOUND_REFUSED);
+	if (!outbound_answered(&c->out, code))
 		return scope_fail(d->s, ERR_NO_SERVER, "no answer: %s", curl_easy_strerror(code));
 	if (status >= 200 && status < 300)
 		return OK;
@@ -155,7 +120,7 @@ static enum err judge(CURL *h, struct call_state *c, CURLcode code)
 
 static enum err post(struct delivery *d, CURL *h, const char *host, const struct buf *body)
 {
-	struct call_state c = {.d = d, .host = host};
+	struct call_state c = {.d = d, .out = {.reach = d->srv->reach, .host = host}};
 	size_t n;
 	void *secret = keeper_unseal(d->s->keeper, d->s->arena, d->sink->secret, d->sink->secret_n, &n);
 	if (secret == NULL)
