@@ -13,13 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/file_job.h"
 #include "audit/out/archive.h"
 #include "audit/out/export_internal.h"
 #include "audit/out/format.h"
 #include "audit/out/period.h"
-#include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "crypto/digest.h"
 #include "crypto/seal.h"
 #include "keeper/keeper.h"
@@ -49,15 +48,14 @@ enum {
 	FIRST_PARAM = 6,             /* of the filter */
 	WAIT_MS = 3000, WAIT_STEP_MS = 50,
 };
-#define GIVE_UP_US (10 * MINUTE_US)
 
 struct making {
+	struct file_job file;
 	struct scope *s; /* of the tenant */
 	const struct audit_export_job *job;
-	struct id tenant, export;
 	const char *format_name, *filter;
 	enum audit_format format;
-	int64_t from, until, created_at;
+	int64_t from, until;
 	bool found;
 	/* the filter, and its page's statement */
 	const char *sql;
@@ -71,8 +69,6 @@ struct making {
 	uint64_t page_next, page_events;    /* of the page at hand */
 	int64_t events, bytes;
 	uint8_t sha256[SHA256_BYTES];
-	const char *error;
-	bool gone; /* the row went meanwhile: its tenant was purged */
 };
 
 static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -82,20 +78,20 @@ static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(db_query(tx, &audit_export_next, DB_NOARGS, &r));
 	m->found = db_next(r);
 	if (m->found) {
-		m->tenant = db_id(r, 0);
-		m->export = db_id(r, 1);
+		m->file.tenant = db_id(r, 0);
+		m->file.object = db_id(r, 1);
 		m->format_name = db_text_dup(r, 2, s->arena);
 		m->filter = db_text_dup(r, 3, s->arena);
 		m->from = db_int(r, 4);
 		m->until = db_is_null(r, 5) ? INT64_MAX : db_int(r, 5);
-		m->created_at = db_int(r, 6);
+		m->file.asked_at = db_int(r, 6);
 	}
 	return db_rows_err(r);
 }
 
 static enum err start_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
-	return db_exec(tx, &audit_export_start, DB_ARGS(db_v_id(&((struct making *)arg)->export)), NULL);
+	return db_exec(tx, &audit_export_start, DB_ARGS(db_v_id(&((struct making *)arg)->file.object)), NULL);
 }
 
 /* ---- CSV, NDJSON, OCSF ---- */
@@ -229,7 +225,7 @@ static enum err write_sealed(struct making *m, const char *sealed)
 	TRY(audit_period_find(m->s, &p));
 	m->next = p.first;
 	m->end = p.end;
-	enum err e = keeper_seal_open(m->s->keeper, m->export, sealed, &m->to);
+	enum err e = keeper_seal_open(m->s->keeper, m->file.object, sealed, &m->to);
 	if (e != OK)
 		return scope_fail(m->s, e, "the file of an export of the audit log cannot be made");
 	m->hash = sha256_new();
@@ -267,26 +263,28 @@ static enum err hash_file(struct making *m, const char *path)
 
 static enum err write_archive(struct making *m, const char *sealed)
 {
-	const char *part = audit_export_path(m->s->arena, m->job->data_dir, m->export, "part");
+	const char *part = audit_export_path(m->s->arena, m->job->data_dir, m->file.object, "part");
 	struct audit_archive log = {.from = m->from, .until = m->until};
 	enum err e = audit_archive_write(m->s, m->job->host, part, &log);
 	if (e == OK)
 		e = hash_file(m, part);
 	if (e == OK)
-		e = keeper_seal_file(m->s->keeper, m->export, part, sealed);
+		e = keeper_seal_file(m->s->keeper, m->file.object, part, sealed);
 	unlink(part);
 	m->events = (int64_t)log.events;
 	return e == OK ? OK : scope_fail(m->s, e, "the archive of the audit log cannot be written");
 }
 
-static enum err make(struct making *m, const char *sealed)
+static enum err make(void *arg, struct scope *s)
 {
+	struct making *m = arg;
+	m->s = s;
 	const char *dir = arena_printf(m->s->arena, "%s/exports", m->job->data_dir);
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return scope_fail(m->s, ERR_IO, "the folder of exports cannot be made");
 	if (strcmp(m->format_name, AUDIT_EXPORT_ARCHIVE) == 0)
-		return write_archive(m, sealed);
-	return audit_format_parse(m->format_name, &m->format) ? write_sealed(m, sealed) : ERR_INTERNAL;
+		return write_archive(m, m->file.sealed);
+	return audit_format_parse(m->format_name, &m->format) ? write_sealed(m, m->file.sealed) : ERR_INTERNAL;
 }
 
 /* ---- the end ---- */
@@ -297,14 +295,14 @@ static enum err record(struct db_tx *tx, const struct making *m)
 	char hex[2 * SHA256_BYTES + 1];
 	struct audit_change *changes = NULL, **tail = &changes;
 	tail = audit_change_add(s->arena, tail, "format", "audit_exports", "format", NULL, m->format_name);
-	if (m->error == NULL) {
+	if (m->file.error == NULL) {
 		hex_encode(m->sha256, sizeof m->sha256, hex);
 		tail = audit_change_add(s->arena, tail, "events", "audit_exports", "events", NULL, arena_printf(s->arena, "%lld", (long long)m->events));
 		tail = audit_change_add(s->arena, tail, "sizeBytes", "audit_exports", "size_bytes", NULL, arena_printf(s->arena, "%lld", (long long)m->bytes));
 		audit_change_add(s->arena, tail, "sha256", "audit_exports", "sha256", NULL, hex);
 	}
 	return audit_record(tx, &(struct audit_event){.activity = ACT_AUDIT_EXPORT_COMPLETE, .resource_type = AUDIT_EXPORT_TYPE,
-						      .resource = m->export, .changes = changes, .failure = m->error});
+						      .resource = m->file.object, .changes = changes, .failure = m->file.error});
 }
 
 static enum err finish_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -312,64 +310,35 @@ static enum err finish_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct making *m = arg;
 	int64_t n;
 	TRY(db_exec(tx, &audit_export_finish,
-		    DB_ARGS(db_v_id(&m->export), db_v_int(s->now), db_v_int(m->events), db_v_int(m->bytes), db_v_blob(m->sha256, sizeof m->sha256)), &n));
-	m->gone = n == 0;
-	return m->gone ? OK : record(tx, m);
+		    DB_ARGS(db_v_id(&m->file.object), db_v_int(s->now), db_v_int(m->events), db_v_int(m->bytes), db_v_blob(m->sha256, sizeof m->sha256)), &n));
+	m->file.gone = n == 0;
+	return m->file.gone ? OK : record(tx, m);
 }
 
 static enum err fail_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct making *m = arg;
 	int64_t n;
-	TRY(db_exec(tx, &audit_export_fail, DB_ARGS(db_v_id(&m->export), db_v_int(s->now), db_v_text(m->error)), &n));
-	m->gone = n == 0;
-	return m->gone ? OK : record(tx, m);
-}
-
-/* Its own scope: making it may have taken a while. */
-static enum err end(struct making *m, db_fn fn)
-{
-	struct scope s;
-	scope_tenant(&s, m->s->arena, m->s->db, m->s->keeper, m->tenant);
-	enum err e = db_write(&s, fn, m);
-	return e == OK ? OK : scope_fail(m->s, e, "%s", scope_detail(&s, e));
-}
-
-static enum err make_one(struct making *m, bool *ret_again)
-{
-	char id[ID_TEXT];
-	const char *sealed = audit_export_path(m->s->arena, m->job->data_dir, m->export, "sealed");
-	TRY(db_write(m->s, start_tx, m));
-	enum err e = make(m, sealed);
-	if (e == OK) {
-		TRY(end(m, finish_tx));
-		if (m->gone)
-			unlink(sealed);
-		return OK;
-	}
-	unlink(sealed);
-	*ret_again = (e == ERR_UNAVAILABLE || e == ERR_BUSY) && m->s->now - m->created_at < GIVE_UP_US;
-	if (*ret_again)
-		return OK;
-	log_event(LOG_ERROR, "audit_export_failed", "export=%s error=%s detail=\"%s\"", id_format(m->export, id), err_name(e), scope_detail(m->s, e));
-	m->error = scope_detail(m->s, e);
-	m->s->detail = NULL;
-	return end(m, fail_tx);
+	TRY(db_exec(tx, &audit_export_fail, DB_ARGS(db_v_id(&m->file.object), db_v_int(s->now), db_v_text(m->file.error)), &n));
+	m->file.gone = n == 0;
+	return m->file.gone ? OK : record(tx, m);
 }
 
 enum err audit_export_run_pending(struct scope *s, const struct audit_export_job *job, bool *ret_more)
 {
 	struct making *m = arena_alloc(s->arena, sizeof *m);
-	struct scope tenant;
-	bool again = false;
 	m->job = job;
 	*ret_more = false;
 	TRY(db_read(s, next_tx, m));
 	if (!m->found)
 		return OK;
-	scope_tenant(&tenant, s->arena, s->db, s->keeper, m->tenant);
-	m->s = &tenant;
-	enum err e = make_one(m, &again);
-	*ret_more = e == OK && !again;
-	return e == OK ? OK : scope_fail(s, e, "%s", scope_detail(&tenant, e));
+	m->file.sealed = audit_export_path(s->arena, job->data_dir, m->file.object, "sealed");
+	m->file.failed = "audit_export_failed";
+	m->file.key = "export";
+	m->file.start = start_tx;
+	m->file.finish = finish_tx;
+	m->file.fail = fail_tx;
+	m->file.make = make;
+	m->file.arg = m;
+	return file_job_run(s, &m->file, ret_more);
 }

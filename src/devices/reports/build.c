@@ -13,9 +13,8 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
-#include "base/clock.h"
+#include "audit/file_job.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "codec/zip.h"
 #include "crypto/digest.h"
 #include "devices/reports/job_internal.h"
@@ -38,15 +37,13 @@ enum {
 	PAGE_BYTES = 64 * MIB,
 	ZIP_LEVEL = 1,      /* a third larger than at 6 and four times as fast */
 };
-#define GIVE_UP_US (10 * MINUTE_US)
 
 struct making {
+	struct file_job file;
 	struct scope *s; /* of the tenant */
 	const char *data_dir;
 	const _Atomic bool *stop;
-	struct id tenant, job;
 	const char *report, *filter, *select, *format, *localization;
-	int64_t requested_at;
 	bool found;
 	struct report_plan *plan;
 	struct seal_stream *to;
@@ -55,8 +52,6 @@ struct making {
 	struct buf page;
 	int64_t bytes;
 	uint8_t sha256[SHA256_BYTES];
-	const char *error;
-	bool gone; /* the row was failed or went meanwhile */
 };
 
 static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -66,21 +61,21 @@ static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(db_query(tx, &report_job_next, DB_NOARGS, &r));
 	m->found = db_next(r);
 	if (m->found) {
-		m->tenant = db_id(r, 0);
-		m->job = db_id(r, 1);
+		m->file.tenant = db_id(r, 0);
+		m->file.object = db_id(r, 1);
 		m->report = db_text_dup(r, 2, s->arena);
 		m->filter = db_text_dup(r, 3, s->arena);
 		m->select = db_text_dup(r, 4, s->arena);
 		m->format = db_text_dup(r, 5, s->arena);
 		m->localization = db_text_dup(r, 6, s->arena);
-		m->requested_at = db_int(r, 7);
+		m->file.asked_at = db_int(r, 7);
 	}
 	return db_rows_err(r);
 }
 
 static enum err start_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
-	return db_exec(tx, &report_job_start, DB_ARGS(db_v_id(&((struct making *)arg)->job)), NULL);
+	return db_exec(tx, &report_job_start, DB_ARGS(db_v_id(&((struct making *)arg)->file.object)), NULL);
 }
 
 /* ---- the file ---- */
@@ -141,7 +136,7 @@ static enum err write_rows(struct making *m)
 static enum err write_zip(struct making *m)
 {
 	TRY(zip_open_out(put_out, m, ZIP_LEVEL, &m->zip));
-	const char *name = arena_printf(m->s->arena, "%s.%s", report_job_name(m->s->arena, m->report, m->job), m->format);
+	const char *name = arena_printf(m->s->arena, "%s.%s", report_job_name(m->s->arena, m->report, m->file.object), m->format);
 	enum err e = zip_begin(m->zip, name, m->s->now);
 	if (e == OK)
 		e = write_rows(m);
@@ -152,13 +147,15 @@ static enum err write_zip(struct making *m)
 	return zip_finish(m->zip);
 }
 
-static enum err make(struct making *m, const char *sealed)
+static enum err make(void *arg, struct scope *s)
 {
+	struct making *m = arg;
+	m->s = s;
 	const char *dir = arena_printf(m->s->arena, "%s/reports", m->data_dir);
 	TRY(report_job_plan(m->s, m->report, m->filter, m->select, m->localization, m->format, &m->plan));
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return scope_fail(m->s, ERR_IO, "the folder of reports cannot be made");
-	enum err e = keeper_seal_open(m->s->keeper, m->job, sealed, &m->to);
+	enum err e = keeper_seal_open(m->s->keeper, m->file.object, m->file.sealed, &m->to);
 	if (e != OK)
 		return scope_fail(m->s, e, "the file of the report cannot be made");
 	m->hash = sha256_new();
@@ -181,14 +178,14 @@ static enum err record(struct db_tx *tx, const struct making *m)
 	struct arena *a = db_tx_scope(tx)->arena;
 	char hex[2 * SHA256_BYTES + 1];
 	struct audit_change *changes = NULL, **tail = &changes;
-	if (m->error == NULL) {
+	if (m->file.error == NULL) {
 		hex_encode(m->sha256, sizeof m->sha256, hex);
 		tail = audit_change_add(a, tail, "rows", "report_jobs", "row_count", NULL, arena_printf(a, "%" PRId64, report_plan_rows(m->plan)));
 		tail = audit_change_add(a, tail, "sizeBytes", "report_jobs", "size_bytes", NULL, arena_printf(a, "%" PRId64, m->bytes));
 		audit_change_add(a, tail, "sha256", "report_jobs", "sha256", NULL, hex);
 	}
-	return audit_record(tx, &(struct audit_event){.activity = ACT_REPORT_COMPLETE, .resource_type = REPORT_JOB_TYPE, .resource = m->job,
-						      .resource_name = m->report, .changes = changes, .failure = m->error});
+	return audit_record(tx, &(struct audit_event){.activity = ACT_REPORT_COMPLETE, .resource_type = REPORT_JOB_TYPE, .resource = m->file.object,
+						      .resource_name = m->report, .changes = changes, .failure = m->file.error});
 }
 
 static enum err finish_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -196,67 +193,38 @@ static enum err finish_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct making *m = arg;
 	int64_t n;
 	TRY(db_exec(tx, &report_job_finish,
-		    DB_ARGS(db_v_id(&m->job), db_v_int(s->now), db_v_int(report_plan_rows(m->plan)), db_v_int(m->bytes),
+		    DB_ARGS(db_v_id(&m->file.object), db_v_int(s->now), db_v_int(report_plan_rows(m->plan)), db_v_int(m->bytes),
 			    db_v_blob(m->sha256, sizeof m->sha256)),
 		    &n));
-	m->gone = n == 0;
-	return m->gone ? OK : record(tx, m);
+	m->file.gone = n == 0;
+	return m->file.gone ? OK : record(tx, m);
 }
 
 static enum err fail_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct making *m = arg;
 	int64_t n;
-	TRY(db_exec(tx, &report_job_fail, DB_ARGS(db_v_id(&m->job), db_v_int(s->now), db_v_text(m->error)), &n));
-	m->gone = n == 0;
-	return m->gone ? OK : record(tx, m);
-}
-
-/* Its own scope: making it may have taken a while. */
-static enum err end(struct making *m, db_fn fn)
-{
-	struct scope s;
-	scope_tenant(&s, m->s->arena, m->s->db, m->s->keeper, m->tenant);
-	enum err e = db_write(&s, fn, m);
-	return e == OK ? OK : scope_fail(m->s, e, "%s", scope_detail(&s, e));
-}
-
-static enum err make_one(struct making *m, bool *ret_again)
-{
-	char id[ID_TEXT];
-	const char *sealed = report_job_path(m->s->arena, m->data_dir, m->job, "sealed");
-	TRY(db_write(m->s, start_tx, m));
-	enum err e = make(m, sealed);
-	if (e == OK) {
-		TRY(end(m, finish_tx));
-		if (m->gone)
-			unlink(sealed);
-		return OK;
-	}
-	unlink(sealed);
-	*ret_again = (e == ERR_UNAVAILABLE || e == ERR_BUSY) && m->s->now - m->requested_at < GIVE_UP_US;
-	if (*ret_again)
-		return OK;
-	log_event(LOG_ERROR, "report_failed", "job=%s error=%s detail=\"%s\"", id_format(m->job, id), err_name(e), scope_detail(m->s, e));
-	m->error = scope_detail(m->s, e);
-	m->s->detail = NULL;
-	return end(m, fail_tx);
+	TRY(db_exec(tx, &report_job_fail, DB_ARGS(db_v_id(&m->file.object), db_v_int(s->now), db_v_text(m->file.error)), &n));
+	m->file.gone = n == 0;
+	return m->file.gone ? OK : record(tx, m);
 }
 
 enum err report_jobs_run_pending(struct scope *s, const char *data_dir, const _Atomic bool *stop, bool *ret_more)
 {
 	struct making *m = arena_alloc(s->arena, sizeof *m);
-	struct scope tenant;
-	bool again = false;
 	m->data_dir = data_dir;
 	m->stop = stop;
 	*ret_more = false;
 	TRY(db_read(s, next_tx, m));
 	if (!m->found)
 		return OK;
-	scope_tenant(&tenant, s->arena, s->db, s->keeper, m->tenant);
-	m->s = &tenant;
-	enum err e = make_one(m, &again);
-	*ret_more = e == OK && !again;
-	return e == OK ? OK : scope_fail(s, e, "%s", scope_detail(&tenant, e));
+	m->file.sealed = report_job_path(s->arena, data_dir, m->file.object, "sealed");
+	m->file.failed = "report_failed";
+	m->file.key = "job";
+	m->file.start = start_tx;
+	m->file.finish = finish_tx;
+	m->file.fail = fail_tx;
+	m->file.make = make;
+	m->file.arg = m;
+	return file_job_run(s, &m->file, ret_more);
 }
