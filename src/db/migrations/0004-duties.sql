@@ -1,0 +1,1 @@
+-- Duties: what their engine needs beside their own table.

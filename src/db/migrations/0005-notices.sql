@@ -1,0 +1,1 @@
+-- Telling others: recipients, and what is on its way to them.

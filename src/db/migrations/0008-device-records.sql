@@ -1,0 +1,1 @@
+-- Cleanup rules, assets, changes of ownership.

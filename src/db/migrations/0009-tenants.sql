@@ -1,0 +1,1 @@
+-- Subscriptions and the end of tenants.

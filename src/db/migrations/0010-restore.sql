@@ -1,0 +1,1 @@
+-- After a restore: how far the erasure ledger was followed.
