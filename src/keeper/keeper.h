@@ -151,4 +151,14 @@ MUST_CHECK enum err keeper_needles_put(struct keeper *k, struct scope *s, struct
 MUST_CHECK enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, void **ret, size_t *ret_n);
 MUST_CHECK enum err keeper_needles_drop(struct keeper *k, struct scope *s, struct id duty);
 
+/* ---- what copies of the store are sealed with ---- */
+
+/* How many days a key lives behind the day (UTC) that it seals (setting backup_days, 1 to 21).  0: backups are off, and
+ * no key is left. */
+int keeper_backup_days(struct keeper *k);
+/* When the last key that could open a copy of the store as it was at `at` will be destroyed; `at` where there is none. */
+int64_t keeper_copies_gone_at(struct keeper *k, int64_t at);
+/* Whether none of them is left now, in neither place. */
+bool keeper_copies_gone(struct keeper *k, int64_t at);
+
 #endif
