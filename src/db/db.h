@@ -220,6 +220,12 @@ struct db_hit {
 };
 MUST_CHECK enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n);
 
+/* Calls fn, on the caller's thread, while the database file alone is the whole store and does not change: `bytes` is its size, fd is to be
+ * read with pread() and neither closed nor written.  Writers go on, into the WAL, and readers too.  Answers what fn answered.  ERR_BUSY:
+ * readers do not leave, or another freezes it; call again.  PostgreSQL: ERR_NOT_IMPLEMENTED. */
+typedef enum err (*db_frozen_fn)(void *arg, int fd, uint64_t bytes, size_t page_bytes);
+MUST_CHECK enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg);
+
 /* Counters for /metrics. */
 struct db_stats {
 	uint64_t commits, closures, retries, failures;

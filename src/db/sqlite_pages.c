@@ -195,3 +195,25 @@ enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needle
 	free(p);
 	return e;
 }
+
+/* ---- a file that stands still ---- */
+
+struct frozen {
+	db_frozen_fn fn;
+	void *arg;
+};
+
+static enum err frozen_job(struct sq_db *d, void *arg)
+{
+	struct frozen *f = arg;
+	TRY(sq_wal_empty(d));
+	uint64_t page = (uint64_t)pragma(&d->writer, "PRAGMA page_size");
+	return f->fn(f->arg, d->scan_fd, (uint64_t)pragma(&d->writer, "PRAGMA page_count") * page, (size_t)page);
+}
+
+enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg)
+{
+	if (db->engine != DB_SQLITE)
+		return ERR_NOT_IMPLEMENTED;
+	return sq_maintain((struct sq_db *)db, frozen_job, &(struct frozen){fn, arg});
+}
