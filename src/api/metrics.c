@@ -98,13 +98,23 @@ static enum err write_requests(struct scope *s, struct buf *out)
 	return OK;
 }
 
+static void write_duties(const struct duty_counts *d, struct buf *out)
+{
+	metric(out, "reeve_duties_overdue", "gauge", "Duties to delete past their deadline.", d->overdue);
+	metric(out, "reeve_duties_copies_overdue", "gauge", "Duties to delete whose copies are left past the promise.", d->copies_overdue);
+	metric(out, "reeve_duties_alarmed", "gauge", "Open duties to delete of which an alarm was raised.", d->alarmed);
+	metric(out, "reeve_duties_held", "gauge", "Duties to delete that wait for something else.", d->held);
+	metric(out, "reeve_duties_failed", "gauge", "Duties to delete of which a step failed.", d->failed);
+}
+
 enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
 	struct db_stats d;
-	uint64_t overdue = 0, letters = 0, lost = 0;
+	struct duty_counts duties;
+	uint64_t letters = 0, lost = 0;
 	db_stats(srv->db, &d);
-	TRY(duty_overdue(s, &overdue));
+	TRY(duty_count(s, &duties));
 	TRY(letter_counts(s, &letters, &lost));
 	buf_adds(out, "# HELP reeve_http_requests_total Requests answered, by class of status.\n# TYPE reeve_http_requests_total counter\n");
 	for (int i = 1; i < METRICS_CLASSES; i++)
@@ -117,7 +127,7 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_db_retries_total", "counter", "Closures run again.", d.retries);
 	metric(out, "reeve_db_failures_total", "counter", "Transactions that failed.", d.failures);
 	metric(out, "reeve_db_queue", "gauge", "Closures waiting for the writer.", d.queue);
-	metric(out, "reeve_duties_overdue", "gauge", "Duties to delete past their deadline.", overdue);
+	write_duties(&duties, out);
 	metric(out, "reeve_jobs_failed_total", "counter", "Runs of periodic jobs that failed.", atomic_load(&m->jobs_failed));
 	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
 	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));

@@ -14,8 +14,13 @@ CREATE TABLE tenants (
   created_at TIME NOT NULL,
   closed_at TIME,
   purge_starts_at TIME,
-  purge_deadline_at TIME
+  purge_deadline_at TIME,
+  devices_retire_at TIME,            -- when its devices are told to retire; NULL: that is done, or the tenant is open
+  unpaid BOOL NOT NULL DEFAULT 0,    -- the operator's word: bills are open, so it cannot be deleted by hand
+  deletion_asked_at TIME,            -- deleting it by hand waits for a second operator
+  deletion_asked_by ID
 ) STRICT;
+CREATE INDEX tenants_to_retire ON tenants (devices_retire_at) WHERE devices_retire_at IS NOT NULL;
 
 CREATE TABLE subscriptions (
   tenant_id ID NOT NULL,
@@ -23,8 +28,13 @@ CREATE TABLE subscriptions (
   product TEXT NOT NULL,             -- 'deviceManagement' or the name of another product
   status TEXT NOT NULL CHECK (status IN ('Enabled', 'Warning', 'Suspended', 'Deleted', 'LockedOut')),
   created_at TIME NOT NULL,
+  sku_id ID NOT NULL,                -- what is sold; the subscription's own id where nobody said
+  is_trial BOOL NOT NULL,
+  total_licenses INT NOT NULL,
+  next_lifecycle_at TIME,            -- when the status moves on by itself (directory/subscription_states.def)
   PRIMARY KEY (tenant_id, subscription_id)
 ) STRICT;
+CREATE INDEX subscriptions_by_due ON subscriptions (next_lifecycle_at) WHERE next_lifecycle_at IS NOT NULL;
 
 CREATE TABLE tenant_settings (
   tenant_id ID NOT NULL,
@@ -52,6 +62,7 @@ CREATE TABLE applications (
   display_name TEXT NOT NULL,
   role_id ID NOT NULL,
   enabled BOOL NOT NULL,
+  provisioning BOOL NOT NULL DEFAULT 0, -- follows another directory: what it deletes for good may be undone for a while
   created_at TIME NOT NULL,
   PRIMARY KEY (tenant_id, application_id)
 ) STRICT;
@@ -263,6 +274,7 @@ CREATE TABLE managed_devices (
   device_name TEXT NOT NULL,
   managed_device_name TEXT NOT NULL,
   notes TEXT,
+  asset_note TEXT,                   -- of a company device: about the thing, nothing of a person; stays when the person goes
   manufacturer TEXT,
   model TEXT,
   serial_number TEXT,
@@ -286,13 +298,17 @@ CREATE TABLE managed_devices (
   last_sync_at TIME NOT NULL,
   inventory_at TIME,
   certificate_expires_at TIME NOT NULL,
-  hidden_at TIME,                    -- deleted by an administrator: invisible at once, its retire still owed
+  hidden_at TIME,                    -- invisible since
+  hidden_reason TEXT CHECK (hidden_reason IN ('deleted', 'cleanup')), -- deleted: its retire is still owed; cleanup: shown again when it checks in
+  CHECK ((hidden_at IS NULL) = (hidden_reason IS NULL)),
   PRIMARY KEY (tenant_id, device_id)
 ) STRICT;
 CREATE INDEX managed_devices_by_user ON managed_devices (tenant_id, user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX managed_devices_by_name ON managed_devices (tenant_id, device_name, device_id, hidden_at); -- and counts them
 CREATE INDEX managed_devices_by_sync ON managed_devices (tenant_id, last_sync_at, device_id);
 CREATE INDEX managed_devices_by_serial ON managed_devices (tenant_id, serial_number);
+CREATE INDEX managed_devices_by_silence ON managed_devices (tenant_id, platform, last_sync_at) WHERE hidden_at IS NULL;
+CREATE INDEX managed_devices_by_cleanup ON managed_devices (tenant_id, platform, last_sync_at) WHERE hidden_reason = 'cleanup';
 
 CREATE TABLE device_certificates (
   tenant_id ID NOT NULL,
@@ -369,33 +385,49 @@ CREATE TABLE duties (
   tenant_id ID NOT NULL,
   duty_id ID NOT NULL,
   trigger_name TEXT NOT NULL CHECK (trigger_name IN ('softDelete', 'permanentDelete', 'wipe', 'retire', 'selfRemoval', 'deviceDelete', 'tenantClose',
-    'exportExpiry')),
+    'exportExpiry', 'restoreReplay', 'ownershipChange')),
   subject_type TEXT NOT NULL CHECK (subject_type IN ('user', 'device', 'tenant', 'export')),
   subject_id ID NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('scheduled', 'received', 'held', 'suppressed', 'deleting', 'deleted', 'scrubbed', 'copies_gone', 'cancelled',
     'failed')),
   requested_at TIME NOT NULL,        -- the clock counts from here
   due_at TIME NOT NULL,              -- when it is carried out at the latest of its own accord
-  deadline_at TIME NOT NULL,         -- the promise
+  deadline_at TIME NOT NULL,         -- until when the active data is gone
+  copies_deadline_at TIME NOT NULL,  -- the promise: until when every copy is
   updated_at TIME NOT NULL,
+  requested_by ID,                   -- the application that asked; NULL: the server itself, a device, a person for their own device
+  confirmed_by ID,                   -- the application that let a burst go on
+  waits_for TEXT CHECK (waits_for IN ('restriction', 'copy', 'legalHold', 'burst')), -- of a held one
+  undo_until TIME,                   -- may be cancelled until then; nothing is deleted before
+  alarm TEXT,                        -- the last one that was raised (duty/alarms.def)
+  alarm_at TIME,                     -- when
+  alarm_due_at TIME,                 -- when the next one is due; NULL: none is
   plan JSON,                         -- frozen before the first row goes: tables and counts
   result JSON,                       -- what was found, deleted, kept
   error TEXT,
-  certificate_id ID,
+  certificate_id ID,                 -- active data gone
+  copies_certificate_id ID,          -- copies gone
   PRIMARY KEY (tenant_id, duty_id)
 ) STRICT;
 CREATE INDEX duties_by_due ON duties (state, due_at);
+CREATE INDEX duties_by_alarm ON duties (alarm_due_at) WHERE alarm_due_at IS NOT NULL;
 CREATE INDEX duties_by_subject ON duties (tenant_id, subject_id);
+CREATE INDEX duties_by_source ON duties (tenant_id, requested_by, requested_at) WHERE requested_by IS NOT NULL;
 
 CREATE TABLE certificates (
   tenant_id ID NOT NULL,             -- of a closed tenant: kept by the installation (nil tenant)
   certificate_id ID NOT NULL,
   duty_id ID NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('activeData', 'copies')),
   issued_at TIME NOT NULL,
   body TEXT NOT NULL,                -- canonical JSON, exactly what is signed; names no person
   signature BLOB NOT NULL,
+  log_event BLOB,                    -- the audit event that holds the body's hash, as it is stored,
+  log_proof TEXT,                    -- and the proof of its place in the log (C2SP tlog-proof)
   PRIMARY KEY (tenant_id, certificate_id)
 ) STRICT;
+CREATE INDEX certificates_by_duty ON certificates (tenant_id, duty_id);
+CREATE INDEX certificates_unproved ON certificates (issued_at) WHERE log_proof IS NULL;
 
 CREATE TABLE suppressions (
   tenant_id ID NOT NULL,

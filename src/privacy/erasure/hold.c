@@ -49,11 +49,11 @@ static enum err reason(struct db_tx *tx, const struct erase_job *j, const char *
 		return OK;
 	TRY(restriction_holds(tx, person, &restricted));
 	if (restricted)
-		*ret = "the processing of the person's data is restricted";
+		*ret = DUTY_WAITS_RESTRICTION;
 	else if (db_tx_scope(tx)->now < j->d.deadline_at - HOLD_ENDS_BEFORE_US)
 		TRY(request_delays_erasure(tx, person, &delayed));
 	if (delayed)
-		*ret = "the copy that the person asked for is not delivered yet";
+		*ret = DUTY_WAITS_COPY;
 	return OK;
 }
 
