@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LAYERS = ["base", "codec", "crypto", "tlog", "keeper", "db", "map", "audit", "resource", "notice", "duty", "directory", "devices", "privacy",
+LAYERS = ["base", "codec", "crypto", "tlog", "keeper", "db", "map", "audit", "resource", "notice", "duty", "directory", "devices", "privacy", "backup",
           "channels", "api", "jobs", "cmd"]
 HTTP_MAY = {"base", "crypto"}
 HTTP_USERS = {"channels", "api", "jobs", "cmd"}

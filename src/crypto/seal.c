@@ -18,7 +18,7 @@
 #include "crypto/newfile.h"
 #include "crypto/thread.h"
 
-enum { NONCE = 12, TAG = 16, FRAME = 64 * KIB, SEALED_FRAME = FRAME + SEAL_OVERHEAD };
+enum { NONCE = 12, TAG = 16, FRAME = SEAL_FRAME, SEALED_FRAME = FRAME + SEAL_OVERHEAD };
 _Static_assert(NONCE + TAG == SEAL_OVERHEAD, "what a seal adds");
 
 #define FRAME_LABEL "reeve/file/v1" /* 13 bytes, then the number in 8 and the flag in 1 */
@@ -95,6 +95,20 @@ static void frame_ad(uint8_t ad[FRAME_AD], uint64_t number, bool last)
 	ad[n] = last;
 }
 
+void seal_frame(const uint8_t key[SEAL_KEY_BYTES], uint64_t number, bool last, const void *p, size_t n, uint8_t *out)
+{
+	uint8_t ad[FRAME_AD];
+	frame_ad(ad, number, last);
+	seal_into(key, ad, sizeof ad, p, n, out);
+}
+
+bool unseal_frame(const uint8_t key[SEAL_KEY_BYTES], uint64_t number, bool last, const uint8_t *p, size_t n, uint8_t *out)
+{
+	uint8_t ad[FRAME_AD];
+	frame_ad(ad, number, last);
+	return unseal_into(key, ad, sizeof ad, p, n, out);
+}
+
 /* Up to n bytes; fewer only at the end of the file.  Negative: errno. */
 static ssize_t read_full(int fd, uint8_t *p, size_t n)
 {
@@ -144,9 +158,7 @@ enum err seal_open(const uint8_t key[SEAL_KEY_BYTES], const char *to, struct sea
 
 static enum err put_frame(struct seal_stream *s, bool last)
 {
-	uint8_t ad[FRAME_AD];
-	frame_ad(ad, s->number++, last);
-	seal_into(s->key, ad, sizeof ad, s->plain, s->n, s->sealed);
+	seal_frame(s->key, s->number++, last, s->plain, s->n, s->sealed);
 	size_t n = s->n + SEAL_OVERHEAD;
 	s->n = 0;
 	return newfile_write(&s->to, s->sealed, n);
@@ -267,9 +279,7 @@ enum err unseal_read(struct unseal_stream *s, const void **ret, size_t *ret_n)
 	ssize_t n = read_full(s->fd, s->sealed, SEALED_FRAME);
 	if (n < 0 || (!last && n != SEALED_FRAME))
 		return ERR_IO;
-	uint8_t ad[FRAME_AD];
-	frame_ad(ad, s->number, last);
-	if (!unseal_into(s->key, ad, sizeof ad, s->sealed, (size_t)n, s->plain))
+	if (!unseal_frame(s->key, s->number, last, s->sealed, (size_t)n, s->plain))
 		return ERR_IO;
 	s->number++;
 	*ret_n = (size_t)n - SEAL_OVERHEAD;

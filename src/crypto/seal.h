@@ -18,6 +18,13 @@ void *seal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, si
 /* NULL where the blob is not ours or was changed. */
 void *unseal(struct arena *a, const uint8_t key[SEAL_KEY_BYTES], const void *p, size_t n, size_t *ret_n);
 
+/* One frame of such a stream, for those who write it elsewhere: at most SEAL_FRAME bytes of p; out: n + SEAL_OVERHEAD bytes.  A key is of one
+ * stream alone. */
+enum { SEAL_FRAME = 64 * 1024 };
+void seal_frame(const uint8_t key[SEAL_KEY_BYTES], uint64_t number, bool last, const void *p, size_t n, uint8_t *out);
+/* n: with the overhead; out: n - SEAL_OVERHEAD bytes.  False: not ours, changed, or in another's place. */
+bool unseal_frame(const uint8_t key[SEAL_KEY_BYTES], uint64_t number, bool last, const uint8_t *p, size_t n, uint8_t *out);
+
 /* `to` (0600) is there whole and fsynced, or not at all.  ERR_NOT_FOUND, ERR_STORAGE_FULL, ERR_IO. */
 MUST_CHECK enum err seal_file(const uint8_t key[SEAL_KEY_BYTES], const char *from, const char *to);
 

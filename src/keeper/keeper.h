@@ -11,6 +11,7 @@
  *   heads           last signed head of every log: append-only records with a checksum, on disk before a signature
  *                   is handed out
  *   ledger          erasures: append-only, hash-chained JSON lines, fsynced before the first row goes
+ *   backup-keys/    keys of the days that copies of the store are sealed with, until they are destroyed
  *   lock            held by the one process that serves
  *
  * A torn last record of heads or ledger (crash in the write) is cut off at open; damage anywhere else refuses to open.
@@ -27,6 +28,7 @@
 #include "base/id.h"
 #include "base/scope.h"
 #include "crypto/digest.h"
+#include "crypto/exchange.h"
 #include "crypto/sign.h"
 #include "crypto/x509.h"
 
@@ -41,6 +43,20 @@ MUST_CHECK enum err keeper_create(const char *dir, const char *ca_name, int64_t 
 /* Takes the lock; ERR_BUSY where another process serves, ERR_CONFIG where a file is missing, damaged or readable by
  * others. */
 MUST_CHECK enum err keeper_open(const char *dir, struct keeper **ret, char **detail);
+/* The same with what the settings say.  With a second place (a directory of its own, 0700; an empty one is filled) the ledger, the keys of the
+ * days and every key that a new machine would need are on disk in both before anything counts as written; heads are not
+ * (docs/operating/backup.md says why).  A place that is away is no error here: keeper_copy_state() says so, appends to the ledger
+ * fail with ERR_UNAVAILABLE and new keys are not made until it is back.  Both ledgers are compared: the shorter is caught up; ERR_CONFIG where
+ * they are not of one history, or where the place belongs to another keeper. */
+struct keeper_options {
+	const char *copy; /* NULL or "": none */
+	bool backups;     /* copies of the store are made (keeper_day_key_make()) */
+	int backup_days;
+};
+MUST_CHECK enum err keeper_open_with(const char *dir, const struct keeper_options *o, struct keeper **ret, char **detail);
+/* Without the lock, beside a running server or in the second place: good for keeper_copy_key(), keeper_public_key() and keeper_close(), and for
+ * nothing else. */
+MUST_CHECK enum err keeper_open_sealed(const char *dir, struct keeper **ret, char **detail);
 void keeper_close(struct keeper *k); /* NULL is allowed */
 /* "heads=<bytes> ledger=<bytes>" where keeper_open() cut off what a crash had left unfinished (for the log); NULL
  * otherwise. */
@@ -144,6 +160,11 @@ typedef bool (*keeper_ledger_fn)(void *arg, uint64_t sequence, const char *json,
 MUST_CHECK enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, keeper_ledger_fn fn,
 				       void *arg);
 uint64_t keeper_ledger_size(struct keeper *k);
+/* The newest entry's sequence (0: none, and zeros) and hash; the hash of an older one (ERR_NOT_FOUND). */
+void keeper_ledger_head(struct keeper *k, uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES]);
+MUST_CHECK enum err keeper_ledger_hash(struct keeper *k, struct scope *s, uint64_t sequence, uint8_t ret_hash[SHA256_BYTES]);
+/* The head of the ledger in a keeper's directory that a server may be using. */
+MUST_CHECK enum err keeper_ledger_peek(const char *dir, uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES], char **detail);
 
 /* Needles of a deletion under way, sealed, until its scan: one file per duty (1 MiB), overwritten and destroyed by
  * keeper_needles_drop(), which is OK where there is none. */
@@ -151,14 +172,48 @@ MUST_CHECK enum err keeper_needles_put(struct keeper *k, struct scope *s, struct
 MUST_CHECK enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, void **ret, size_t *ret_n);
 MUST_CHECK enum err keeper_needles_drop(struct keeper *k, struct scope *s, struct id duty);
 
-/* ---- what copies of the store are sealed with ---- */
+/* ---- what copies of the store are sealed with ----
+ *
+ * An X25519 pair for each day (UTC).  DIR/keeper/backup-keys/<day>.<days>.key opens, .half only seals.  A key dies, in both places, `days` days
+ * after the end of its day; a setting that was lowered since shortens its life, one that was raised does not lengthen it. */
 
-/* How many days a key lives behind the day (UTC) that it seals (setting backup_days, 1 to 21).  0: backups are off, and
- * no key is left. */
+/* How many days a key lives behind the day that it seals (setting backup_days, 1 to 21).  0: backups are off, and no key is left. */
 int keeper_backup_days(struct keeper *k);
 /* When the last key that could open a copy of the store as it was at `at` will be destroyed; `at` where there is none. */
 int64_t keeper_copies_gone_at(struct keeper *k, int64_t at);
 /* Whether none of them is left now, in neither place. */
 bool keeper_copies_gone(struct keeper *k, int64_t at);
+
+struct keeper_day_key {
+	int64_t day;     /* since 1970 */
+	int64_t gone_at; /* when it is to be destroyed */
+	bool here;       /* false: destroyed here, not yet in the second place, which is away */
+};
+/* Oldest first, in the arena. */
+void keeper_day_keys(struct keeper *k, struct arena *a, struct keeper_day_key **ret, size_t *ret_n);
+/* Makes the key of a day in both places; one that is there is left alone (*ret_made false).  ERR_UNAVAILABLE: the second place is away. */
+MUST_CHECK enum err keeper_day_key_make(struct keeper *k, struct scope *s, int64_t day, bool *ret_made);
+/* Overwrites and removes it in both places.  ERR_UNAVAILABLE: gone here, and not yet in the second place, which is away. */
+MUST_CHECK enum err keeper_day_key_destroy(struct keeper *k, struct scope *s, int64_t day);
+
+/* What it takes to seal and not to open: the newest that is of today or before and lives.  ERR_NOT_FOUND: there is none, the server makes
+ * them.  dir: a keeper's directory that a server may be using. */
+struct keeper_seal_half {
+	int64_t day;
+	uint32_t days;
+	uint8_t installation[ED25519_KEY_BYTES], public_half[X25519_BYTES], secret[SHA256_BYTES];
+};
+MUST_CHECK enum err keeper_seal_half(const char *dir, int64_t now, struct keeper_seal_half *ret, char **detail);
+
+/* The key of one sealed copy, for who seals it (with a private half of this copy alone) and for who opens it (with the public half that the copy
+ * carries).  header: every byte that is to be bound to the copy.  False: that public half is none. */
+bool keeper_half_key(const struct keeper_seal_half *half, const uint8_t mine[X25519_BYTES], const void *header, size_t n,
+		     uint8_t ret[SHA256_BYTES]);
+/* ERR_GONE, with a detail that names the day, where its key is destroyed. */
+MUST_CHECK enum err keeper_copy_key(struct keeper *k, struct scope *s, int64_t day, const uint8_t theirs[X25519_BYTES], const void *header,
+				    size_t n, uint8_t ret[SHA256_BYTES]);
+
+/* Whether the second place can be used now (it is tried): OK, also where none is set; else the error of an append. */
+MUST_CHECK enum err keeper_copy_state(struct keeper *k, struct scope *s);
 
 #endif
