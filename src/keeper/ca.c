@@ -185,15 +185,33 @@ static enum err roll_locked(struct keeper *k, struct scope *s, struct x509_pair 
 	return OK;
 }
 
+/* The second place must be there before, and has the new authority after; where it is lost in between it gets it when it is back. */
+static enum err roll_both(struct keeper *k, struct scope *s, struct x509_pair *pair)
+{
+	char *detail = NULL;
+	enum err e = copy_ready(k, &detail);
+	if (e != OK) {
+		e = scope_fail(s, e, "%s", detail != NULL ? detail : err_text(e));
+		free(detail);
+		return e;
+	}
+	check(pthread_rwlock_wrlock(&k->ca.lock) == 0);
+	e = roll_locked(k, s, pair);
+	pthread_rwlock_unlock(&k->ca.lock);
+	if (e == OK && copy_authority(k) != OK)
+		copy_lost(k);
+	return e;
+}
+
 enum err keeper_ca_roll(struct keeper *k, struct scope *s, const char *ca_name)
 {
 	struct x509_pair pair;
 	enum err e = make(ca_name, s->now, &pair);
 	if (e != OK)
 		return scope_fail(s, e, "the name of the certificate authority must be 1 to 64 bytes of UTF-8");
-	check(pthread_rwlock_wrlock(&k->ca.lock) == 0);
-	e = roll_locked(k, s, &pair);
-	pthread_rwlock_unlock(&k->ca.lock);
+	check(pthread_mutex_lock(&k->both) == 0);
+	e = roll_both(k, s, &pair);
+	pthread_mutex_unlock(&k->both);
 	wipe_free(pair.key_pem);
 	free(pair.cert_pem);
 	return e;

@@ -13,7 +13,7 @@
 #include "crypto/newfile.h"
 #include "keeper/inner.h"
 
-enum { CHECK_BYTES = 8, KEY_FILE_MAX = 256 };
+enum { CHECK_BYTES = 8, KEY_FILE_MAX = 512 };
 
 enum err keeper_fail(char **detail, enum err e, const char *fmt, ...)
 {
@@ -87,11 +87,12 @@ enum err keeper_file_read(int dir, const char *name, size_t max, char **ret, siz
 }
 
 /* text: KEY_FILE_MAX bytes. */
-static void key_text(const char *name, const uint8_t key[KEEPER_KEY_BYTES], char *text)
+static void key_text(const char *name, const uint8_t *key, size_t key_n, char *text)
 {
-	char hex[2 * KEEPER_KEY_BYTES + 1], check_hex[2 * CHECK_BYTES + 1];
+	char hex[2 * KEEPER_BYTES_MAX + 1], check_hex[2 * CHECK_BYTES + 1];
 	uint8_t hash[SHA256_BYTES];
-	hex_encode(key, KEEPER_KEY_BYTES, hex);
+	check(key_n <= KEEPER_BYTES_MAX);
+	hex_encode(key, key_n, hex);
 	int n = snprintf(text, KEY_FILE_MAX, "%s %s", name, hex);
 	sha256(text, (size_t)n, hash);
 	hex_encode(hash, CHECK_BYTES, check_hex);
@@ -99,27 +100,64 @@ static void key_text(const char *name, const uint8_t key[KEEPER_KEY_BYTES], char
 	wipe(hex, sizeof hex);
 }
 
-enum err keeper_key_write(int dir, const char *name, const uint8_t key[KEEPER_KEY_BYTES])
+enum err keeper_bytes_write(int dir, const char *name, const uint8_t *key, size_t key_n)
 {
 	char text[KEY_FILE_MAX];
-	key_text(name, key, text);
+	key_text(name, key, key_n, text);
 	enum err e = newfile_put(dir, name, text, strlen(text));
 	wipe(text, sizeof text);
 	return e;
 }
 
-enum err keeper_key_read(int dir, const char *name, uint8_t key[KEEPER_KEY_BYTES], char **detail)
+enum err keeper_bytes_read(int dir, const char *name, uint8_t *key, size_t key_n, char **detail)
 {
 	char *text, again[KEY_FILE_MAX];
 	size_t n, at = strlen(name) + 1;
 	TRY(keeper_file_read(dir, name, KEY_FILE_MAX - 1, &text, &n, detail));
-	bool good = n > at + 2 * KEEPER_KEY_BYTES && hex_decode(text + at, KEEPER_KEY_BYTES, key);
+	bool good = n > at + 2 * key_n && hex_decode(text + at, key_n, key);
 	if (good) {
-		key_text(name, key, again);
+		key_text(name, key, key_n, again);
 		good = strlen(again) == n && memcmp(text, again, n) == 0;
 		wipe(again, sizeof again);
 	}
 	wipe(text, n);
 	free(text);
 	return good ? OK : keeper_fail(detail, ERR_CONFIG, "the keeper's file %s is damaged", name);
+}
+
+enum err keeper_key_write(int dir, const char *name, const uint8_t key[KEEPER_KEY_BYTES])
+{
+	return keeper_bytes_write(dir, name, key, KEEPER_KEY_BYTES);
+}
+
+enum err keeper_key_read(int dir, const char *name, uint8_t key[KEEPER_KEY_BYTES], char **detail)
+{
+	return keeper_bytes_read(dir, name, key, KEEPER_KEY_BYTES, detail);
+}
+
+static bool overwrite(int fd)
+{
+	static const uint8_t zeros[4096];
+	struct stat st;
+	if (fstat(fd, &st) != 0)
+		return false;
+	for (off_t left = st.st_size; left > 0; left -= (off_t)sizeof zeros)
+		if (write_all(fd, zeros, left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros) != OK)
+			return false;
+	return fdatasync(fd) == 0;
+}
+
+enum err keeper_file_destroy(int dir, const char *name, bool leave_name)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return OK;
+	bool done = fd >= 0 && overwrite(fd);
+	if (done && leave_name)
+		done = ftruncate(fd, 0) == 0 && fsync(fd) == 0;
+	if (fd >= 0)
+		close(fd);
+	if (done && !leave_name)
+		done = unlinkat(dir, name, 0) == 0 && fsync(dir) == 0;
+	return done ? OK : ERR_IO;
 }

@@ -8,10 +8,12 @@
 #include "keeper/keeper.h"
 #include "tlog/note.h"
 
-enum { KEEPER_KEY_BYTES = 32, CA_DAYS = 3650 };
+enum { KEEPER_KEY_BYTES = 32, KEEPER_BYTES_MAX = 96 /* of one key file */, CA_DAYS = 3650 };
 
 struct heads;
 struct ledger;
+struct daykeys;
+struct copy;
 
 struct ca {
 	pthread_rwlock_t lock;
@@ -27,6 +29,13 @@ struct keeper {
 	struct ca ca;
 	struct heads *heads;
 	struct ledger *ledger;
+	bool backups;
+	int backup_days;
+	struct daykeys *days;
+	/* Held over everything that must be on disk in both places: appends to the ledger, keys that come and go.  Taken before the parts' own
+	 * locks. */
+	pthread_mutex_t both;
+	struct copy *copy; /* NULL: there is no second place */
 };
 
 /* ---- files.c ---- */
@@ -40,6 +49,12 @@ MUST_CHECK enum err keeper_file_open(int dir, const char *name, bool append, int
 MUST_CHECK enum err keeper_file_read(int dir, const char *name, size_t max, char **ret, size_t *ret_n, char **detail);
 MUST_CHECK enum err keeper_key_write(int dir, const char *name, const uint8_t key[KEEPER_KEY_BYTES]);
 MUST_CHECK enum err keeper_key_read(int dir, const char *name, uint8_t key[KEEPER_KEY_BYTES], char **detail);
+/* The same of 1 to KEEPER_BYTES_MAX bytes. */
+MUST_CHECK enum err keeper_bytes_write(int dir, const char *name, const uint8_t *key, size_t key_n);
+MUST_CHECK enum err keeper_bytes_read(int dir, const char *name, uint8_t *key, size_t key_n, char **detail);
+/* Overwrites a file and removes it, or leaves it empty; OK where there is none.  On a file system that writes elsewhere (copy on write, flash)
+ * old blocks may keep what was in it. */
+MUST_CHECK enum err keeper_file_destroy(int dir, const char *name, bool leave_name);
 void wipe_free(char *text); /* NULL is allowed */
 
 /* ---- heads.c ---- */
@@ -60,8 +75,37 @@ void heads_each(struct heads *h, keeper_heads_fn fn, void *arg);
 
 /* ---- ledger.c ---- */
 
+#define LEDGER_FILE "ledger"
 MUST_CHECK enum err ledger_open(int dir, struct ledger **ret, uint64_t *ret_cut, char **detail);
 void ledger_close(struct ledger *l);
+uint64_t ledger_length(const struct ledger *l); /* bytes */
+/* Brings the shorter of two to the length of the other; ERR_CONFIG where neither begins with the other. */
+MUST_CHECK enum err ledger_even(struct ledger *a, struct ledger *b, char **detail);
+
+/* ---- daykeys.c ---- */
+
+#define DAYKEYS_DIR "backup-keys"
+/* sealed: the directory may be missing, and nothing in it is changed. */
+MUST_CHECK enum err daykeys_open(struct keeper *k, bool sealed, char **detail);
+void daykeys_close(struct daykeys *d);
+/* The keys in a second place (its own directory) against ours: what is missing on either side is copied, what was destroyed here is destroyed
+ * there. */
+MUST_CHECK enum err daykeys_even(struct keeper *k, int copy, char **detail);
+
+/* ---- copy.c: the second place.  The caller holds k->both. ---- */
+
+/* ERR_CONFIG: it cannot be used, ever; a place that is away is OK. */
+MUST_CHECK enum err copy_open(struct keeper *k, const char *path, char **detail);
+void copy_close(struct copy *c);
+/* Whether it can be written now; brings it up to date where it was away.  OK where there is none. */
+MUST_CHECK enum err copy_ready(struct keeper *k, char **detail);
+/* After a failed write: it counts as away, and is compared before it is used again. */
+void copy_lost(struct keeper *k);
+/* Valid after copy_ready(); NULL and -1 where there is no second place. */
+struct ledger *copy_ledger(const struct keeper *k);
+int copy_directory(const struct keeper *k);
+/* The keys that change with the authority. */
+MUST_CHECK enum err copy_authority(struct keeper *k);
 
 /* ---- ca.c ---- */
 

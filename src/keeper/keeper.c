@@ -169,13 +169,30 @@ static enum err open_logs(struct keeper *k, char **detail)
 	return OK;
 }
 
-enum err keeper_open(const char *dir, struct keeper **ret, char **detail)
+static struct keeper *new_keeper(char **detail)
 {
 	struct keeper *k = calloc(1, sizeof *k);
-	check(k != NULL && pthread_rwlock_init(&k->ca.lock, NULL) == 0);
+	check(k != NULL && pthread_rwlock_init(&k->ca.lock, NULL) == 0 && pthread_mutex_init(&k->both, NULL) == 0);
 	k->dir = k->lock = -1;
 	if (detail != NULL)
 		*detail = NULL;
+	return k;
+}
+
+static enum err opened(struct keeper *k, enum err e, struct keeper **ret)
+{
+	if (e == OK)
+		*ret = k;
+	else
+		keeper_close(k);
+	return e;
+}
+
+enum err keeper_open_with(const char *dir, const struct keeper_options *o, struct keeper **ret, char **detail)
+{
+	struct keeper *k = new_keeper(detail);
+	k->backups = o->backups;
+	k->backup_days = o->backup_days;
 	enum err e = open_directory(k, dir, detail);
 	if (e == OK)
 		e = take_lock(k, detail);
@@ -184,19 +201,42 @@ enum err keeper_open(const char *dir, struct keeper **ret, char **detail)
 	if (e == OK)
 		e = open_logs(k, detail);
 	if (e == OK)
-		*ret = k;
-	else
-		keeper_close(k);
-	return e;
+		e = daykeys_open(k, false, detail);
+	if (e == OK)
+		e = copy_open(k, o->copy, detail);
+	return opened(k, e, ret);
+}
+
+enum err keeper_open(const char *dir, struct keeper **ret, char **detail)
+{
+	return keeper_open_with(dir, &(struct keeper_options){0}, ret, detail);
+}
+
+enum err keeper_open_sealed(const char *dir, struct keeper **ret, char **detail)
+{
+	struct keeper *k = new_keeper(detail);
+	enum err e = open_directory(k, dir, detail);
+	if (e == OK)
+		e = keeper_key_read(k->dir, "signing.key", k->signer.seed, detail);
+	if (e == OK)
+		e = keeper_key_read(k->dir, "export.key", k->export_key, detail);
+	if (e == OK) {
+		ed25519_public(k->signer.seed, k->signer.public_key);
+		e = daykeys_open(k, true, detail);
+	}
+	return opened(k, e, ret);
 }
 
 void keeper_close(struct keeper *k)
 {
 	if (k == NULL)
 		return;
+	copy_close(k->copy);
+	daykeys_close(k->days);
 	heads_close(k->heads);
 	ledger_close(k->ledger);
 	ca_close(&k->ca);
+	pthread_mutex_destroy(&k->both);
 	pthread_rwlock_destroy(&k->ca.lock);
 	if (k->lock >= 0)
 		close(k->lock);

@@ -20,7 +20,6 @@
 #include "keeper/appendfile.h"
 #include "keeper/inner.h"
 
-#define LEDGER_FILE "ledger"
 #define ENTRY_MAX (256 * KIB) /* a plan with its counts for every table is about 10 KiB */
 
 static const char suffix[] = ",\"hash\":\"";
@@ -162,6 +161,11 @@ void ledger_close(struct ledger *l)
 	free(l);
 }
 
+uint64_t ledger_length(const struct ledger *l)
+{
+	return l->file.length;
+}
+
 enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, keeper_ledger_fn fn, void *arg)
 {
 	/* The file only grows, so that what is there now can be read without the lock: fn may take its time, or append.
@@ -190,6 +194,108 @@ uint64_t keeper_ledger_size(struct keeper *k)
 	return size;
 }
 
+void keeper_ledger_head(struct keeper *k, uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES])
+{
+	check(pthread_mutex_lock(&k->ledger->lock) == 0);
+	*ret_sequence = k->ledger->size;
+	memcpy(ret_hash, k->ledger->last, SHA256_BYTES);
+	pthread_mutex_unlock(&k->ledger->lock);
+}
+
+/* Walks to an entry, which w then stands behind.  False: it is not there, or cannot be read. */
+static bool walk_to(struct walk *w, int dir, uint64_t sequence)
+{
+	if (!walk_begin(w, dir))
+		return false;
+	while (w->sequence < sequence && walk_next(w) == WALK_LINE)
+		;
+	return w->sequence == sequence;
+}
+
+enum err keeper_ledger_hash(struct keeper *k, struct scope *s, uint64_t sequence, uint8_t ret_hash[SHA256_BYTES])
+{
+	struct walk w = {0};
+	bool found = sequence <= keeper_ledger_size(k) && walk_to(&w, k->dir, sequence);
+	if (!found && sequence > keeper_ledger_size(k))
+		return scope_fail(s, ERR_NOT_FOUND, "the erasure ledger has no entry %" PRIu64, sequence);
+	memcpy(ret_hash, w.hash, SHA256_BYTES);
+	walk_end(&w);
+	return found ? OK : scope_fail(s, ERR_IO, "the erasure ledger cannot be read");
+}
+
+/* A line that is being written is not there yet. */
+enum err keeper_ledger_peek(const char *path, uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES], char **detail)
+{
+	struct walk w;
+	enum found found = WALK_LINE;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || !walk_begin(&w, dir)) {
+		if (dir >= 0)
+			close(dir);
+		return keeper_fail(detail, ERR_IO, "the erasure ledger in %s cannot be read", path);
+	}
+	while (found == WALK_LINE)
+		found = walk_next(&w);
+	*ret_sequence = w.sequence;
+	memcpy(ret_hash, w.hash, SHA256_BYTES);
+	walk_end(&w);
+	close(dir);
+	return found == WALK_END || found == WALK_TORN ? OK : keeper_fail(detail, ERR_IO, "the erasure ledger in %s is damaged", path);
+}
+
+/* ---- two of them ---- */
+
+#define TAIL_BYTES (1 * MIB)
+
+static enum err append_lines(struct ledger *to, struct buf *lines, const struct walk *w)
+{
+	if (lines->failed)
+		return ERR_INTERNAL;
+	if (lines->len == 0)
+		return OK;
+	TRY(appendfile_append(&to->file, lines->data, lines->len));
+	check(pthread_mutex_lock(&to->lock) == 0);
+	to->size = w->sequence;
+	memcpy(to->last, w->hash, SHA256_BYTES);
+	pthread_mutex_unlock(&to->lock);
+	buf_clear(lines);
+	return OK;
+}
+
+/* What stands behind w, as whole lines. */
+static enum err append_tail(struct walk *w, struct ledger *to)
+{
+	auto_buf lines;
+	buf_init(&lines, TAIL_BYTES + PREFIX_MAX + ENTRY_MAX + SUFFIX + 1);
+	enum found found;
+	while ((found = walk_next(w)) == WALK_LINE) {
+		buf_adds(&lines, w->line);
+		if (lines.len >= TAIL_BYTES || lines.failed)
+			TRY(append_lines(to, &lines, w));
+	}
+	return found == WALK_END ? append_lines(to, &lines, w) : ERR_IO;
+}
+
+enum err ledger_even(struct ledger *a, struct ledger *b, char **detail)
+{
+	struct ledger *longer = a->size >= b->size ? a : b, *shorter = longer == a ? b : a;
+	struct walk w;
+	if (!walk_to(&w, longer->dir, shorter->size)) {
+		walk_end(&w);
+		return keeper_fail(detail, ERR_UNAVAILABLE, "the erasure ledgers of both places cannot be compared");
+	}
+	enum err e = OK;
+	if (memcmp(w.hash, shorter->last, SHA256_BYTES) != 0)
+		e = keeper_fail(detail, ERR_CONFIG,
+				"the erasure ledgers of both places are of two histories: they differ in or before entry %" PRIu64
+				"; keep the one that belongs to the database, and empty the second place",
+				shorter->size);
+	else if (append_tail(&w, shorter) != OK)
+		e = keeper_fail(detail, ERR_UNAVAILABLE, "the shorter erasure ledger of both places cannot be caught up");
+	walk_end(&w);
+	return e;
+}
+
 /* ---- appending ---- */
 
 static bool is_one_line_object(const char *json, size_t n)
@@ -204,9 +310,27 @@ static bool is_one_line_object(const char *json, size_t n)
 	return v != NULL;
 }
 
-static enum err append_locked(struct ledger *l, const char *json, size_t n, uint8_t hash[SHA256_BYTES])
+static enum err append_line(struct ledger *l, const struct buf *line, const uint8_t hash[SHA256_BYTES])
+{
+	TRY(appendfile_append(&l->file, line->data, line->len));
+	l->size++;
+	memcpy(l->last, hash, SHA256_BYTES);
+	return OK;
+}
+
+/* Takes the newest line back, which nobody was told of. */
+static void take_back(struct ledger *l, size_t n, const uint8_t prev[SHA256_BYTES])
+{
+	if (appendfile_cut(&l->file, l->file.length - n) != OK)
+		return; /* broken: nothing more is written until it is opened again */
+	l->size--;
+	memcpy(l->last, prev, SHA256_BYTES);
+}
+
+static enum err append_locked(struct ledger *l, struct ledger *second, const char *json, size_t n, uint8_t hash[SHA256_BYTES])
 {
 	char prefix[PREFIX_MAX], hex[HEX + 1];
+	uint8_t prev[SHA256_BYTES];
 	auto_buf line;
 	buf_init(&line, PREFIX_MAX + ENTRY_MAX + SUFFIX + 1);
 	buf_add(&line, prefix, write_prefix(prefix, l->size + 1, l->last));
@@ -218,10 +342,31 @@ static enum err append_locked(struct ledger *l, const char *json, size_t n, uint
 	buf_printf(&line, "%s%s\"}\n", suffix, hex);
 	if (line.failed)
 		return ERR_INTERNAL;
-	TRY(appendfile_append(&l->file, line.data, line.len));
-	l->size++;
-	memcpy(l->last, hash, SHA256_BYTES);
-	return OK;
+	memcpy(prev, l->last, sizeof prev);
+	TRY(append_line(l, &line, hash));
+	if (second == NULL || append_line(second, &line, hash) == OK)
+		return OK;
+	take_back(l, line.len, prev);
+	return ERR_UNAVAILABLE;
+}
+
+/* In both places, or in neither. */
+static enum err append_both(struct keeper *k, struct scope *s, const char *json, size_t n, uint8_t hash[SHA256_BYTES], uint64_t *ret_sequence)
+{
+	char *detail = NULL;
+	enum err e = copy_ready(k, &detail);
+	if (e != OK) {
+		e = scope_fail(s, e, "%s", detail != NULL ? detail : err_text(e));
+		free(detail);
+		return e;
+	}
+	check(pthread_mutex_lock(&k->ledger->lock) == 0);
+	e = append_locked(k->ledger, copy_ledger(k), json, n, hash);
+	*ret_sequence = k->ledger->size;
+	pthread_mutex_unlock(&k->ledger->lock);
+	if (e == ERR_UNAVAILABLE)
+		copy_lost(k);
+	return e;
 }
 
 enum err keeper_ledger_append(struct keeper *k, struct scope *s, const char *json, size_t n, uint64_t *ret_sequence,
@@ -231,14 +376,15 @@ enum err keeper_ledger_append(struct keeper *k, struct scope *s, const char *jso
 		return scope_fail(s, ERR_TOO_LARGE, "a ledger entry has at most %u bytes", ENTRY_MAX);
 	if (!is_one_line_object(json, n))
 		return scope_fail(s, ERR_BAD_REQUEST, "a ledger entry must be one JSON object in one line");
-	struct ledger *l = k->ledger;
 	uint8_t hash[SHA256_BYTES];
-	check(pthread_mutex_lock(&l->lock) == 0);
-	enum err e = append_locked(l, json, n, hash);
-	uint64_t sequence = l->size;
-	pthread_mutex_unlock(&l->lock);
+	uint64_t sequence;
+	check(pthread_mutex_lock(&k->both) == 0);
+	enum err e = append_both(k, s, json, n, hash, &sequence);
+	pthread_mutex_unlock(&k->both);
 	if (e == ERR_STORAGE_FULL)
 		return scope_fail(s, e, "no space is left for the erasure ledger");
+	if (e == ERR_UNAVAILABLE || e == ERR_CONFIG)
+		return scope_fail(s, e, "the erasure ledger could not be written in the second place: nothing is erased until it can");
 	if (e != OK)
 		return scope_fail(s, e, "the erasure ledger could not be written: the server must be restarted");
 	if (ret_sequence != NULL)

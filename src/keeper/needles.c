@@ -60,27 +60,9 @@ enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, v
 	return *ret != NULL ? OK : scope_fail(s, ERR_IO, "the needles of a duty are damaged");
 }
 
-static bool overwrite(int fd)
-{
-	static const uint8_t zeros[4096];
-	struct stat st;
-	if (fstat(fd, &st) != 0)
-		return false;
-	for (off_t left = st.st_size; left > 0; left -= (off_t)sizeof zeros)
-		if (write_all(fd, zeros, left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros) != OK)
-			return false;
-	return fdatasync(fd) == 0;
-}
-
 enum err keeper_needles_drop(struct keeper *k, struct scope *s, struct id duty)
 {
-	char name[NAME];
-	int fd = openat(k->dir, file_name(duty, name), O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0 && errno == ENOENT)
-		return OK; /* dropped before: a resumed duty drops again */
-	bool done = fd >= 0 && overwrite(fd);
-	if (fd >= 0)
-		close(fd);
-	done = done && unlinkat(k->dir, name, 0) == 0 && fsync(k->dir) == 0;
-	return done ? OK : scope_fail(s, ERR_IO, "the needles of a duty could not be destroyed");
+	char name[NAME]; /* one that is not there was dropped before: a resumed duty drops again */
+	enum err e = keeper_file_destroy(k->dir, file_name(duty, name), false);
+	return e == OK ? OK : scope_fail(s, e, "the needles of a duty could not be destroyed");
 }
