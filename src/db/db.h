@@ -192,8 +192,9 @@ MUST_CHECK enum err db_live_columns(struct scope *s, struct db_column **ret, siz
  * failure does not fail the closure. */
 MUST_CHECK enum err db_prepare_check(struct db_tx *tx, struct db_stmt *s);
 
-/* Pushes deleted bytes out of the files.  SQLite: checkpoint(TRUNCATE) and VACUUM of the whole file; it needs the
- * file's size in free space, writers wait meanwhile, readers that stay longer than a second are interrupted.
+/* Pushes deleted bytes out of the files.  SQLite: empties the WAL, which blanks the dead bytes of each page on its way into the file; once
+ * after the start, and where a scan has found some, it goes over the whole file, on the caller's thread.  Writers wait for a last short step,
+ * readers that stay longer than a second are interrupted.
  * PostgreSQL: VACUUM FULL of `tables` over the owner's connection (ERR_NOT_IMPLEMENTED without owner_url), and a switch
  * of the WAL where the owner may.  ERR_BUSY: call again. */
 MUST_CHECK enum err db_scrub(struct db *db, const char *const *tables, size_t n);
@@ -210,12 +211,14 @@ struct db_needle {
 };
 MUST_CHECK enum err db_scan(struct db *db, struct db_needle *needles, size_t n);
 
-/* The same page by page, saying in which table each needle stands: one row per needle and table, in the arena; table ""
- * for a page that is no table's.  Needles have at least four bytes.  No commit happens meanwhile.  ERR_BUSY: a reader
- * does not leave; call again. */
+/* The same page by page over a file that stands still (db_frozen()), saying in which table each needle stands: one row per needle, table and
+ * kind of place, in the arena; table "" for a page that is no table's.  A value that goes on over several pages is searched as a whole.
+ * dead: not in a row or a key, but in space that nothing refers to; then the next db_scrub() goes over the file.  Needles have at least four
+ * bytes.  Writers go on.  ERR_BUSY: a reader does not leave; call again.  ERR_IO also where the file contradicts itself. */
 struct db_hit {
 	size_t needle;
 	char table[64];
+	bool dead;
 	uint64_t hits;
 };
 MUST_CHECK enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n);

@@ -114,9 +114,10 @@ static enum err scan(struct db *db, struct db_needle *needles, size_t n)
 static void close_db(struct db *db)
 {
 	struct sq_db *d = (struct sq_db *)db;
+	sq_checkpoint_stop(d); /* before the writer, whom it may be waiting for */
 	sq_writer_stop(d);
-	sq_checkpoint_stop(d);
 	sq_readers_close(d);
+	sq_conn_close(&d->still);
 	sq_conn_close(&d->checkpointer);
 	sq_conn_close(&d->writer); /* the last one: SQLite empties and removes the WAL */
 	if (d->scan_fd >= 0)
@@ -165,6 +166,7 @@ static struct sq_db *sq_db_new(const struct db_options *o)
 	d->base.ops = &sqlite_ops;
 	d->base.engine = DB_SQLITE;
 	d->lock_fd = d->scan_fd = -1;
+	atomic_store(&d->unblanked, true); /* who knows what wrote it before */
 	d->batch_max = o->batch_max == 0 ? LIMIT_BATCH : o->batch_max;
 	pthread_mutex_init(&d->queue_lock, NULL);
 	pthread_cond_init(&d->queue_filled, NULL);

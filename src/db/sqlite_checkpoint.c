@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Moving the WAL into the database file, in a thread of its own so that no commit waits for it, and scrubbing: pushing
- * deleted bytes out of both.
+ * Moving the WAL into the database file, in a thread of its own so that no commit waits for it, and emptying it: what was deleted stands in
+ * older frames.
  *
  * Promises: the WAL is copied after every CHECKPOINT_FRAMES frames; past WAL_LARGE old readers are interrupted and the
- * file is cut back; after a scrub that returned OK neither the WAL nor a free part of a page holds what was deleted
- * before it.
+ * file is cut back; after sq_wal_empty() returned OK there is no WAL, and nothing of what was deleted before comes back into it.  Writers wait
+ * only for its last step: FRAMES_LEFT frames or little more.
  */
+#include <limits.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "db/sqlite_internal.h"
 
-enum { CHECKPOINT_FRAMES = 1000 };
+enum {
+	CHECKPOINT_FRAMES = 1000,
+	PASSES = 16,
+	FRAMES_LEFT = 64,   /* what is worth no further pass */
+	FRAMES_CUT = 2048,  /* more than this is not copied while writers wait */
+	CUT_BUSY_MS = 50,
+	CHECKPOINT_BUSY_US = 250 * 1000
+};
 static const int64_t wal_large = 64 * (int64_t)MIB;
 static const int64_t old_reader_us = 5 * SECOND_US;
 static const int64_t reader_patience_us = SECOND_US;
-/* VACUUM keeps a whole copy of the database in its temporary store: in memory below this size, in a file without a name
- * above. */
-static const int64_t vacuum_in_memory = 256 * (int64_t)MIB;
+static const int64_t turn_patience_us = 2 * SECOND_US;
 
-/* ---- the thread ---- */
+/* ---- copying ---- */
 
 /* Called by SQLite on the writer's thread after each commit. */
 static int wal_grew(void *arg, sqlite3 *h, const char *name, int frames)
@@ -59,15 +66,85 @@ static enum err checkpoint(struct sq_conn *c, int mode, int *ret_frames, int *re
 	return (rc & 0xff) == SQLITE_BUSY ? ERR_BUSY : e;
 }
 
+/* As much as readers allow, while the writer goes on.  *ret_left: frames that are not in the file yet. */
+static enum err copy_beside(struct sq_db *d, int *ret_frames, int *ret_left)
+{
+	int left = INT_MAX;
+	for (int i = 0; i < PASSES && left > FRAMES_LEFT; i++) {
+		int before = left, frames = 0, copied = 0;
+		enum err e = checkpoint(&d->checkpointer, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
+		if (e != OK && e != ERR_BUSY)
+			return e;
+		*ret_frames = frames;
+		left = frames - copied;
+		if (left >= before)
+			break;
+	}
+	*ret_left = left;
+	return OK;
+}
+
+/* ---- cutting it to nothing ---- */
+
+enum err sq_turn_take(struct sq_db *d)
+{
+	int64_t until = clock_monotonic() + turn_patience_us;
+	struct timespec ts = {.tv_sec = until / SECOND_US, .tv_nsec = until % SECOND_US * 1000};
+	return pthread_mutex_clocklock(&d->checkpoint_turn, CLOCK_MONOTONIC, &ts) == 0 ? OK : ERR_BUSY;
+}
+
+void sq_turn_give(struct sq_db *d)
+{
+	pthread_mutex_unlock(&d->checkpoint_turn);
+}
+
+/* On the writer's thread, no reader inside: what came in since, and the cut.  The pages that the writer has in memory still have what was dead
+ * on them, and would bring it back into the WAL: they go. */
+static enum err cut(struct sq_db *d, void *arg)
+{
+	int frames, copied;
+	enum err (*const *last)(struct sq_db *d) = arg;
+	sqlite3_busy_timeout(d->writer.h, CUT_BUSY_MS);
+	enum err e = checkpoint(&d->writer, SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
+	sqlite3_busy_timeout(d->writer.h, SQ_BUSY_MS);
+	if (d->writer.fsync_failed)
+		sq_end_process(d, "checkpoint");
+	if (e != OK)
+		return e;
+	atomic_store(&d->wal_copied, 0);
+	sqlite3_db_release_memory(d->writer.h);
+	return *last == NULL ? OK : (*last)(d);
+}
+
+static enum err wal_empty(struct sq_db *d, int64_t patience_us, int64_t interrupt_us, enum err (*last)(struct sq_db *d))
+{
+	int frames, left;
+	TRY(copy_beside(d, &frames, &left));
+	TRY(sq_readers_shut(d, patience_us, interrupt_us));
+	enum err e = copy_beside(d, &frames, &left);
+	if (e == OK) /* somebody outside this process reads */
+		e = left > FRAMES_CUT ? ERR_BUSY : sq_maintain(d, cut, &last);
+	sq_readers_admit(d);
+	return e;
+}
+
+enum err sq_wal_empty(struct sq_db *d, enum err (*last)(struct sq_db *d))
+{
+	enum err e = wal_empty(d, reader_patience_us, 0, last);
+	if (d->checkpointer.fsync_failed)
+		sq_end_process(d, "checkpoint");
+	return e;
+}
+
+/* ---- the thread ---- */
+
 static void checkpoint_once(struct sq_db *d)
 {
-	int frames = 0, copied = 0;
+	int frames = 0, left;
 	struct sq_conn *c = &d->checkpointer;
-	enum err e = checkpoint(c, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
-	if (e == OK && frames * pragma_int(c, "PRAGMA page_size") > wal_large) {
-		sq_readers_interrupt(d, old_reader_us);
-		e = checkpoint(c, SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
-	}
+	enum err e = copy_beside(d, &frames, &left);
+	if (e == OK && frames * pragma_int(c, "PRAGMA page_size") > wal_large)
+		e = wal_empty(d, CHECKPOINT_BUSY_US, old_reader_us, NULL);
 	if (c->fsync_failed)
 		sq_end_process(d, "checkpoint");
 	if (e != OK && e != ERR_BUSY)
@@ -115,61 +192,6 @@ void sq_checkpoint_stop(struct sq_db *d)
 	pthread_mutex_unlock(&d->checkpoint_lock);
 	pthread_join(d->checkpoint_thread, NULL);
 	d->checkpoint_runs = false;
-}
-
-/* ---- scrubbing ---- */
-
-/* The bulk is copied while readers go on; the gate is shut only for the rest. */
-static enum err truncate_wal(struct sq_db *d)
-{
-	int frames, copied;
-	enum err e = checkpoint(&d->writer, SQLITE_CHECKPOINT_PASSIVE, &frames, &copied);
-	if (e != OK && e != ERR_BUSY)
-		return e;
-	TRY(sq_readers_shut(d, reader_patience_us));
-	e = checkpoint(&d->writer, SQLITE_CHECKPOINT_TRUNCATE, &frames, &copied);
-	sq_readers_admit(d);
-	atomic_store(&d->wal_copied, 0);
-	return e;
-}
-
-enum err sq_wal_empty(struct sq_db *d)
-{
-	pthread_mutex_lock(&d->checkpoint_turn);
-	enum err e = truncate_wal(d);
-	pthread_mutex_unlock(&d->checkpoint_turn);
-	if (d->writer.fsync_failed)
-		sq_end_process(d, "checkpoint");
-	return e;
-}
-
-static enum err vacuum(struct sq_db *d)
-{
-	struct sq_conn *w = &d->writer;
-	bool large = pragma_int(w, "PRAGMA page_count") * pragma_int(w, "PRAGMA page_size") > vacuum_in_memory;
-	if (large)
-		TRY(sq_exec_text(w, "PRAGMA temp_store = FILE", NULL));
-	enum err e = sq_exec_text(w, "VACUUM", NULL);
-	if (large)
-		TRY(sq_exec_text(w, "PRAGMA temp_store = MEMORY", NULL));
-	return e;
-}
-
-/* secure_delete blanks what a DELETE frees, but pages that were split or joined keep stale copies in their gaps, and
- * the WAL keeps old pages: hence the VACUUM, and a truncation after it.  The one before it gives up early, when a
- * reader does not leave. */
-static enum err scrub(struct sq_db *d, void *arg)
-{
-	TRY(sq_wal_empty(d));
-	enum err e = vacuum(d);
-	if (d->writer.fsync_failed)
-		sq_end_process(d, "vacuum");
-	return e == OK ? sq_wal_empty(d) : e;
-}
-
-enum err sq_scrub(struct db *db, const char *const *tables, size_t n)
-{
-	return sq_maintain((struct sq_db *)db, scrub, NULL);
 }
 
 /* ---- statistics ---- */

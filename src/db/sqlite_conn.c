@@ -10,7 +10,7 @@
 
 #include "db/sqlite_internal.h"
 
-enum { BUSY_MS = 10000, CHECKPOINT_BUSY_MS = 250 };
+enum { CHECKPOINT_BUSY_MS = 250 };
 
 /* WAL and the sync level belong to whoever writes; synchronous=FULL makes a commit's answer true (I10). */
 static const char writer_pragmas[] = "PRAGMA synchronous = FULL;"
@@ -79,12 +79,12 @@ static enum err control_statements(struct sq_conn *c, enum sq_role role, char **
 enum err sq_conn_open(struct sq_conn *c, const char *path, enum sq_role role, char **detail)
 {
 	int flags = (role == SQ_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
-	if (sqlite3_open_v2(path, &c->h, flags, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &c->h, flags, sq_vfs()) != SQLITE_OK)
 		return db_detail(detail, c->h == NULL ? ERR_UNAVAILABLE : sq_error(c), "cannot open %s: %s", path,
 				 c->h == NULL ? "no memory" : sqlite3_errmsg(c->h));
 	sqlite3_extended_result_codes(c->h, 1);
 	harden(c->h);
-	sqlite3_busy_timeout(c->h, role == SQ_CHECKPOINTER ? CHECKPOINT_BUSY_MS : BUSY_MS);
+	sqlite3_busy_timeout(c->h, role == SQ_CHECKPOINTER ? CHECKPOINT_BUSY_MS : SQ_BUSY_MS);
 	if (role == SQ_WRITER)
 		TRY(use_wal(c, path, detail));
 	TRY(sq_exec_text(c, common_pragmas, detail));

@@ -3,7 +3,7 @@
  * Private to the SQLite engine: its connections, its queue of closures, its threads.
  *
  * One connection writes, owned by the writer thread; a few read, each lent to one thread at a time; one moves the WAL
- * into the file, owned by the checkpoint thread.
+ * into the file, and one holds the file still: both belong to whoever has the turn of checkpoints.
  */
 #ifndef REEVE_DB_SQLITE_INTERNAL_H
 #define REEVE_DB_SQLITE_INTERNAL_H
@@ -80,7 +80,7 @@ struct sq_db {
 	pthread_t writer_thread;
 	pthread_mutex_t queue_lock;
 	pthread_cond_t queue_filled;
-	struct sq_queue normal, low;
+	struct sq_queue upkeep, normal, low; /* upkeep is short, and readers stand at the gate meanwhile: it goes first */
 	unsigned low_passed_over;
 	bool stop, writer_runs;
 	size_t batch_max;
@@ -95,16 +95,19 @@ struct sq_db {
 
 	/* checkpoints (sqlite_checkpoint.c) */
 	struct sq_conn checkpointer;
+	struct sq_conn still; /* its read transaction keeps the file as it is (sqlite_frozen.c) */
+	_Atomic bool unblanked; /* dead bytes may stand in the file */
 	pthread_t checkpoint_thread;
 	pthread_mutex_t checkpoint_lock;
 	pthread_cond_t checkpoint_due;
-	pthread_mutex_t checkpoint_turn; /* SQLite runs one at a time and does not wait for the other */
+	pthread_mutex_t checkpoint_turn; /* SQLite runs one at a time and does not wait for the other; the writer never takes it */
 	bool checkpoint_wanted, checkpoint_stop, checkpoint_runs;
 	_Atomic int wal_copied; /* frames of the WAL that are in the file already */
 };
 
 /* ---- sqlite_conn.c ---- */
 
+enum { SQ_BUSY_MS = 10000 };
 enum sq_role { SQ_WRITER, SQ_READER, SQ_CHECKPOINTER };
 enum err sq_conn_open(struct sq_conn *c, const char *path, enum sq_role role, char **detail);
 void sq_conn_close(struct sq_conn *c);
@@ -132,6 +135,7 @@ enum err sq_writer_start(struct sq_db *d);
 void sq_writer_stop(struct sq_db *d); /* drains both queues */
 enum err sq_write(struct db *db, struct scope *s, db_fn fn, void *arg);
 enum err sq_write_low(struct db *db, struct scope *s, db_fn fn, void *arg);
+/* Runs fn on the writer's thread, outside a transaction: writers wait, so it is short. */
 enum err sq_maintain(struct sq_db *d, enum err (*fn)(struct sq_db *d, void *arg), void *arg);
 size_t sq_queue_length(struct db *db);
 
@@ -140,9 +144,9 @@ size_t sq_queue_length(struct db *db);
 enum err sq_readers_open(struct sq_db *d, int n);
 void sq_readers_close(struct sq_db *d);
 enum err sq_read(struct db *db, struct scope *s, db_fn fn, void *arg);
-/* Keeps new readers out and waits for those inside, interrupting them after `patience_us`.  ERR_BUSY: one is still
- * inside (the gate is open again). */
-enum err sq_readers_shut(struct sq_db *d, int64_t patience_us);
+/* Keeps new readers out and waits for those inside, after `patience_us` interrupting those that are older than `older_than_us`.  ERR_BUSY:
+ * one is still inside (the gate is open again). */
+enum err sq_readers_shut(struct sq_db *d, int64_t patience_us, int64_t older_than_us);
 void sq_readers_admit(struct sq_db *d);
 void sq_readers_interrupt(struct sq_db *d, int64_t older_than_us);
 
@@ -150,11 +154,28 @@ void sq_readers_interrupt(struct sq_db *d, int64_t older_than_us);
 
 enum err sq_checkpoint_start(struct sq_db *d);
 void sq_checkpoint_stop(struct sq_db *d);
-/* On the writer's thread: the whole WAL goes into the file and is cut to nothing.  ERR_BUSY: a reader does not leave.
- */
-enum err sq_wal_empty(struct sq_db *d);
-enum err sq_scrub(struct db *db, const char *const *tables, size_t n);
+/* Whoever empties the WAL or needs the file still has the turn.  ERR_BUSY: another has it for long. */
+enum err sq_turn_take(struct sq_db *d);
+void sq_turn_give(struct sq_db *d);
+/* With the turn, not on the writer's thread: the whole WAL goes into the file and is cut to nothing, beside the writer but for a last short
+ * step, in which `last` (may be NULL) runs.  ERR_BUSY: a reader does not leave. */
+enum err sq_wal_empty(struct sq_db *d, enum err (*last)(struct sq_db *d));
 enum err sq_analyze(struct db *db);
+
+/* ---- sqlite_frozen.c ---- */
+
+/* With the turn: no checkpoint writes into the file between the two, and the file alone is what sq_db.still reads. */
+enum err sq_freeze(struct sq_db *d);
+void sq_thaw(struct sq_db *d);
+
+/* ---- sqlite_pages.c ---- */
+
+enum err sq_scrub(struct db *db, const char *const *tables, size_t n);
+
+/* ---- sqlite_vfs.c ---- */
+
+enum { SQ_BLANKED_PAGES = 1 << 24 }; /* files of more are not blanked as they are written */
+const char *sq_vfs(void); /* its name, for sqlite3_open_v2() */
 
 /* ---- sqlite_writer.c, used by both threads ---- */
 

@@ -1,32 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * In which table a byte string stands: the file is read page by page, and the dbstat table says whose each page is.  A
- * byte scan (scan.c) says only that something is left; this says where, so that what may stay (an audit event within
- * its retention) can be told from what may not.
+ * Two readers of every page (sqlite_walk.h): one that looks for byte strings and says in which table each stands, alive or in dead space, so that
+ * what may stay (an audit event within its retention) can be told from what may not; and one that zeroes dead space in place.
  *
- * Runs on the writer's thread with the WAL moved into the file, so that the file is the whole store and does not change
- * under the scan: commits wait for it, as they wait for the VACUUM that goes before it.  Memory: two bytes a page.
+ * Both run on the caller's thread while the file stands still.  Whatever SQLite reads meanwhile, it never reads a dead byte, and no page of the
+ * file is otherwise written: a crash in the middle leaves some bytes zero that meant nothing.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "db/sqlite_internal.h"
+#include "db/sqlite_page.h"
+#include "db/sqlite_walk.h"
 
-enum { BUCKETS = 1 << 14, OWNERS_MAX = 512, TAIL = 4 };
+enum { BUCKETS = 1 << 14, TAIL = 4 };
 
-struct page_scan {
+struct search {
 	struct db_needle *needles;
-	size_t n;
+	size_t n, longest;
 	struct db_hit *hits; /* room for `room` */
 	size_t room, found;
-	char owner[OWNERS_MAX][sizeof((struct db_hit *)0)->table]; /* 0: no table */
-	size_t owners;
-	uint16_t *page_owner;
-	size_t pages, page_size;
 	int32_t bucket[BUCKETS]; /* by the last four bytes: identifiers made at one time begin alike */
 	int32_t *next;
+	unsigned char *window; /* the end of the page before and a page */
+	bool dead;
 };
 
 static uint32_t tail_hash(const unsigned char *end)
@@ -36,7 +34,7 @@ static uint32_t tail_hash(const unsigned char *end)
 	return (v * UINT32_C(2654435761)) >> (32 - 14);
 }
 
-static enum err needles_index(struct page_scan *p)
+static enum err needles_index(struct search *p)
 {
 	p->next = calloc(p->n + 1, sizeof *p->next);
 	if (p->next == NULL)
@@ -45,68 +43,24 @@ static enum err needles_index(struct page_scan *p)
 	for (size_t i = 0; i < p->n; i++) {
 		check(p->needles[i].n >= TAIL);
 		p->needles[i].hits = 0;
+		if (p->needles[i].n > p->longest)
+			p->longest = p->needles[i].n;
 		uint32_t h = tail_hash((const unsigned char *)p->needles[i].p + p->needles[i].n);
 		p->next[i] = p->bucket[h];
 		p->bucket[h] = (int32_t)i;
 	}
-	return OK;
+	p->window = malloc(p->longest + SQ_PAGE_MAX);
+	return p->window == NULL ? ERR_UNAVAILABLE : OK;
 }
 
-/* ---- whose page ---- */
+/* ---- looking ---- */
 
-static uint16_t owner_of(struct page_scan *p, const char *table)
-{
-	for (size_t i = 1; i < p->owners; i++)
-		if (strcmp(p->owner[i], table) == 0)
-			return (uint16_t)i;
-	if (p->owners == OWNERS_MAX || strlen(table) >= sizeof p->owner[0])
-		return 0;
-	memcpy(p->owner[p->owners], table, strlen(table) + 1);
-	return (uint16_t)p->owners++;
-}
-
-static int64_t pragma(struct sq_conn *c, const char *sql)
-{
-	int64_t v = 0;
-	sqlite3_stmt *st = NULL;
-	if (sqlite3_prepare_v2(c->h, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return v;
-}
-
-/* An index counts as its table.  The schema's own pages have a name of their own. */
-static enum err pages_map(struct page_scan *p, struct sq_conn *c)
-{
-	static const char sql[] = "SELECT s.pageno, coalesce(m.tbl_name, s.name) FROM dbstat s LEFT JOIN sqlite_schema "
-				  "m ON m.name = s.name";
-	sqlite3_stmt *st = NULL;
-	p->owners = 1;
-	p->page_size = (size_t)pragma(c, "PRAGMA page_size");
-	p->pages = (size_t)pragma(c, "PRAGMA page_count");
-	p->page_owner = calloc(p->pages + 1, sizeof *p->page_owner);
-	if (p->page_owner == NULL)
-		return ERR_UNAVAILABLE;
-	if (sqlite3_prepare_v2(c->h, sql, -1, &st, NULL) != SQLITE_OK)
-		return sq_error(c);
-	int rc;
-	while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-		int64_t page = sqlite3_column_int64(st, 0);
-		if (page >= 1 && (size_t)page <= p->pages)
-			p->page_owner[page] = owner_of(p, (const char *)sqlite3_column_text(st, 1));
-	}
-	enum err e = rc == SQLITE_DONE ? OK : sq_error(c);
-	sqlite3_finalize(st);
-	return e;
-}
-
-/* ---- the pages ---- */
-
-static enum err hit(struct page_scan *p, size_t needle, uint16_t owner)
+static enum err hit(struct search *p, size_t needle, const char *table, bool dead)
 {
 	p->needles[needle].hits++;
+	p->dead |= dead;
 	for (size_t i = 0; i < p->found; i++)
-		if (p->hits[i].needle == needle && strcmp(p->hits[i].table, p->owner[owner]) == 0) {
+		if (p->hits[i].needle == needle && p->hits[i].dead == dead && strcmp(p->hits[i].table, table) == 0) {
 			p->hits[i].hits++;
 			return OK;
 		}
@@ -119,55 +73,53 @@ static enum err hit(struct page_scan *p, size_t needle, uint16_t owner)
 		p->room = room;
 	}
 	struct db_hit *h = &p->hits[p->found++];
-	*h = (struct db_hit){.needle = needle, .hits = 1};
-	memcpy(h->table, p->owner[owner], sizeof h->table);
+	*h = (struct db_hit){.needle = needle, .dead = dead, .hits = 1};
+	memcpy(h->table, table, strlen(table) + 1);
 	return OK;
 }
 
-static enum err page_search(struct page_scan *p, const unsigned char *page, uint16_t owner)
+/* A copy of which any byte is dead is none that a row holds. */
+static bool all_live(const struct sq_seen *seen, size_t at, size_t n)
 {
-	for (size_t end = TAIL; end <= p->page_size; end++)
-		for (int32_t k = p->bucket[tail_hash(page + end)]; k >= 0; k = p->next[k]) {
+	return memchr(seen->live + at, 0, n) == NULL;
+}
+
+/* The window holds `before_n` bytes of the piece before, then the page from its `begin`; what ends among the first was seen there. */
+static enum err window_search(struct search *p, const struct sq_seen *seen, const unsigned char *w, size_t len)
+{
+	for (size_t end = seen->before_n + 1 > TAIL ? seen->before_n + 1 : TAIL; end <= len; end++)
+		for (int32_t k = p->bucket[tail_hash(w + end)]; k >= 0; k = p->next[k]) {
 			const struct db_needle *needle = &p->needles[k];
-			if (needle->n <= end && memcmp(page + end - needle->n, needle->p, needle->n) == 0)
-				TRY(hit(p, (size_t)k, owner));
+			if (needle->n > end || memcmp(w + end - needle->n, needle->p, needle->n) != 0)
+				continue;
+			size_t here = end - seen->before_n < needle->n ? end - seen->before_n : needle->n;
+			TRY(hit(p, (size_t)k, seen->table, !all_live(seen, seen->begin + end - seen->before_n - here, here)));
 		}
 	return OK;
 }
 
-static bool page_read(int fd, unsigned char *page, size_t n, off_t at)
+struct looking {
+	struct search *search;
+	struct sq_db *d;
+	size_t page;
+};
+
+static enum err look(void *arg, const struct sq_seen *seen)
 {
-	for (size_t got = 0; got < n;) {
-		ssize_t r = pread(fd, page + got, n - got, at + (off_t)got);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return false;
-		got += (size_t)r;
-	}
-	return true;
+	const struct looking *l = arg;
+	size_t len = l->page - seen->begin;
+	if (seen->before_n == 0)
+		return window_search(l->search, seen, seen->bytes + seen->begin, len);
+	memcpy(l->search->window, seen->before, seen->before_n);
+	memcpy(l->search->window + seen->before_n, seen->bytes + seen->begin, len);
+	return window_search(l->search, seen, l->search->window, seen->before_n + len);
 }
 
-static enum err pages_search(struct page_scan *p, int fd)
+static enum err look_everywhere(void *arg, int fd, uint64_t bytes, size_t page_bytes)
 {
-	unsigned char *page = malloc(p->page_size);
-	enum err e = page == NULL ? ERR_UNAVAILABLE : OK;
-	for (size_t i = 1; i <= p->pages && e == OK; i++)
-		e = page_read(fd, page, p->page_size, (off_t)((i - 1) * p->page_size))
-			    ? page_search(p, page, p->page_owner[i])
-			    : ERR_IO;
-	free(page);
-	return e;
-}
-
-/* ---- on the writer's thread ---- */
-
-static enum err scan_job(struct sq_db *d, void *arg)
-{
-	struct page_scan *p = arg;
-	TRY(sq_wal_empty(d));
-	TRY(pages_map(p, &d->writer));
-	return pages_search(p, d->scan_fd);
+	struct looking *l = arg;
+	l->page = page_bytes;
+	return sq_walk(&l->d->still, fd, bytes, page_bytes, l->search->longest - 1, look, l);
 }
 
 enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret,
@@ -177,43 +129,89 @@ enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needle
 	*ret_n = 0;
 	if (db->engine != DB_SQLITE)
 		return ERR_NOT_IMPLEMENTED;
-	struct page_scan *p = calloc(1, sizeof *p);
+	struct search *p = calloc(1, sizeof *p);
 	if (p == NULL)
 		return ERR_UNAVAILABLE;
 	p->needles = needles;
 	p->n = n;
+	p->longest = 1;
+	struct looking l = {.search = p, .d = (struct sq_db *)db};
 	enum err e = needles_index(p);
 	if (e == OK)
-		e = sq_maintain((struct sq_db *)db, scan_job, p);
+		e = db_frozen(db, look_everywhere, &l);
+	if (e == OK && p->dead)
+		atomic_store(&l.d->unblanked, true);
 	if (e == OK && p->found > 0) {
 		*ret = arena_memdup(a, p->hits, p->found * sizeof *p->hits);
 		*ret_n = p->found;
 	}
 	free(p->hits);
-	free(p->page_owner);
 	free(p->next);
+	free(p->window);
 	free(p);
 	return e;
 }
 
-/* ---- a file that stands still ---- */
+/* ---- blanking ---- */
 
-struct frozen {
-	db_frozen_fn fn;
-	void *arg;
+struct blanking {
+	struct sq_db *d;
+	int fd;
+	size_t page;
 };
 
-static enum err frozen_job(struct sq_db *d, void *arg)
+static enum err zero(int fd, size_t n, off_t at)
 {
-	struct frozen *f = arg;
-	TRY(sq_wal_empty(d));
-	uint64_t page = (uint64_t)pragma(&d->writer, "PRAGMA page_size");
-	return f->fn(f->arg, d->scan_fd, (uint64_t)pragma(&d->writer, "PRAGMA page_count") * page, (size_t)page);
+	static const unsigned char zeros[SQ_PAGE_MAX];
+	for (size_t done = 0; done < n;) {
+		ssize_t w = pwrite(fd, zeros, n - done, at + (off_t)done);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0)
+			return errno == ENOSPC || errno == EDQUOT ? ERR_STORAGE_FULL : ERR_IO;
+		done += (size_t)w;
+	}
+	return OK;
 }
 
-enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg)
+/* Only runs of dead bytes that are not zero yet are written, and nothing between them. */
+static enum err blank(void *arg, const struct sq_seen *seen)
 {
-	if (db->engine != DB_SQLITE)
-		return ERR_NOT_IMPLEMENTED;
-	return sq_maintain((struct sq_db *)db, frozen_job, &(struct frozen){fn, arg});
+	const struct blanking *b = arg;
+	off_t base = (off_t)((uint64_t)(seen->number - 1) * b->page);
+	if (seen->foreign)
+		return OK;
+	for (size_t i = 0; i < b->page; i++) {
+		size_t end = i;
+		bool used = false;
+		for (; end < b->page && seen->live[end] == 0; end++)
+			used |= seen->bytes[end] != 0;
+		if (used)
+			TRY(zero(b->fd, end - i, base + (off_t)i));
+		i = end;
+	}
+	return OK;
+}
+
+static enum err blank_everywhere(void *arg, int fd, uint64_t bytes, size_t page_bytes)
+{
+	struct blanking *b = arg;
+	b->fd = fd;
+	b->page = page_bytes;
+	TRY(sq_walk(&b->d->still, fd, bytes, page_bytes, 1, blank, b));
+	if (fdatasync(fd) != 0)
+		return ERR_IO; /* nobody was told that they are gone */
+	atomic_store(&b->d->unblanked, bytes / page_bytes >= SQ_BLANKED_PAGES);
+	return OK;
+}
+
+enum err sq_scrub(struct db *db, const char *const *tables, size_t n)
+{
+	struct sq_db *d = (struct sq_db *)db;
+	if (atomic_load(&d->unblanked)) /* what writers had read meanwhile is in the WAL again: hence emptied once more */
+		TRY(db_frozen(db, blank_everywhere, &(struct blanking){.d = d}));
+	TRY(sq_turn_take(d));
+	enum err e = sq_wal_empty(d, NULL);
+	sq_turn_give(d);
+	return e;
 }

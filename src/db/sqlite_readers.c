@@ -144,13 +144,13 @@ static bool wait_empty(struct sq_db *d, int64_t wait_us)
 	return d->readers_active == 0;
 }
 
-enum err sq_readers_shut(struct sq_db *d, int64_t patience_us)
+enum err sq_readers_shut(struct sq_db *d, int64_t patience_us, int64_t older_than_us)
 {
 	pthread_mutex_lock(&d->readers_lock);
 	d->gate_closed = true;
 	bool empty = wait_empty(d, patience_us);
 	if (!empty) {
-		interrupt_older(d, INT64_MAX);
+		interrupt_older(d, clock_monotonic() - older_than_us);
 		empty = wait_empty(d, after_interrupt_us);
 	}
 	if (!empty) {

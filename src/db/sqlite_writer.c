@@ -84,14 +84,14 @@ enum err sq_write_low(struct db *db, struct scope *s, db_fn fn, void *arg)
 enum err sq_maintain(struct sq_db *d, enum err (*fn)(struct sq_db *d, void *arg), void *arg)
 {
 	struct sq_job j = {.maintenance = fn, .arg = arg};
-	return submit(d, &d->low, &j);
+	return submit(d, &d->upkeep, &j);
 }
 
 size_t sq_queue_length(struct db *db)
 {
 	struct sq_db *d = (struct sq_db *)db;
 	pthread_mutex_lock(&d->queue_lock);
-	size_t n = d->normal.n + d->low.n;
+	size_t n = d->upkeep.n + d->normal.n + d->low.n;
 	pthread_mutex_unlock(&d->queue_lock);
 	return n;
 }
@@ -245,7 +245,7 @@ void sq_end_process(struct sq_db *d, const char *where)
 	log_event(LOG_ERROR, "db.io",
 		  "at=%s detail=\"the outcome of the last write is unknown: ending, the next start recovers\"", where);
 	if (pthread_mutex_trylock(&d->queue_lock) == 0) {
-		for (struct sq_job *j; (j = queue_pop(&d->normal)) != NULL || (j = queue_pop(&d->low)) != NULL;) {
+		for (struct sq_job *j; (j = queue_pop(&d->upkeep)) != NULL || (j = queue_pop(&d->normal)) != NULL || (j = queue_pop(&d->low)) != NULL;) {
 			j->result = ERR_IO;
 			answer(j);
 		}
@@ -260,6 +260,9 @@ void sq_end_process(struct sq_db *d, const char *where)
 
 static struct sq_job *next_job(struct sq_db *d, bool *ret_low)
 {
+	*ret_low = false;
+	if (d->upkeep.n > 0)
+		return queue_pop(&d->upkeep);
 	bool low = d->low.n > 0 && (d->normal.n == 0 || d->low_passed_over >= LOW_PATIENCE);
 	*ret_low = low;
 	d->low_passed_over = low || d->low.n == 0 ? 0 : d->low_passed_over + 1;
@@ -289,6 +292,7 @@ static void *writer_main(void *arg)
 
 enum err sq_writer_start(struct sq_db *d)
 {
+	queue_init(&d->upkeep);
 	queue_init(&d->normal);
 	queue_init(&d->low);
 	d->batch = calloc(d->batch_max, sizeof *d->batch);

@@ -122,6 +122,8 @@ static void child(const char *url, int kind)
 	vfs_install();
 	if (db_open_with(&(struct db_options){.url = url}, test_schema, &db, NULL) != OK)
 		_exit(1);
+	if (kind == 2)
+		write_once(db); /* something to move into the file */
 	sync_fails = kind;
 	if (kind == 2)
 		_exit(db_scrub(db, NULL, 0) == OK ? 0 : 2);

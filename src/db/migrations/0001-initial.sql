@@ -368,8 +368,10 @@ CREATE TABLE device_actions (
   tenant_id ID NOT NULL,
   action_id ID NOT NULL,
   device_id ID NOT NULL,
-  action_name TEXT NOT NULL CHECK (action_name IN ('retire', 'wipe', 'syncDevice')),
-  state TEXT NOT NULL CHECK (state IN ('pending', 'issued', 'done', 'failed', 'notSupported', 'canceled')),
+  action_name TEXT NOT NULL CHECK (action_name IN ('retire', 'wipe', 'delete', 'syncDevice')), -- delete: of the record; done at once
+  asked_as TEXT NOT NULL CHECK (asked_as IN ('retire', 'wipe', 'delete', 'syncDevice', 'leave', 'erasure')), -- erasure: nobody asked, a duty did
+  state TEXT NOT NULL CHECK (state IN ('pending', 'issued', 'notNow', 'done', 'failed', 'notSupported', 'canceled')),
+  outcome TEXT CHECK (outcome IN ('neverSeen', 'canceled', 'superseded', 'expired', 'returned')), -- where the state does not say it
   requested_by ID,                   -- the actor's id; its name is in the audit event
   parameters JSON,
   error TEXT,
@@ -413,6 +415,7 @@ CREATE INDEX duties_by_due ON duties (state, due_at);
 CREATE INDEX duties_by_alarm ON duties (alarm_due_at) WHERE alarm_due_at IS NOT NULL;
 CREATE INDEX duties_by_subject ON duties (tenant_id, subject_id);
 CREATE INDEX duties_by_source ON duties (tenant_id, requested_by, requested_at) WHERE requested_by IS NOT NULL;
+CREATE INDEX duties_by_burst ON duties (tenant_id, requested_by) WHERE waits_for = 'burst';
 
 CREATE TABLE certificates (
   tenant_id ID NOT NULL,             -- of a closed tenant: kept by the installation (nil tenant)

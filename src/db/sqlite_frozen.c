@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A file that stands still while writers go on: what the scan, the scrub and a backup read.
+ *
+ * A reader that begins when the WAL is empty reads the file and no frame (read mark 0, https://www.sqlite.org/walformat.html), and while it
+ * reads no checkpoint may write into the file.  So: the WAL is emptied, such a reader begins before the next commit, and until it ends all that
+ * is committed stands in the WAL.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "db/sqlite_internal.h"
+
+/* One that begins after a commit reads frames, and holds nothing. */
+static bool wal_is_empty(struct sq_db *d)
+{
+	char *path = NULL;
+	struct stat st;
+	if (asprintf(&path, "%s-wal", d->path) < 0)
+		return false;
+	bool empty = stat(path, &st) != 0 || st.st_size == 0;
+	free(path);
+	return empty;
+}
+
+/* On the writer's thread. */
+static enum err hold(struct sq_db *d)
+{
+	struct sq_conn *c = &d->still;
+	TRY(sq_run(c, c->begin));
+	enum err e = sq_exec_text(c, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL);
+	if (e == OK && !wal_is_empty(d)) /* another process wrote */
+		e = ERR_BUSY;
+	if (e != OK)
+		sq_thaw(d);
+	return e;
+}
+
+enum err sq_freeze(struct sq_db *d)
+{
+	if (d->still.h == NULL) {
+		enum err e = sq_conn_open(&d->still, d->path, SQ_READER, NULL);
+		if (e != OK) {
+			sq_conn_close(&d->still);
+			return e;
+		}
+	}
+	return sq_wal_empty(d, hold);
+}
+
+void sq_thaw(struct sq_db *d)
+{
+	enum err ignored = sq_run(&d->still, d->still.rollback);
+	(void)ignored; /* nothing was written */
+}
+
+static int64_t pragma(struct sq_conn *c, const char *sql)
+{
+	int64_t v = 0;
+	sqlite3_stmt *st = NULL;
+	if (sqlite3_prepare_v2(c->h, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return v;
+}
+
+enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg)
+{
+	struct sq_db *d = (struct sq_db *)db;
+	if (db->engine != DB_SQLITE)
+		return ERR_NOT_IMPLEMENTED;
+	TRY(sq_turn_take(d));
+	enum err e = sq_freeze(d);
+	if (e == OK) {
+		int64_t size = pragma(&d->still, "PRAGMA page_size"), pages = pragma(&d->still, "PRAGMA page_count");
+		e = size > 0 && pages > 0 ? fn(arg, d->scan_fd, (uint64_t)(size * pages), (size_t)size) : ERR_IO;
+		sq_thaw(d);
+	}
+	sq_turn_give(d);
+	return e;
+}
