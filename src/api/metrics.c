@@ -6,7 +6,9 @@
 
 #include "api/api.h"
 #include "base/clock.h"
+#include "devices/limit.h"
 #include "duty/duty.h"
+#include "notice/outbox.h"
 #include "privacy/request/letter.h"
 #include "privacy/request/request.h"
 
@@ -107,6 +109,24 @@ static void write_duties(const struct duty_counts *d, struct buf *out)
 	metric(out, "reeve_duties_failed", "gauge", "Duties to delete of which a step failed.", d->failed);
 }
 
+static enum err write_notices(struct scope *s, struct buf *out)
+{
+	uint64_t waiting, failed;
+	TRY(notice_counts(s, &waiting, &failed));
+	metric(out, "reeve_notices_waiting", "gauge", "Notices to recipients that wait although they were tried.", waiting);
+	metric(out, "reeve_notices_failed", "gauge", "Notices of the last 30 days that could not be delivered.", failed);
+	return OK;
+}
+
+static enum err write_actions(struct scope *s, struct buf *out)
+{
+	uint64_t bursts, returned;
+	TRY(action_limit_counts(s, &bursts, &returned));
+	metric(out, "reeve_device_action_bursts", "gauge", "Alarms of the last day: one actor removed many devices within an hour.", bursts);
+	metric(out, "reeve_devices_returned", "gauge", "Devices that came back in the last day although they had confirmed their removal.", returned);
+	return OK;
+}
+
 enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
@@ -134,6 +154,8 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_letters_waiting", "gauge", "Letters about requests that wait although they were tried, or have no mail server.", letters);
 	metric(out, "reeve_letters_failed", "gauge", "Letters of the last 30 days that could not be sent: somebody has to.", lost);
 	TRY(write_requests(s, out));
+	TRY(write_actions(s, out));
+	TRY(write_notices(s, out));
 	write_witnesses(m, s->now, out);
 	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));
 	return write_sinks(m, s, out);

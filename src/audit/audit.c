@@ -231,15 +231,22 @@ static enum err commit_row(struct db_tx *tx, const struct audit_row *row)
 	return db_exec(tx, &audit_pending_insert, DB_ARGS(db_v_id(&row->event), db_v_blob(commitment, sizeof commitment)), NULL);
 }
 
-enum err audit_record(struct db_tx *tx, const struct audit_event *e)
+enum err audit_record_as(struct db_tx *tx, const struct audit_event *e, struct id *ret_event)
 {
 	struct audit_row row = {.e = e};
 	check(e->activity != ACT_NONE && db_writing(tx));
 	enum err err = audit_row_make(tx, e, &row);
 	if (err == OK)
 		err = commit_row(tx, &row);
+	*ret_event = row.event;
 	buf_release(&row.bytes);
 	return err;
+}
+
+enum err audit_record(struct db_tx *tx, const struct audit_event *e)
+{
+	struct id event;
+	return audit_record_as(tx, e, &event);
 }
 
 static enum err record_closure(struct scope *s, struct db_tx *tx, void *arg)

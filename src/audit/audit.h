@@ -50,6 +50,8 @@ struct audit_event {
 /* In the transaction of the change.  The tenant, actor, time and correlation come from the transaction's scope, which has a tenant: the
  * installation's own log is that of the nil tenant. */
 MUST_CHECK enum err audit_record(struct db_tx *tx, const struct audit_event *e);
+/* The same, for who has to find the event again. */
+MUST_CHECK enum err audit_record_as(struct db_tx *tx, const struct audit_event *e, struct id *ret_event);
 
 /* A refused or failed attempt, in its own transaction.  Never fails the caller: what cannot be written is logged and counted. */
 void audit_refused(struct scope *s, const struct audit_event *e);

@@ -30,7 +30,7 @@ enum { LEASE_SECONDS = 30, SEQUENCER_SECONDS = 5 }; /* while a server is gone no
 #define SEQUENCE_SHARED_US (500 * SECOND_US / 1000) /* unasked, on PostgreSQL */
 #define SEQUENCE_RETRY_US SECOND_US		    /* after a failure */
 
-enum lane { STEPS, FILES, MAIL, REPORTS, LANES };
+enum lane { STEPS, FILES, MAIL, REPORTS, CALLS, LANES };
 
 static const struct job {
 	const char *name;

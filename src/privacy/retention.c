@@ -43,7 +43,8 @@ static const char *condition(struct arena *a, const struct map_table *t)
 
 static bool runs_out(const struct map_table *t)
 {
-	bool class = t->retention == MAP_RETAIN_DAYS_30 || t->retention == MAP_RETAIN_EXPIRY || t->retention == MAP_RETAIN_CERTIFICATE;
+	bool class = t->retention == MAP_RETAIN_DAYS_30 || t->retention == MAP_RETAIN_EXPIRY || t->retention == MAP_RETAIN_CERTIFICATE ||
+		     t->retention == MAP_RETAIN_YEARS_3;
 	return class && map_column(t->name, "expires_at") != NULL && map_column(t->name, "storage_location") == NULL;
 }
 

@@ -6,6 +6,7 @@
 #include "resource/tables.h"
 
 #include "base/limits.h"
+#include "resource/action_outcome.h"
 
 /* Columns of the .def files: PROPERTY(name, sql, type, flags, optional members of struct property). */
 #define PROPERTY(name_, sql_, type_, flags_, ...) \
@@ -52,6 +53,19 @@ static const struct property detected_app_props[] = {
 };
 static const struct property report_job_props[] = {
 #include "resource/defs/report_export_job.def"
+};
+static const struct property ownership_change_props[] = {
+#include "resource/defs/ownership_change.def"
+};
+static const struct property device_asset_props[] = {
+#include "resource/defs/device_asset.def"
+};
+/* Spelled as Graph does; a list may end in "|". */
+#define CLEANUP_TYPES \
+	"all|androidAOSP|androidDeviceAdministrator|androidDedicatedAndFullyManagedCorporateOwnedWorkProfile|chromeOS|" \
+	"androidPersonallyOwnedWorkProfile|ios|macOS|windows|windowsHolographic|unknownFutureValue|visionOS|tvOS|linux"
+static const struct property device_cleanup_rule_props[] = {
+#include "resource/defs/device_cleanup_rule.def"
 };
 static const struct property enrollment_token_props[] = {
 #include "resource/defs/enrollment_token.def"
@@ -102,6 +116,9 @@ static const struct property user_app_install_status_props[] = {
 static const struct property duty_props[] = {
 #include "resource/defs/duty.def"
 };
+static const struct property restore_report_props[] = {
+#include "resource/defs/restore_report.def"
+};
 static const struct property certificate_props[] = {
 #include "resource/defs/certificate.def"
 };
@@ -141,6 +158,12 @@ static const struct property audit_event_props[] = {
 };
 static const struct property audit_export_props[] = {
 #include "resource/defs/audit_export.def"
+};
+static const struct property recipient_props[] = {
+#include "resource/defs/recipient.def"
+};
+static const struct property notice_props[] = {
+#include "resource/defs/notice.def"
 };
 static const struct property audit_sink_props[] = {
 #include "resource/defs/audit_sink.def"
@@ -227,6 +250,20 @@ const struct resource RES_MANAGED_DEVICE = {
 	.table = "managed_devices", .key = "device_id", .join = JOIN_USER, .where = "t.hidden_at IS NULL",
 	.order = "id", .always_count = true, .page_default = 1000, .page_max = 1000, PROPS(managed_device_props)};
 
+const struct resource RES_OWNERSHIP_CHANGE = {
+	.name = "ownershipChange", .entity = "OwnershipChange", .context = "deviceManagement/ownershipChanges",
+	.table = "ownership_changes", .key = "change_id", .where = "1=1", .order = "id", .order_descending = true, .always_count = true,
+	PROPS(ownership_change_props)};
+
+const struct resource RES_DEVICE_ASSET = {
+	.name = "deviceAsset", .entity = "DeviceAsset", .context = "deviceManagement/deviceAssets", .table = "device_assets",
+	.key = "asset_id", .where = "1=1", .order = "id", .always_count = true, PROPS(device_asset_props)};
+
+const struct resource RES_DEVICE_CLEANUP_RULE = {
+	.name = "managedDeviceCleanupRule", .entity = "ManagedDeviceCleanupRule", .context = "deviceManagement/managedDeviceCleanupRules",
+	.table = "device_cleanup_rules", .key = "rule_id", .where = "1=1", .order = "id", .always_count = true,
+	PROPS(device_cleanup_rule_props)};
+
 const struct resource RES_DETECTED_APP = {
 	.name = "detectedApp", .entity = "DetectedApp", .context = "deviceManagement/detectedApps",
 	.table = "detected_apps", .key = "device_id,name,version", .where = "1=1", .order = "displayName",
@@ -311,6 +348,10 @@ const struct resource RES_CERTIFICATE = {
 	.table = "certificates", .key = "certificate_id", .where = "1=1", .order = "id", .always_count = true,
 	PROPS(certificate_props)};
 
+const struct resource RES_RESTORE_REPORT = {
+	.name = "restoreReport", .entity = "RestoreReport", .context = "installation/restoreReports", .table = "restore_reports",
+	.key = "report_id", .where = "1=1", .order = "id", .always_count = true, PROPS(restore_report_props)};
+
 const struct resource RES_DATA_POLICY_OPERATION = {
 	.name = "dataPolicyOperation", .entity = "DataPolicyOperation", .context = "dataPolicyOperations",
 	.table = "data_policy_operations", .key = "operation_id", .where = "1=1", .order = "id",
@@ -348,6 +389,14 @@ const struct resource RES_AUDIT_SINK = {
 	.name = "auditSink", .entity = "AuditSink", .context = "deviceManagement/auditSinks", .table = "audit_sinks",
 	.key = "sink_id", .where = "1=1", .order = "id", .always_count = true, PROPS(audit_sink_props)};
 
+const struct resource RES_RECIPIENT = {
+	.name = "recipient", .entity = "Recipient", .context = "deviceManagement/recipients", .table = "recipients",
+	.key = "recipient_id", .where = "1=1", .order = "id", .always_count = true, PROPS(recipient_props)};
+
+const struct resource RES_NOTICE = {
+	.name = "notice", .entity = "Notice", .context = "deviceManagement/notices", .table = "notices",
+	.key = "notice_id", .where = "1=1", .order = "id", .order_descending = true, PROPS(notice_props)};
+
 const struct resource RES_AUDIT_EXPORT = {
 	.name = "auditExport", .entity = "AuditExport", .context = "deviceManagement/auditLog/exports", .table = "audit_exports",
 	.key = "export_id", .where = "1=1", .order = "id", .order_descending = true, PROPS(audit_export_props)};
@@ -356,11 +405,12 @@ const struct resource *const *resource_all(size_t *ret_n)
 {
 	static const struct resource *const all[] = {
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
-		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_DETECTED_APP, &RES_REPORT_JOB, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
+		&RES_ROLE, &RES_MANAGED_DEVICE, &RES_OWNERSHIP_CHANGE, &RES_DEVICE_ASSET, &RES_DEVICE_CLEANUP_RULE, &RES_DETECTED_APP, &RES_REPORT_JOB, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
 		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DEVICE_CONFIGURATION_STATE, &RES_DIRECTORY_DEVICE,
 		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS,
-		&RES_DUTY, &RES_CERTIFICATE, &RES_DATA_POLICY_OPERATION, &RES_DATA_SUBJECT_REQUEST, &RES_LETTER,
+		&RES_DUTY, &RES_CERTIFICATE, &RES_RESTORE_REPORT, &RES_DATA_POLICY_OPERATION, &RES_DATA_SUBJECT_REQUEST, &RES_LETTER,
 		&RES_DISCLOSURE_DECISION,
+		&RES_RECIPIENT, &RES_NOTICE,
 		&RES_AUDIT_SINK, &RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
 	*ret_n = sizeof all / sizeof all[0];
 	return all;

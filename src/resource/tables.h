@@ -14,6 +14,9 @@ extern const struct resource RES_GROUP;
 extern const struct resource RES_APPLICATION;
 extern const struct resource RES_ROLE;
 extern const struct resource RES_MANAGED_DEVICE;
+extern const struct resource RES_OWNERSHIP_CHANGE;
+extern const struct resource RES_DEVICE_ASSET;   /* company machines after a wipe */
+extern const struct resource RES_DEVICE_CLEANUP_RULE;
 extern const struct resource RES_DETECTED_APP;
 extern const struct resource RES_REPORT_JOB;
 extern const struct resource RES_ENROLLMENT_TOKEN;
@@ -30,10 +33,13 @@ extern const struct resource RES_APP_INSTALL_STATUS;
 extern const struct resource RES_USER_APP_INSTALL_STATUS;
 extern const struct resource RES_DUTY;
 extern const struct resource RES_CERTIFICATE;
+extern const struct resource RES_RESTORE_REPORT;
 extern const struct resource RES_DATA_POLICY_OPERATION;
 extern const struct resource RES_DATA_SUBJECT_REQUEST;
 extern const struct resource RES_DISCLOSURE_DECISION;
 extern const struct resource RES_LETTER;       /* …/dataSubjectRequests/{id}/letters */
+extern const struct resource RES_RECIPIENT;    /* whom the organisation has told of erasures and alarms */
+extern const struct resource RES_NOTICE;
 extern const struct resource RES_AUDIT_EVENT;
 extern const struct resource RES_AUDIT_EXPORT;
 extern const struct resource RES_AUDIT_SINK;

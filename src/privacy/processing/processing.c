@@ -11,6 +11,7 @@
 
 DB_TENANT(processing_organisation, "SELECT display_name FROM tenants WHERE tenant_id = ?1");
 DB_TENANT(processing_sinks, "SELECT display_name, kind, enabled FROM audit_sinks WHERE tenant_id = ?1 ORDER BY sink_id LIMIT ?2");
+DB_TENANT(processing_told, "SELECT display_name, kind, enabled FROM recipients WHERE tenant_id = ?1 ORDER BY recipient_id LIMIT ?2");
 
 enum { RECIPIENTS_MAX = 100, CATEGORIES_MAX = 100 };
 
@@ -28,11 +29,21 @@ static const char transfers[] =
 
 /* ---- facts ---- */
 
+static enum err load_recipients(struct db_tx *tx, struct processing *p, struct db_stmt *stmt, bool log)
+{
+	struct arena *a = db_tx_scope(tx)->arena;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, stmt, DB_ARGS(db_v_int((int64_t)(RECIPIENTS_MAX - p->recipient_n))), &r));
+	while (db_next(r))
+		p->recipients[p->recipient_n++] = (struct processing_recipient){
+			.name = db_text_dup(r, 0, a), .kind = db_text_dup(r, 1, a), .enabled = db_bool(r, 2), .log = log};
+	return db_rows_err(r);
+}
+
 static enum err load_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct processing *p = arg;
 	auto_rows struct db_rows *name = NULL;
-	auto_rows struct db_rows *r = NULL;
 	TRY(tenant_setting_int(tx, "auditRetentionDays", &p->audit_days));
 	TRY(tenant_setting_int(tx, "exportDays", &p->export_days));
 	TRY(tenant_setting_int(tx, "reportHours", &p->report_hours));
@@ -40,11 +51,8 @@ static enum err load_tx(struct scope *s, struct db_tx *tx, void *arg)
 	p->organisation = db_text_dup(name, 0, s->arena);
 	p->recipients = arena_alloc(s->arena, RECIPIENTS_MAX * sizeof *p->recipients);
 	p->recipient_n = 0;
-	TRY(db_query(tx, &processing_sinks, DB_ARGS(db_v_int(RECIPIENTS_MAX)), &r));
-	while (db_next(r))
-		p->recipients[p->recipient_n++] = (struct processing_recipient){
-			.name = db_text_dup(r, 0, s->arena), .kind = db_text_dup(r, 1, s->arena), .enabled = db_bool(r, 2)};
-	return db_rows_err(r);
+	TRY(load_recipients(tx, p, &processing_sinks, true));
+	return load_recipients(tx, p, &processing_told, false);
 }
 
 enum err processing_load(struct scope *s, const char *host, struct processing *ret)
@@ -62,7 +70,7 @@ const char *processing_limit(const struct processing *p, const struct map_table 
 const char *processing_recipients(const struct processing *p, const struct map_table *t)
 {
 	const char *text = t->recipients;
-	for (size_t i = 0; i < p->recipient_n && t->link == MAP_LINK_AUDIT; i++)
+	for (size_t i = 0; i < p->recipient_n && p->recipients[i].log && t->link == MAP_LINK_AUDIT; i++)
 		text = arena_printf(p->arena, "%s%s %s (%s%s)", text, i == 0 ? ":" : ",", p->recipients[i].name, p->recipients[i].kind,
 				    p->recipients[i].enabled ? "" : ", off");
 	return text;
@@ -295,7 +303,7 @@ static void recipients_html(const struct processing *p, struct buf *out)
 {
 	buf_adds(out, "<h2>Receivers that the organisation set up</h2>\n");
 	if (p->recipient_n == 0)
-		buf_adds(out, "<p>None: the audit log is sent nowhere.</p>\n");
+		buf_adds(out, "<p>None: the audit log is sent nowhere, and nobody is told of erasures.</p>\n");
 	else
 		buf_adds(out, "<ul>\n");
 	for (size_t i = 0; i < p->recipient_n; i++) {

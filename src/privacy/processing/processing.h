@@ -15,6 +15,7 @@
 struct processing_recipient {
 	const char *name, *kind;
 	bool enabled;
+	bool log; /* a sink of the audit log */
 };
 
 struct processing {
@@ -23,7 +24,7 @@ struct processing {
 	int64_t at;
 	const char *organisation, *host;
 	int64_t audit_days, export_days, report_hours; /* the tenant's settings */
-	struct processing_recipient *recipients; /* sinks of the audit log */
+	struct processing_recipient *recipients; /* sinks of the audit log, and whom the organisation has told of erasures and alarms */
 	size_t recipient_n;
 };
 
