@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Duties, exports and their expiry: one step of privacy/'s engines a turn. */
+#include "directory/subscription.h"
 #include "jobs/jobs_internal.h"
+#include "privacy/certificate/certificate.h"
 #include "privacy/erasure/erasure.h"
 #include "privacy/export/export.h"
 #include "privacy/request/request.h"
@@ -9,6 +11,21 @@
 enum err job_erasure(struct server *srv, struct scope *s, bool *ret_more)
 {
 	return erasure_run_due(s, srv->data_dir, srv->host, ret_more);
+}
+
+enum err job_certificates(struct server *srv, struct scope *s, bool *ret_more)
+{
+	bool more;
+	TRY(erasure_copies_due(s, srv->host, ret_more));
+	TRY(certificate_prove_due(s, &more));
+	*ret_more |= more;
+	return OK;
+}
+
+enum err job_tenants(struct server *srv, struct scope *s, bool *ret_more)
+{
+	TRY(subscription_run_due(s, ret_more));
+	return *ret_more ? OK : erasure_retire_devices(s, ret_more);
 }
 
 enum err job_exports(struct server *srv, struct scope *s, bool *ret_more)

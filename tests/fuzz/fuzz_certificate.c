@@ -4,7 +4,7 @@
 #include "fuzz.h"
 
 #include "codec/base64.h"
-#include "privacy/erasure/certificate.h"
+#include "privacy/certificate/certificate.h"
 
 static const uint8_t SEED[ED25519_KEY_BYTES] = {1, 2, 3};
 

@@ -28,9 +28,9 @@
 #include "base/scope.h"
 #include "codec/json.h"
 #include "db/db.h"
+#include "privacy/subject.h"
 
-#define SUPPRESSION_US (45 * DAY_US) /* how long an erased object cannot come back by a late report */
-enum { ERASE_BATCH = 200 };	     /* rows of one closure */
+enum { ERASE_BATCH = 200 }; /* rows of one closure */
 
 /* Some steps of all duties that are due, in the system's scope.  *ret_more: call again at once. */
 MUST_CHECK enum err erasure_run_due(struct scope *s, const char *data_dir, const char *host, bool *ret_more);
@@ -38,11 +38,25 @@ MUST_CHECK enum err erasure_run_due(struct scope *s, const char *data_dir, const
 MUST_CHECK enum err erasure_run_steps(struct scope *s, const char *data_dir, const char *host, unsigned steps,
 				      bool *ret_more);
 
+/* Scrubbed duties whose last copy is gone: second certificate, copies_gone.  In the system's scope; *ret_more: call again at once. */
+MUST_CHECK enum err erasure_copies_due(struct scope *s, const char *host, bool *ret_more);
+
+/* Tells the devices of tenants that are closing to retire, once the time has come; in the system's scope. */
+MUST_CHECK enum err erasure_retire_devices(struct scope *s, bool *ret_more);
+
 /* A failed duty once more, in its tenant's scope.  ERR_NOT_FOUND; ERR_CONFLICT where it has not failed. */
 MUST_CHECK enum err erasure_retry(struct scope *s, struct id duty);
 
-/* What erasing the person would do now: per table how many rows would go, change and stay, and why; into an open
- * object.  Changes nothing. */
-MUST_CHECK enum err erasure_preview(struct scope *s, struct id user, struct json_writer *w);
+/* A second person lets an erasure go on that a burst stopped, or that may still be undone.  ERR_FORBIDDEN: it is who asked; ERR_CONFLICT: it waits
+ * for nobody's word. */
+MUST_CHECK enum err erasure_confirm(struct scope *s, struct id duty);
+/* All that the source (an application) asked for and a burst stopped.  ERR_NOT_FOUND: there is none. */
+MUST_CHECK enum err erasure_confirm_burst(struct scope *s, struct id source, size_t *ret_n);
+/* Before the end of the undo window, or while a burst waits: the person is a deleted user again, as before.  ERR_CONFLICT. */
+MUST_CHECK enum err erasure_cancel(struct scope *s, struct id duty);
+
+/* What erasing the person, forgetting the device, or closing the scope's tenant (subject: its id) would do now: per table how many rows would go,
+ * change and stay, and why; into an open object.  Changes nothing.  ERR_NOT_FOUND. */
+MUST_CHECK enum err erasure_preview(struct scope *s, enum subject_type type, struct id subject, struct json_writer *w);
 
 #endif

@@ -36,6 +36,8 @@ struct erase_job {
 MUST_CHECK enum err step_scheduled(struct erase_job *j); /* a tenant's */
 MUST_CHECK enum err step_received(struct erase_job *j);
 MUST_CHECK enum err step_suppressed(struct erase_job *j);
+/* A person's own devices are told to retire: at once, or at the end of the undo window; some of them, until progress has devicesAt. */
+MUST_CHECK enum err erasure_tell_devices(struct erase_job *j);
 MUST_CHECK enum err step_deleting(struct erase_job *j);
 /* Deleted duties are finished together: one scrub, one scan. */
 MUST_CHECK enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, size_t n);
@@ -44,10 +46,19 @@ MUST_CHECK enum err step_certify(struct erase_job *j);
 /* The last of a purged tenant: its log, its evidence, its row.  *ret_gone: nothing is left of it. */
 MUST_CHECK enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone);
 
-/* ---- what it waits for (hold.c) ---- */
+/* Steps of one duty until it is deleted, waits or fails (restore/: the replay of the ledger). */
+void erasure_run_duty(const struct erasure *e, struct id tenant, struct id duty);
 
-/* In the transaction of the step that would go on from received: moves the duty to held, with the reason, where it has to wait. */
+/* ---- what it waits for (wait.c, burst.c) ---- */
+
+/* *ret: one of DUTY_WAITS_*; NULL: nothing. */
+MUST_CHECK enum err erasure_waits(struct db_tx *tx, const struct erase_job *j, const char **ret);
+/* In the transaction of the step that would go on from received or suppressed: moves the duty to held, with the reason, where it has to wait. */
 MUST_CHECK enum err erasure_hold(struct db_tx *tx, struct erase_job *j, bool *ret_held);
+/* Whether the duty belongs to a burst that nobody has confirmed. */
+MUST_CHECK enum err burst_waits(struct db_tx *tx, const struct duty *d, bool *ret);
+/* Holds it, and what the source asked for within the last hour and may still be undone; loudly where it is the first. */
+MUST_CHECK enum err burst_hold(struct db_tx *tx, const struct duty *d);
 /* Held duties whose reason has gone, of all tenants: received again. */
 MUST_CHECK enum err erasure_release_due(struct scope *s);
 enum subject_type subject_type_of(const char *duty_subject_type);
@@ -77,7 +88,10 @@ struct table_count {
 /* Counts what erasing the subject would do now. */
 MUST_CHECK enum err plan_count(struct db_tx *tx, enum subject_type type, struct id subject, unsigned domain_mask,
 			       struct table_count **ret, size_t *ret_n);
+/* How many devices of the tenant can still prove who they are: they have not confirmed that they retired. */
+MUST_CHECK enum err tenant_devices_silent(struct db_tx *tx, int64_t *ret);
 /* Which tables of a tenant go: all, or only those of device management. */
+unsigned closing_domains(bool keeps_directory);
 unsigned tenant_domains(const struct erase_job *j);
 bool tenant_goes_whole(const struct erase_job *j);
 
@@ -100,13 +114,19 @@ MUST_CHECK enum err needles_collect(struct db_tx *tx, struct erase_job *j, struc
 MUST_CHECK enum err needles_put(struct erase_job *j, const struct needles *n);
 MUST_CHECK enum err needles_get(struct erase_job *j, struct needles *ret); /* ERR_NOT_FOUND */
 
-/* ---- certificate (certificate_issue.c) ---- */
+/* ---- certificates (certificate_collect.c, certificate_issue.c) ---- */
 
-/* The salted reference of the duty's subject: its first half as an id is the pseudonym in the duty's row. */
+/* The keyed reference of a subject, as the ledger has it: its first half as an id is the pseudonym in the duty's row. */
 void subject_reference(struct keeper *k, struct id tenant, struct id subject, uint8_t ret[SHA256_BYTES]);
 struct id reference_id(const uint8_t reference[SHA256_BYTES]);
-/* Builds and signs the body, stores it (in the installation's own tenant for a tenant that goes) and records
- * DUTY_CERTIFICATE, in a transaction.  An id that is there already: OK, nothing happens. */
-MUST_CHECK enum err certificate_issue(struct db_tx *tx, struct erase_job *j, struct id certificate);
+
+/* Notes what the certificate says that needs the subject's id: the salted reference, the audit events that stay.  Not stored yet. */
+MUST_CHECK enum err certificate_collect(struct erase_job *j, const struct needles *n);
+/* What the device is and what was asked of it, while its row is there; nothing for other subjects.  Not stored yet. */
+MUST_CHECK enum err certificate_collect_device(struct db_tx *tx, struct erase_job *j);
+
+/* Builds and signs the body of a kind (CERTIFICATE_ACTIVE, CERTIFICATE_COPIES), stores it with the transaction's tenant (the installation,
+ * for a tenant that goes) and records DUTY_CERTIFICATE.  An id that is there already: OK, nothing happens. */
+MUST_CHECK enum err certificate_issue(struct db_tx *tx, struct erase_job *j, const char *kind, struct id certificate);
 
 #endif

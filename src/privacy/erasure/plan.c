@@ -11,7 +11,9 @@
 #include "devices/device.h"
 #include "devices/effects.h"
 #include "keeper/keeper.h"
+#include "notice/notice.h"
 #include "privacy/erasure/internal.h"
+#include "privacy/restore/restore.h"
 
 DB_TENANT(audit_until,
 	  "SELECT max(x.until) FROM (SELECT max(expires_at) AS until FROM audit_events WHERE tenant_id = ?1 AND "
@@ -147,9 +149,14 @@ static enum err residues(struct db_tx *tx, struct erase_job *j, const struct nee
 		add_residue(
 			list, "personalDevices",
 			"what the person's own devices hold: each has been told to retire and has a duty of its own");
-	if (j->type == SUBJECT_TENANT)
-		add_residue(list, "devices",
-			    "what the tenant's devices hold: they were not reached after the tenant was closed");
+	if (j->type == SUBJECT_TENANT) {
+		int64_t silent;
+		TRY(tenant_devices_silent(tx, &silent));
+		if (silent > 0)
+			add_residue(list, "devicesNotConfirmed",
+				    arena_printf(j->s.arena, "what %lld devices hold: each was told to retire and has not confirmed",
+						 (long long)silent));
+	}
 	return OK;
 }
 
@@ -201,6 +208,7 @@ static enum err plan_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(needles_collect(tx, p->j, &p->needles));
 	TRY(plan_count(tx, p->j->type, p->j->d.subject, tenant_domains(p->j), &c, &n));
 	TRY(residues(tx, p->j, &p->needles));
+	TRY(certificate_collect_device(tx, p->j));
 	json_object_del(p->j->progress, "tables");
 	for (size_t i = 0; i < n; i++) {
 		json_t *row = progress_table(p->j, c[i].table->name);
@@ -217,9 +225,17 @@ static enum err plan_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
+/* The last moment in which it can wait.  Others are told in the transaction that makes it final. */
 static enum err freeze_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct planning *p = arg;
+	struct duty *d = &p->j->d;
+	bool held;
+	TRY(erasure_hold(tx, p->j, &held));
+	if (held)
+		return OK;
+	if (p->j->type == SUBJECT_USER)
+		TRY(notice_erasure(tx, d->duty, d->subject, d->requested_at));
 	TRY(duty_set_plan(tx, p->j->d.duty, p->text));
 	return progress_save(tx, p->j);
 }
@@ -263,14 +279,15 @@ static const char *entry_text(struct erase_job *j)
 	char hex[2 * SHA256_BYTES + 1], plan_hex[2 * SHA256_BYTES + 1], tenant[ID_TEXT], duty[ID_TEXT], when[TIME_TEXT];
 	subject_reference(j->s.keeper, j->d.tenant, j->d.subject, reference);
 	hex_encode(reference, sizeof reference, hex);
+	const char *directory = j->type != SUBJECT_TENANT ? "" : tenant_goes_whole(j) ? ",\"keepsDirectory\":false" : ",\"keepsDirectory\":true";
 	sha256(j->d.plan, strlen(j->d.plan), plan);
 	hex_encode(plan, sizeof plan, plan_hex);
 	return arena_printf(
 		j->s.arena,
 		"{\"type\":\"erasure\",\"tenantId\":\"%s\",\"dutyId\":\"%s\",\"subjectType\":\"%s\",\"subject\":\"%s\","
-		"\"requestedDateTime\":\"%s\",\"plan\":\"%s\"}",
+		"\"requestedDateTime\":\"%s\",\"plan\":\"%s\",\"trigger\":\"%s\"%s}",
 		id_format(j->d.tenant, tenant), id_format(j->d.duty, duty), j->d.subject_type, hex,
-		time_format(j->d.requested_at, when), plan_hex);
+		time_format(j->d.requested_at, when), plan_hex, j->d.trigger, directory);
 }
 
 static enum err begin_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -282,7 +299,7 @@ static enum err begin_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 /* A crash after the append leaves the entry without a note of it in the database: it is looked for before another is
  * made. */
-static enum err enter_ledger(struct erase_job *j)
+static enum err append_and_begin(struct erase_job *j)
 {
 	struct keeper *k = j->s.keeper;
 	struct ledger_entry entry = {.text = entry_text(j)};
@@ -301,9 +318,19 @@ static enum err enter_ledger(struct erase_job *j)
 	return db_write_low(&j->s, begin_tx, j);
 }
 
+static enum err enter_ledger(struct erase_job *j)
+{
+	restore_entering();
+	enum err e = append_and_begin(j);
+	restore_entered(e == OK);
+	return e;
+}
+
 enum err step_suppressed(struct erase_job *j)
 {
 	struct needles n;
+	if (j->type == SUBJECT_USER && !progress_has(j, "devicesAt"))
+		return erasure_tell_devices(j);
 	if (!progress_has(j, "planned") || j->d.plan == NULL)
 		return make_plan(j);
 	enum err e = needles_get(j, &n);

@@ -157,6 +157,7 @@ static enum err judge(struct erase_job *j, const struct needles *mine, size_t fi
 	json_object_set_new(j->progress, "method", json_string(method));
 	progress_set_int(j, "needles", b->scanned ? (int64_t)mine->n : 0);
 	progress_set_int(j, "scrubbedAt", b->done_at);
+	TRY(certificate_collect(j, mine));
 	struct id certificate = scope_id(&j->s);
 	char text[ID_TEXT];
 	json_object_set_new(j->progress, "certificateId", json_string(id_format(certificate, text)));

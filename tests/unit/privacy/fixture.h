@@ -20,7 +20,7 @@
 #include "duty/duty.h"
 #include "keeper/keeper.h"
 #include "map/datamap.h"
-#include "privacy/erasure/certificate.h"
+#include "privacy/certificate/certificate.h"
 #include "privacy/erasure/erasure.h"
 #include "privacy/export/export.h"
 
@@ -89,6 +89,10 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{NULL, "item_type", "mobileApp"},
 		{"provisioned_items", "state", "installed"},
 		{"device_actions", "state", "done"},
+		{"ownership_changes", "state", "done"},
+		{NULL, "from_owner", "personal"},
+		{NULL, "to_owner", "company"},
+		{NULL, "ground", "consent"},
 		{"device_actions", "action_name", "syncDevice"},
 		{"data_policy_operations", "status", "failed"},
 		{"managed_devices", "compliance_state", "compliant"},
@@ -150,7 +154,7 @@ static inline struct db_value id_value(struct person *p, const struct map_column
 static inline struct db_value value_for(struct person *p, const struct map_column *c, bool company)
 {
 	const char *fixed = fixed_text(c, company), *marker;
-	static const char *const nulls[] = {"deleted_at", "revoked_at", "hidden_at", "used_at", "restricted_at"};
+	static const char *const nulls[] = {"deleted_at", "revoked_at", "hidden_at", "hidden_reason", "used_at", "restricted_at"};
 	if (fixed != NULL)
 		return *fixed == '\0' ? db_v_null() : db_v_text(fixed);
 	for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++)
