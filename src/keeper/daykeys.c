@@ -514,20 +514,24 @@ static void destroy_leftovers(int dir)
 		closedir(list);
 }
 
-enum err daykeys_open(struct keeper *k, bool sealed, char **detail)
+enum err daykeys_open(struct keeper *k, enum daykeys_use use, char **detail)
 {
 	struct daykeys *d = k->days = calloc(1, sizeof *d);
 	check(d != NULL && pthread_mutex_init(&d->lock, NULL) == 0);
-	if (!sealed && mkdirat(k->dir, DAYKEYS_DIR, 0700) != 0 && errno != EEXIST)
+	if (use == DAYKEYS_MAKE && mkdirat(k->dir, DAYKEYS_DIR, 0700) != 0 && errno != EEXIST)
 		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory " DAYKEYS_DIR " cannot be made: %s", strerror(errno));
 	d->dir = openat(k->dir, DAYKEYS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (d->dir < 0 && errno == ENOENT)
+		return OK; /* there never was a key */
 	if (d->dir < 0)
-		return sealed ? OK : keeper_fail(detail, ERR_CONFIG, "the keeper's directory " DAYKEYS_DIR " cannot be opened: %s", strerror(errno));
-	if (!sealed)
+		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory " DAYKEYS_DIR " cannot be opened: %s", strerror(errno));
+	if (use != DAYKEYS_READ)
 		destroy_leftovers(d->dir);
 	if (!each_key(d->dir, KEY_END, load_one, d))
 		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory " DAYKEYS_DIR " cannot be read, or has two keys for one day");
-	return sealed || write_halves(k) == OK ? OK : keeper_fail(detail, ERR_IO, "the halves of the keys of the days cannot be written");
+	return use == DAYKEYS_READ || write_halves(k) == OK
+		       ? OK
+		       : keeper_fail(detail, ERR_IO, "the halves of the keys of the days cannot be written");
 }
 
 void daykeys_close(struct daykeys *d)

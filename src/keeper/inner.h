@@ -85,8 +85,9 @@ MUST_CHECK enum err ledger_even(struct ledger *a, struct ledger *b, char **detai
 /* ---- daykeys.c ---- */
 
 #define DAYKEYS_DIR "backup-keys"
-/* sealed: the directory may be missing, and nothing in it is changed. */
-MUST_CHECK enum err daykeys_open(struct keeper *k, bool sealed, char **detail);
+/* READ: nothing is changed; MAKE: the directory is made where it is missing. */
+enum daykeys_use { DAYKEYS_READ, DAYKEYS_KEEP, DAYKEYS_MAKE };
+MUST_CHECK enum err daykeys_open(struct keeper *k, enum daykeys_use use, char **detail);
 void daykeys_close(struct daykeys *d);
 /* The keys in a second place (its own directory) against ours: what is missing on either side is copied, what was destroyed here is destroyed
  * there. */

@@ -201,7 +201,7 @@ enum err keeper_open_with(const char *dir, const struct keeper_options *o, struc
 	if (e == OK)
 		e = open_logs(k, detail);
 	if (e == OK)
-		e = daykeys_open(k, false, detail);
+		e = daykeys_open(k, o->backups || (o->copy != NULL && *o->copy != '\0') ? DAYKEYS_MAKE : DAYKEYS_KEEP, detail);
 	if (e == OK)
 		e = copy_open(k, o->copy, detail);
 	return opened(k, e, ret);
@@ -222,7 +222,7 @@ enum err keeper_open_sealed(const char *dir, struct keeper **ret, char **detail)
 		e = keeper_key_read(k->dir, "export.key", k->export_key, detail);
 	if (e == OK) {
 		ed25519_public(k->signer.seed, k->signer.public_key);
-		e = daykeys_open(k, true, detail);
+		e = daykeys_open(k, DAYKEYS_READ, detail);
 	}
 	return opened(k, e, ret);
 }
