@@ -51,6 +51,8 @@ MUST_CHECK enum err user_restore(struct scope *s, struct id user, const char *ne
 MUST_CHECK enum err user_delete_forever(struct scope *s, struct id user);
 /* Both in the caller's transaction, of a user who is visible or soft-deleted; the duty. */
 MUST_CHECK enum err user_erase(struct db_tx *tx, struct id user, struct id *ret_duty);
+/* After a permanent delete was cancelled: a deleted user again, as of the day of the deletion. */
+MUST_CHECK enum err user_keep_deleted(struct db_tx *tx, struct id user);
 /* For the periodic job, in a scope without a tenant: user_delete_forever() by the system for soft-deleted users whose day 30 has come, of
  * all tenants, at most `most`.  *ret_n: how many went. */
 MUST_CHECK enum err user_expire_deleted(struct scope *s, size_t most, size_t *ret_n);

@@ -4,6 +4,7 @@
  * of the user's open duty; no third place holds it.
  */
 #include "base/clock.h"
+#include "directory/tenant_settings.h"
 #include "directory/user.h"
 #include "directory/user_internal.h"
 #include "duty/duty.h"
@@ -16,6 +17,8 @@ DB_TENANT(user_deleted, "SELECT upn, display_name, deleted_at FROM users "
 DB_TENANT(user_undelete, "UPDATE users SET deleted_at = NULL, upn = ?3, upn_key = ?4 WHERE tenant_id = ?1 AND user_id = ?2");
 DB_GLOBAL(users_due, "SELECT tenant_id, subject_id FROM duties WHERE state = 'scheduled' AND due_at <= ?1 "
 		     "AND trigger_name = 'softDelete' ORDER BY due_at LIMIT ?2");
+
+DB_TENANT(actor_provisions, "SELECT provisioning FROM applications WHERE tenant_id = ?1 AND application_id = ?2");
 
 struct removal {
 	struct id user;
@@ -31,6 +34,16 @@ static enum err record_removal(struct db_tx *tx, enum activity activity, struct 
 
 /* ---- soft delete ---- */
 
+static enum err promise(struct db_tx *tx, struct id user, int64_t deleted_at)
+{
+	int64_t due = deleted_at + DUTY_SOFT_DELETE_US;
+	return duty_open(tx,
+			 &(struct duty_order){.trigger = DUTY_BY_SOFT_DELETE, .subject_type = "user", .subject = user,
+					      .person = user, .first = DUTY_scheduled, .due_at = due,
+					      .deadline_at = due + DUTY_DEADLINE_US},
+			 NULL);
+}
+
 /* account_enabled stays as it was: a deleted user is found by nothing that signs in or enrols, and a restore must not enable an account
  * that had been disabled. */
 static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -40,12 +53,7 @@ static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(user_load(tx, a->user, &u));
 	TRY(db_exec(tx, &user_soft_delete, DB_ARGS(db_v_id(&a->user), db_v_int(s->now)), NULL));
 	TRY(record_removal(tx, ACT_USER_DELETE, a->user, u.display_name, NULL));
-	int64_t due = s->now + DUTY_SOFT_DELETE_US;
-	return duty_open(tx,
-			 &(struct duty_order){.trigger = DUTY_BY_SOFT_DELETE, .subject_type = "user", .subject = a->user,
-					      .person = a->user, .first = DUTY_scheduled, .due_at = due,
-					      .deadline_at = due + DUTY_DEADLINE_US},
-			 NULL);
+	return promise(tx, a->user, s->now);
 }
 
 enum err user_delete(struct scope *s, struct id user)
@@ -99,16 +107,35 @@ enum err user_restore(struct scope *s, struct id user, const char *new_upn)
 	return db_write(s, restore_tx, &(struct removal){.user = user, .new_upn = new_upn});
 }
 
+/* What a provisioning client sent may be an accident of the other directory; what a person confirmed is not. */
+static enum err undo_until(struct db_tx *tx, int64_t *ret)
+{
+	struct scope *s = db_tx_scope(tx);
+	auto_rows struct db_rows *r = NULL;
+	int64_t hours;
+	*ret = 0;
+	if (s->actor.type != ACTOR_APPLICATION)
+		return OK;
+	enum err e = db_query_one(tx, &actor_provisions, DB_ARGS(db_v_id(&s->actor.id)), &r);
+	if (e != OK || !db_bool(r, 0))
+		return e == ERR_NOT_FOUND ? OK : e;
+	TRY(tenant_setting_int(tx, "eraseUndoHours", &hours));
+	*ret = hours == 0 ? 0 : s->now + hours * HOUR_US;
+	return OK;
+}
+
 static enum err forever_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct removal *a = arg;
 	struct deleted d;
+	int64_t undo;
 	TRY(load_deleted(tx, a->user, &d));
+	TRY(undo_until(tx, &undo));
 	TRY(record_removal(tx, ACT_USER_DELETE_FOREVER, a->user, d.display_name, NULL));
 	return duty_open(tx,
 			 &(struct duty_order){.trigger = DUTY_BY_PERMANENT_DELETE, .subject_type = "user", .subject = a->user,
 					      .person = a->user, .first = DUTY_received, .due_at = s->now,
-					      .deadline_at = s->now + DUTY_DEADLINE_US},
+					      .deadline_at = s->now + DUTY_DEADLINE_US, .undo_until = undo},
 			 NULL);
 }
 
@@ -138,6 +165,13 @@ enum err user_erase(struct db_tx *tx, struct id user, struct id *ret_duty)
 	TRY(duty_of_subject(tx, user, &d));
 	*ret_duty = d.duty;
 	return OK;
+}
+
+enum err user_keep_deleted(struct db_tx *tx, struct id user)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_one(tx, &user_deleted, DB_ARGS(db_v_id(&user)), &r));
+	return promise(tx, user, db_int(r, 2));
 }
 
 /* ---- day 30 ---- */

@@ -9,6 +9,7 @@
 
 #include "audit/audit.h"
 #include "duty/duty_internal.h"
+#include "keeper/keeper.h"
 
 #define OPEN_STATES "('scheduled', 'received', 'held', 'suppressed', 'deleting', 'deleted', 'scrubbed', 'failed')"
 
@@ -38,9 +39,6 @@ DB_GLOBAL(duty_counts_all,
 	  "SELECT count(CASE WHEN state <> 'scrubbed' AND deadline_at < ?1 THEN 1 END), count(CASE WHEN copies_deadline_at < ?1 THEN 1 END), "
 	  "count(alarm), count(CASE WHEN state = 'held' THEN 1 END), count(CASE WHEN state = 'failed' THEN 1 END) FROM duties "
 	  "WHERE state IN ('received', 'held', 'suppressed', 'deleting', 'deleted', 'scrubbed', 'failed')");
-
-/* Until the keeper knows backups. */
-static int backup_days(struct keeper *k) { return 0; }
 
 static const struct {
 	const char *name;
@@ -150,7 +148,7 @@ struct clock {
 
 static int64_t active_deadline(struct scope *s, int64_t promise)
 {
-	return promise - (backup_days(s->keeper) + 1) * DAY_US;
+	return promise - (keeper_backup_days(s->keeper) + 1) * DAY_US;
 }
 
 /* A tenant's deadline counts alarms from the day on which its data may begin to go. */

@@ -11,17 +11,23 @@
  */
 #include "privacy/erasure/erasure.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "directory/tenant.h"
 #include "directory/user.h"
 #include "keeper/keeper.h"
 #include "privacy/erasure/internal.h"
+#include "privacy/restore/restore.h"
 
 DB_TENANT(duty_progress, "UPDATE duties SET result = ?3, updated_at = ?4 WHERE tenant_id = ?1 AND duty_id = ?2");
+/* Not a movement: updated_at stays. */
+DB_TENANT(duty_attempts, "UPDATE duties SET result = ?3 WHERE tenant_id = ?1 AND duty_id = ?2");
 DB_TENANT(tenant_is_purging, "SELECT 1 FROM tenants WHERE tenant_id = ?1 AND state = 'purging'");
+DB_TENANT(device_is_known, "SELECT 1 FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(user_is_known, "SELECT 1 FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 DB_GLOBAL(purged_tenants,
 	  "SELECT d.tenant_id, d.duty_id FROM tenants t JOIN duties d ON d.tenant_id = t.tenant_id AND d.subject_id = "
@@ -32,6 +38,7 @@ enum {
 	DUTIES_AT_ONCE = 64,
 	SCRUB_AT_ONCE = 64,
 	USERS_AT_ONCE = 20,
+	ATTEMPTS_MOST = 700, /* about an hour, where a run comes every five seconds */
 	STEPS_A_RUN = 400, /* then the job's arena is given back */
 };
 static const int64_t scrub_waits_us = 60 * SECOND_US; /* at most so long for other duties to join the batch */
@@ -147,11 +154,31 @@ static enum err fail_tx(struct scope *s, struct db_tx *tx, void *arg)
 	enum duty_state from = j->d.state;
 	json_object_set_new(j->progress, "from", json_string(duty_state_name(from)));
 	TRY(progress_save(tx, j));
-	return duty_move(tx, j->d.duty, from, DUTY_failed, json_string_value(json_object_get(j->progress, "failure")));
+	TRY(duty_move(tx, j->d.duty, from, DUTY_failed, json_string_value(json_object_get(j->progress, "failure"))));
+	j->d.state = DUTY_failed;
+	enum err e = duty_raise(tx, &j->d, ALARM_failed);
+	j->d.state = from;
+	return e;
 }
 
-/* Loud, once: the state, its event, and a line.  received and scheduled have nothing to lose yet and are tried
- * again. */
+static enum err attempts_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct erase_job *j = arg;
+	char *text = json_dumps(j->progress, JSON_COMPACT);
+	enum err e = db_exec(tx, &duty_attempts, DB_ARGS(db_v_id(&j->d.duty), db_v_text(text)), NULL);
+	free(text);
+	return e;
+}
+
+/* A full disk, a busy store: tried again, but not for ever.  A count that cannot be stored is made up by the next one that can. */
+static bool tried_often(struct erase_job *j)
+{
+	int64_t n = progress_int(j, "attempts") + 1;
+	progress_set_int(j, "attempts", n);
+	return db_write(&j->s, attempts_tx, j) == OK && n >= ATTEMPTS_MOST;
+}
+
+/* Loud, once: the state, its event, an alarm, and a line. */
 static void step_failed(struct erase_job *j, enum err err)
 {
 	char duty[ID_TEXT];
@@ -160,9 +187,12 @@ static void step_failed(struct erase_job *j, enum err err)
 		return;
 	log_event(later ? LOG_WARN : LOG_ERROR, "erasure_step", "duty=%s state=%s error=%s detail=\"%s\"",
 		  id_format(j->d.duty, duty), duty_state_name(j->d.state), err_name(err), scope_detail(&j->s, err));
-	if (later || !duty_may_move(j->d.state, DUTY_failed))
+	if (!duty_may_move(j->d.state, DUTY_failed))
 		return;
-	json_object_set_new(j->progress, "failure", json_string(scope_detail(&j->s, err)));
+	const char *why = scope_detail(&j->s, err);
+	if (later && !tried_often(j))
+		return;
+	json_object_set_new(j->progress, "failure", json_string(why));
 	err = db_write(&j->s, fail_tx, j);
 	if (err != OK)
 		log_event(LOG_ERROR, "erasure_failed_state", "duty=%s error=%s", duty, err_name(err));
@@ -176,7 +206,7 @@ static void run_duty(struct run *r, struct id tenant, struct id duty)
 		bool overtaken = false;
 		struct arena_mark mark = arena_mark(r->e.system->arena);
 		enum err err = job_load(&j, &r->e, tenant, duty, &overtaken);
-		bool runs = err == OK && !overtaken &&
+		bool runs = err == OK && !overtaken && j.d.due_at <= j.s.now && /* the undo window is over */
 			    (j.d.state == DUTY_received || j.d.state == DUTY_suppressed || j.d.state == DUTY_deleting ||
 			     (j.d.state == DUTY_scheduled && j.type == SUBJECT_TENANT));
 		if (runs && r->steps == 0) {
@@ -194,6 +224,12 @@ static void run_duty(struct run *r, struct id tenant, struct id duty)
 		if (!runs || err != OK)
 			return;
 	}
+}
+
+void erasure_run_duty(const struct erasure *e, struct id tenant, struct id duty)
+{
+	struct run r = {.e = *e, .steps = UINT_MAX};
+	run_duty(&r, tenant, duty);
 }
 
 /* ---- the last states ---- */
@@ -370,6 +406,8 @@ enum err erasure_run_steps(struct scope *s, const char *data_dir, const char *ho
 		TRY(run_state(&r, order[i]));
 	TRY(finish_tenants(&r));
 	TRY(finish_deleted(&r));
+	TRY(duty_alarms(s));
+	TRY(restore_follow(s));
 	*ret_more = r.more;
 	return OK;
 }
@@ -393,6 +431,7 @@ static enum err retry_tx(struct scope *s, struct db_tx *tx, void *arg)
 	for (int i = 0; from != NULL && i < DUTY_STATE_COUNT; i++)
 		if (strcmp(duty_state_name((enum duty_state)i), from) == 0)
 			to = (enum duty_state)i;
+	TRY(progress_save(tx, j));
 	return duty_move(tx, d.duty, DUTY_failed, to, NULL);
 }
 
@@ -408,6 +447,9 @@ enum err erasure_retry(struct scope *s, struct id duty)
 	if (j.progress == NULL)
 		j.progress = json_object();
 	const char *from = json_string_value(json_object_get(j.progress, "from"));
+	json_object_del(j.progress, "attempts");
+	if (from != NULL && strcmp(from, duty_state_name(DUTY_suppressed)) == 0)
+		json_object_del(j.progress, "planned"); /* meanwhile it may have to wait */
 	if (from != NULL && strcmp(from, duty_state_name(DUTY_deleting)) == 0 &&
 	    needles_get(&j, &needles) == ERR_NOT_FOUND)
 		json_object_del(j.progress, "from"); /* planned anew */
@@ -419,27 +461,43 @@ enum err erasure_retry(struct scope *s, struct id duty)
 /* ---- looking without touching ---- */
 
 struct preview {
-	struct id user;
+	enum subject_type type;
+	struct id subject;
+	unsigned domains;
 	struct table_count *v;
 	size_t n;
+};
+
+static const struct {
+	struct db_stmt *known;
+	const char *noun, *id;
+} PREVIEWED[] = {
+	[SUBJECT_USER] = {&user_is_known, "user", "userId"},
+	[SUBJECT_DEVICE] = {&device_is_known, "managed device", "deviceId"},
+	[SUBJECT_TENANT] = {NULL, "tenant", "tenantId"},
 };
 
 static enum err preview_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct preview *p = arg;
 	auto_rows struct db_rows *r = NULL;
-	enum err err = db_query_one(tx, &user_is_known, DB_ARGS(db_v_id(&p->user)), &r);
+	bool keeps;
+	if (p->type == SUBJECT_TENANT) {
+		TRY(tenant_keeps_directory(tx, &keeps));
+		return plan_count(tx, p->type, p->subject, closing_domains(keeps), &p->v, &p->n);
+	}
+	enum err err = db_query_one(tx, PREVIEWED[p->type].known, DB_ARGS(db_v_id(&p->subject)), &r);
 	if (err == ERR_NOT_FOUND)
-		return scope_fail(s, err, "there is no such user");
+		return scope_fail(s, err, "there is no such %s", PREVIEWED[p->type].noun);
 	TRY(err);
-	return plan_count(tx, SUBJECT_USER, p->user, 0, &p->v, &p->n);
+	return plan_count(tx, p->type, p->subject, 0, &p->v, &p->n);
 }
 
-enum err erasure_preview(struct scope *s, struct id user, struct json_writer *w)
+enum err erasure_preview(struct scope *s, enum subject_type type, struct id subject, struct json_writer *w)
 {
-	struct preview p = {.user = user};
+	struct preview p = {.type = type, .subject = subject};
 	TRY(db_read(s, preview_tx, &p));
-	jw_kid(w, "userId", user);
+	jw_kid(w, PREVIEWED[type].id, subject);
 	jw_key(w, "tables");
 	jw_array(w);
 	for (size_t i = 0; i < p.n; i++) {

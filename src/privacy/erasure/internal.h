@@ -114,6 +114,16 @@ MUST_CHECK enum err needles_collect(struct db_tx *tx, struct erase_job *j, struc
 MUST_CHECK enum err needles_put(struct erase_job *j, const struct needles *n);
 MUST_CHECK enum err needles_get(struct erase_job *j, struct needles *ret); /* ERR_NOT_FOUND */
 
+/* ---- the files beside the database (files.c) ---- */
+
+struct file_hit {
+	size_t needle;
+	const char *path; /* below the data directory */
+};
+/* Reads every file below `dir` that may hold bytes of a person in the clear; hits in the arena, one per needle and file. */
+MUST_CHECK enum err erasure_files_search(const char *dir, struct db *db, struct arena *a, struct db_needle *needles, size_t n,
+					 struct file_hit **ret, size_t *ret_n);
+
 /* ---- certificates (certificate_collect.c, certificate_issue.c) ---- */
 
 /* The keyed reference of a subject, as the ledger has it: its first half as an id is the pseudonym in the duty's row. */

@@ -5,18 +5,16 @@
  * confirmed keeps its certificate for the one action that it owes.
  */
 #include "audit/audit.h"
+#include "devices/asset.h"
 #include "devices/certificate.h"
 #include "devices/removal.h"
 #include "directory/tenant.h"
-#include "keeper/keeper.h"
+#include "duty/suppression.h"
 #include "privacy/erasure/erasure.h"
 #include "privacy/erasure/internal.h"
 
 DB_TENANT(tokens_end,
 	  "UPDATE enrollment_tokens SET expires_at = ?3 WHERE tenant_id = ?1 AND user_id = ?2 AND expires_at > ?3");
-DB_TENANT(suppression_put,
-	  "INSERT INTO suppressions (tenant_id, reference, created_at, expires_at) VALUES (?1, ?2, ?3, ?4) "
-	  "ON CONFLICT (tenant_id, reference) DO UPDATE SET expires_at = excluded.expires_at");
 DB_TENANT(fingerprints_of_device,
 	  "SELECT fingerprint FROM device_certificates WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(devices_to_retire,
@@ -33,26 +31,15 @@ DB_TENANT(
 
 enum { RETIRE_BATCH = 20 };
 
-static enum err suppress(struct db_tx *tx, const void *object, size_t n)
-{
-	struct scope *s = db_tx_scope(tx);
-	uint8_t reference[SHA256_BYTES];
-	keeper_reference(s->keeper, "object", object, n, reference);
-	return db_exec(
-		tx, &suppression_put,
-		DB_ARGS(db_v_blob(reference, sizeof reference), db_v_int(s->now), db_v_int(s->now + SUPPRESSION_US)),
-		NULL);
-}
-
-static enum err suppress_device(struct db_tx *tx, struct id device)
+static enum err suppress_device(struct db_tx *tx, const struct duty *d, struct id device)
 {
 	auto_rows struct db_rows *r = NULL;
-	TRY(suppress(tx, device.b, sizeof device.b));
+	TRY(suppression_add(tx, d, SUPPRESS_OBJECT, device.b, sizeof device.b));
 	TRY(db_query(tx, &fingerprints_of_device, DB_ARGS(db_v_id(&device)), &r));
 	while (db_next(r)) {
 		size_t n;
 		const void *fingerprint = db_blob(r, 0, &n);
-		TRY(suppress(tx, fingerprint, n));
+		TRY(suppression_add(tx, d, SUPPRESS_CREDENTIAL, fingerprint, n));
 	}
 	return db_rows_err(r);
 }
@@ -80,8 +67,9 @@ static enum err device_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(erasure_hold(tx, j, &held));
 	if (held)
 		return OK;
-	TRY(suppress_device(tx, j->d.subject));
+	TRY(suppress_device(tx, &j->d, j->d.subject));
 	TRY(owe(tx, j->d.subject, &unused));
+	TRY(asset_record(tx, j->d.subject)); /* while the action and the record are still there */
 	/* its person's erasure may have taken the action's row already: the certificate says what is owed */
 	TRY(db_query_one(tx, &certificates_that_owe, DB_ARGS(db_v_id(&j->d.subject)), &r));
 	progress_set_int(j, "owed", db_int(r, 0));
@@ -115,28 +103,55 @@ static enum err retire_device(struct db_tx *tx, struct id device)
 	return duty_hasten(tx, device);
 }
 
+/* *ret_all: none is left. */
+static enum err retire_some(struct db_tx *tx, struct erase_job *j, bool *ret_all)
+{
+	struct id devices[RETIRE_BATCH];
+	size_t n;
+	TRY(load_devices(tx, j->d.subject, devices, &n));
+	for (size_t i = 0; i < n; i++) {
+		TRY(suppress_device(tx, &j->d, devices[i]));
+		TRY(retire_device(tx, devices[i]));
+	}
+	*ret_all = n < RETIRE_BATCH;
+	if (*ret_all)
+		progress_set_int(j, "devicesAt", db_tx_scope(tx)->now);
+	return OK;
+}
+
 static enum err user_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct erase_job *j = arg;
-	struct id devices[RETIRE_BATCH];
-	size_t n;
-	bool held;
+	bool held, all = true, waits = j->d.undo_until > s->now;
+	TRY(suppression_add(tx, &j->d, SUPPRESS_OBJECT, j->d.subject.b, sizeof j->d.subject.b));
+	TRY(db_exec(tx, &tokens_end, DB_ARGS(db_v_id(&j->d.subject), db_v_int(s->now)), NULL));
 	TRY(erasure_hold(tx, j, &held));
 	if (held)
 		return OK;
-	TRY(load_devices(tx, j->d.subject, devices, &n));
-	for (size_t i = 0; i < n; i++) {
-		TRY(suppress_device(tx, devices[i]));
-		TRY(retire_device(tx, devices[i]));
-	}
-	if (n == RETIRE_BATCH)
+	if (!waits)
+		TRY(retire_some(tx, j, &all));
+	if (!all)
 		return OK; /* more of them: the duty stays received for another step */
-	TRY(suppress(tx, j->d.subject.b, sizeof j->d.subject.b));
-	TRY(db_exec(tx, &tokens_end, DB_ARGS(db_v_id(&j->d.subject), db_v_int(s->now)), NULL));
 	progress_set_int(j, "suppressedAt", s->now);
 	TRY(progress_save(tx, j));
+	if (waits)
+		TRY(duty_set_due(tx, j->d.duty, j->d.undo_until));
 	return duty_move(tx, j->d.duty, DUTY_received, DUTY_suppressed, NULL);
 }
+
+/* The undo window is over: now the devices are told. */
+static enum err devices_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct erase_job *j = arg;
+	bool held, all;
+	TRY(erasure_hold(tx, j, &held));
+	if (held)
+		return OK;
+	TRY(retire_some(tx, j, &all));
+	return progress_save(tx, j);
+}
+
+enum err erasure_tell_devices(struct erase_job *j) { return db_write_low(&j->s, devices_tx, j); }
 
 /* ---- a tenant ---- */
 
@@ -155,6 +170,10 @@ static enum err start_tenant_tx(struct scope *s, struct db_tx *tx, void *arg)
 static enum err tenant_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct erase_job *j = arg;
+	bool held;
+	TRY(erasure_hold(tx, j, &held));
+	if (held)
+		return OK;
 	progress_set_int(j, "suppressedAt", s->now);
 	TRY(progress_save(tx, j));
 	return duty_move(tx, j->d.duty, DUTY_received, DUTY_suppressed, NULL);

@@ -24,11 +24,13 @@ DB_TENANT(tenant_duties,
 	  "SELECT duty_id FROM duties WHERE tenant_id = ?1 AND state NOT IN ('scheduled', 'scrubbed', 'copies_gone', "
 	  "'cancelled')");
 
-unsigned tenant_domains(const struct erase_job *j)
+unsigned closing_domains(bool keeps_directory)
 {
 	unsigned management = 1u << MAP_DOMAIN_MANAGEMENT;
-	return tenant_goes_whole(j) ? management | 1u << MAP_DOMAIN_DIRECTORY | 1u << MAP_DOMAIN_LOG : management;
+	return keeps_directory ? management : management | 1u << MAP_DOMAIN_DIRECTORY | 1u << MAP_DOMAIN_LOG;
 }
+
+unsigned tenant_domains(const struct erase_job *j) { return closing_domains(!tenant_goes_whole(j)); }
 
 bool tenant_goes_whole(const struct erase_job *j)
 {
@@ -44,6 +46,7 @@ static enum err reopen_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(db_exec(tx, &tenant_reopen_directory, DB_NOARGS, &n));
 	if (n == 0)
 		return OK;
+	TRY(subscription_move_management(tx, "Deleted"));
 	audit_change_add(s->arena, &change, "state", "tenants", "state", "purging", "active");
 	return audit_record(tx, &(struct audit_event){.activity = ACT_TENANT_REOPEN,
 						      .resource_type = "Tenant",
@@ -53,7 +56,6 @@ static enum err reopen_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 static enum err reopen_for_directory(struct erase_job *j)
 {
-	TRY(subscription_set(&j->s, j->d.tenant, PRODUCT_DEVICE_MANAGEMENT, "Deleted"));
 	return db_write_low(&j->s, reopen_tx, NULL);
 }
 

@@ -246,12 +246,12 @@ static void test_preview_changes_nothing(void **state)
 	buf_init(&out, MIB);
 	jw_init(&w, &out);
 	jw_object(&w);
-	ok_in(&s, erasure_preview(&s, F.ann.user, &w));
+	ok_in(&s, erasure_preview(&s, SUBJECT_USER, F.ann.user, &w));
 	jw_end_object(&w);
 	assert_non_null(strstr(out.data, "\"table\":\"users\""));
 	assert_non_null(strstr(out.data, "\"ground\":\"companyDevice\""));
 	assert_string_equal(dump_of(F.tenant, NULL), before);
-	refused(erasure_preview(&s, F.eve.user, &w), ERR_NOT_FOUND); /* of another tenant */
+	refused(erasure_preview(&s, SUBJECT_USER, F.eve.user, &w), ERR_NOT_FOUND); /* of another tenant */
 }
 
 /* The device reports when its own row has just gone; it has no duty of its own that would look again. */

@@ -4,14 +4,18 @@
  *
  *   restriction   the processing of the person's data is restricted (Art. 18): until that is lifted, however long; past its deadline the duty
  *                 is overdue and alarmed like any other
+ *   legalHold     somebody must keep it (privacy/hold): until that is released, however long
  *   a copy        an access or portability case of the person is open whose copy was not delivered: until it is, but never past
  *                 HOLD_ENDS_BEFORE_US before the deletion's own deadline
+ *   burst         one source asked for many within an hour: until a second person has confirmed (burst.c)
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "directory/restriction.h"
 #include "privacy/erasure/internal.h"
+#include "privacy/hold/legal_hold.h"
 #include "privacy/request/request.h"
 
 #define HOLD_ENDS_BEFORE_US (2 * DAY_US)
@@ -20,7 +24,7 @@ enum { PAGE = 64 };
 
 DB_TENANT(hold_device_user, "SELECT user_id FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
 DB_GLOBAL(held_duties,
-	  "SELECT tenant_id, duty_id, due_at FROM duties WHERE state = 'held' AND (due_at > ?1 OR (due_at = ?1 AND duty_id > ?2)) "
+	  "SELECT tenant_id, duty_id, due_at FROM duties WHERE state = 'held' AND waits_for <> 'burst' AND (due_at > ?1 OR (due_at = ?1 AND duty_id > ?2)) "
 	  "ORDER BY due_at, duty_id LIMIT ?3");
 
 /* ---- why ---- */
@@ -39,11 +43,10 @@ static enum err person_of(struct db_tx *tx, const struct erase_job *j, struct id
 	return db_rows_err(r);
 }
 
-static enum err reason(struct db_tx *tx, const struct erase_job *j, const char **ret)
+static enum err persons_reason(struct db_tx *tx, const struct erase_job *j, const char **ret)
 {
 	struct id person;
 	bool restricted, delayed = false;
-	*ret = NULL;
 	TRY(person_of(tx, j, &person));
 	if (id_is_nil(person))
 		return OK;
@@ -57,12 +60,42 @@ static enum err reason(struct db_tx *tx, const struct erase_job *j, const char *
 	return OK;
 }
 
+/* A second person's word for a burst is not looked for here: it comes as a request of its own. */
+static enum err reason(struct db_tx *tx, const struct erase_job *j, const char **ret)
+{
+	bool kept;
+	*ret = NULL;
+	TRY(legal_hold_blocks(tx, j->type, j->d.subject, &kept));
+	if (!kept)
+		return persons_reason(tx, j, ret);
+	*ret = DUTY_WAITS_LEGAL_HOLD;
+	return OK;
+}
+
+enum err erasure_waits(struct db_tx *tx, const struct erase_job *j, const char **ret)
+{
+	bool burst = false;
+	*ret = NULL;
+	if (progress_has(j, "replay"))
+		return OK; /* a restored database: it was carried out once */
+	TRY(reason(tx, j, ret));
+	if (*ret == NULL)
+		TRY(burst_waits(tx, &j->d, &burst));
+	if (burst)
+		*ret = DUTY_WAITS_BURST;
+	return OK;
+}
+
 enum err erasure_hold(struct db_tx *tx, struct erase_job *j, bool *ret_held)
 {
 	const char *why;
-	TRY(reason(tx, j, &why));
+	TRY(erasure_waits(tx, j, &why));
 	*ret_held = why != NULL;
-	return why == NULL ? OK : duty_move(tx, j->d.duty, DUTY_received, DUTY_held, why);
+	if (why == NULL)
+		return OK;
+	if (strcmp(why, DUTY_WAITS_BURST) == 0)
+		return burst_hold(tx, &j->d);
+	return duty_move(tx, j->d.duty, j->d.state, DUTY_held, why);
 }
 
 /* ---- until when ---- */
@@ -100,7 +133,7 @@ static enum err over_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(duty_load(tx, o->duty, &o->j.d));
 	o->j.type = subject_type_of(o->j.d.subject_type);
 	TRY(reason(tx, &o->j, &why));
-	o->over = o->j.d.state == DUTY_held && why == NULL;
+	o->over = o->j.d.state == DUTY_held && why == NULL && strcmp(o->j.d.waits_for, DUTY_WAITS_BURST) != 0;
 	return OK;
 }
 
