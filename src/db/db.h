@@ -211,6 +211,13 @@ struct db_needle {
 };
 MUST_CHECK enum err db_scan(struct db *db, struct db_needle *needles, size_t n);
 
+/* Counts the needles in one file, from its beginning; the position of fd is not used. */
+MUST_CHECK enum err db_scan_file(int fd, struct db_needle *needles, size_t n);
+
+/* Whether it is one of the store's own files, which db_scan_tables() reads.  Nobody else may open one: closing it would drop SQLite's locks. */
+struct stat;
+bool db_file_is(const struct db *db, const struct stat *st);
+
 /* The same page by page over a file that stands still (db_frozen()), saying in which table each needle stands: one row per needle, table and
  * kind of place, in the arena; table "" for a page that is no table's.  A value that goes on over several pages is searched as a whole.
  * dead: not in a row or a key, but in space that nothing refers to; then the next db_scrub() goes over the file.  Needles have at least four

@@ -110,3 +110,15 @@ enum err db_scanner_file(struct db_scanner *s, int fd)
 		memmove(s->window, s->window + len - kept, kept);
 	}
 }
+
+enum err db_scan_file(int fd, struct db_needle *needles, size_t n)
+{
+	struct db_scanner *s = db_scanner_new(needles, n);
+	if (s == NULL)
+		return ERR_UNAVAILABLE;
+	for (size_t i = 0; i < n; i++)
+		needles[i].hits = 0;
+	enum err e = db_scanner_file(s, fd);
+	db_scanner_free(s);
+	return e;
+}

@@ -80,3 +80,19 @@ enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg)
 	sq_turn_give(d);
 	return e;
 }
+
+bool db_file_is(const struct db *db, const struct stat *st)
+{
+	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+	const struct sq_db *d = (const struct sq_db *)db;
+	bool is = false;
+	for (size_t i = 0; db->engine == DB_SQLITE && i < sizeof suffixes / sizeof *suffixes && !is; i++) {
+		char *path = NULL;
+		struct stat own;
+		if (asprintf(&path, "%s%s", d->path, suffixes[i]) < 0)
+			return true;
+		is = stat(path, &own) == 0 && own.st_dev == st->st_dev && own.st_ino == st->st_ino;
+		free(path);
+	}
+	return is;
+}

@@ -3,15 +3,16 @@
  * From deleted to the proof: one scrub and one scan for all duties that wait.  Every needle that is found is attributed
  * to a table:
  *
- *   audit_events       allowed: the event is within its retention
- *   no table's page    a residue
+ *   audit_events       allowed, and counted: the event is within its retention
+ *   dead space         of a table's page, or a page of no table: the store is scrubbed once more and read again; then a residue
  *   sqlite_schema      allowed: it is the text of our own schema, and a person may be called "closing"
  *   any other table    a residue, unless rows that live there hold the same text: another person of that name, a serial
  *                      number that a vendor gave to many; then it is not the subject's alone.  An id or a mail address
  *                      in text of the same tenant that the map links to nobody (a group's description) is a residue all
  *                      the same: somebody must remove it.
+ *   a file of ours     a residue (files.c says which are read)
  *
- * A residue moves the duty to failed, naming table and column, never the value.
+ * A residue moves the duty to failed, naming table or file and column, never the value.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -23,29 +24,65 @@
 #include "privacy/erasure/erasure.h"
 #include "privacy/erasure/internal.h"
 
-enum { NEEDLE_MIN = 4 };
+enum { NEEDLE_MIN = 4, ROUNDS = 2, REST = 5 };
 
-/* A VACUUM of a large store is dear: the next one waits twenty times as long as the last one took. */
+/* To scrub and read a large store is dear: the next time waits some times as long as the last one took. */
 static _Atomic int64_t rest_until;
+
+struct batch {
+	const struct erasure *e;
+	struct erase_job *const *jobs;
+	size_t job_n;
+	struct needles *needles; /* of each job */
+	struct db_needle *all;
+	size_t n;
+	struct db_hit *hits;
+	size_t hit_n;
+	struct file_hit *files;
+	size_t file_n;
+	const char **touched; /* tables that may hold bytes of the subjects */
+	size_t touched_n;
+	bool rewritten, scanned;
+	int64_t done_at; /* when scrub and scan ended: of a large store, minutes after the run began */
+};
 
 /* ---- scrubbing ---- */
 
-/* with_log: a tenant went whole, and its events with it. */
-static enum err scrub(const struct erasure *e, bool with_log, bool *ret_rewritten)
+static void touch(struct batch *b, const char *table)
 {
-	size_t n, used = 0;
+	size_t i = 0;
+	while (i < b->touched_n && strcmp(b->touched[i], table) != 0)
+		i++;
+	if (i == b->touched_n)
+		b->touched[b->touched_n++] = table;
+}
+
+static bool any_row(const json_t *row)
+{
+	return json_integer_value(json_object_get(row, "found")) + json_integer_value(json_object_get(row, "deleted")) +
+		       json_integer_value(json_object_get(row, "changed")) > 0;
+}
+
+/* What PostgreSQL rewrites.  Events of the log are rewritten by the retention job, but for those of a tenant that went whole. */
+static void touch_planned(struct batch *b)
+{
+	size_t n;
 	const struct map_table *t = map_tables(&n);
-	const char **names = arena_alloc(e->system->arena, n * sizeof *names);
-	/* expired events are rewritten by the retention job, and leases hold nobody's data */
-	for (size_t i = 0; i < n; i++)
-		if (t[i].domain != MAP_DOMAIN_INSTALLATION && (t[i].domain != MAP_DOMAIN_LOG || with_log || subject_names(&t[i])))
-			names[used++] = t[i].name;
-	int64_t began = clock_monotonic();
-	enum err err = db_scrub(e->system->db, names, used);
-	int64_t took = clock_monotonic() - began;
-	if (took > SECOND_US)
-		atomic_store(&rest_until, clock_monotonic() + 20 * took);
-	*ret_rewritten = err == OK;
+	b->touched = arena_alloc(b->e->system->arena, (n + 1) * sizeof *b->touched);
+	touch(b, "duties");
+	for (size_t i = 0; i < b->job_n; i++)
+		for (size_t k = 0; k < n; k++) {
+			bool of_log = t[k].domain == MAP_DOMAIN_LOG && !subject_names(&t[k]);
+			bool whole = tenant_goes_whole(b->jobs[i]);
+			if (of_log ? whole : any_row(json_object_get(json_object_get(b->jobs[i]->progress, "tables"), t[k].name)))
+				touch(b, t[k].name);
+		}
+}
+
+static enum err scrub(struct batch *b)
+{
+	enum err err = db_scrub(b->e->system->db, b->touched, b->touched_n);
+	b->rewritten = err == OK;
 	/* without its owner's connection PostgreSQL's own vacuum comes later */
 	return err == ERR_NOT_IMPLEMENTED ? OK : err;
 }
@@ -80,18 +117,18 @@ static enum err lookup_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return db_rows_err(r);
 }
 
+static bool of_retention(const char *table)
+{
+	const struct map_table *t = map_table(table);
+	return t != NULL && t->erase == MAP_TABLE_RETENTION;
+}
+
 static enum err is_residue(struct erase_job *j, const struct needle *needle, const char *table, bool *ret)
 {
 	struct lookup l = {.table = map_table(table), .needle = needle};
-	*ret = strcmp(table, "sqlite_schema") != 0;
-	if (!*ret)
+	*ret = strcmp(table, "sqlite_schema") != 0 && !of_retention(table);
+	if (!*ret || l.table == NULL)
 		return OK;
-	if (l.table == NULL)
-		return OK;
-	if (l.table->erase == MAP_TABLE_RETENTION) {
-		*ret = false;
-		return OK;
-	}
 	if (needle->strong && l.table->link == MAP_LINK_NONE && map_column(table, "tenant_id") != NULL) {
 		l.of_tenant = true;
 		TRY(db_read(&j->s, lookup_tx, &l));
@@ -106,15 +143,6 @@ static enum err is_residue(struct erase_job *j, const struct needle *needle, con
 
 /* ---- one duty's verdict ---- */
 
-struct batch {
-	struct db_needle *all;
-	size_t n;
-	struct db_hit *hits;
-	size_t hit_n;
-	bool rewritten, scanned;
-	int64_t done_at; /* when scrub and scan ended: of a large store, minutes after the run began */
-};
-
 static enum err failed_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct erase_job *j = arg;
@@ -126,10 +154,9 @@ static enum err failed_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 static enum err scanned_tx(struct scope *s, struct db_tx *tx, void *arg) { return progress_save(tx, arg); }
 
-static enum err fail_with_residue(struct erase_job *j, const struct needle *needle, const char *table)
+static enum err fail_with_residue(struct erase_job *j, const struct needle *needle, const char *where)
 {
 	char duty[ID_TEXT];
-	const char *where = *table != '\0' ? table : "a page of no table";
 	const char *text = arena_printf(j->s.arena, "after scrubbing, the bytes of %s still stand in %s",
 					needle->source, where);
 	log_event(LOG_ERROR, "erasure_residue", "duty=%s identifier=%s found=\"%s\"", id_format(j->d.duty, duty),
@@ -138,23 +165,61 @@ static enum err fail_with_residue(struct erase_job *j, const struct needle *need
 	return db_write_low(&j->s, failed_tx, j);
 }
 
-/* first: where the duty's needles begin in the batch's list */
-static enum err judge(struct erase_job *j, const struct needles *mine, size_t first, const struct batch *b)
+static const char *where_of(struct arena *a, const struct db_hit *h)
 {
+	if (*h->table == '\0')
+		return "a page of no table";
+	return h->dead ? arena_printf(a, "dead space of %s", h->table) : h->table;
+}
+
+/* The needle that the hit is of, where it is one of the duty's; `first`: where those begin in the batch's list. */
+static const struct needle *of_mine(const struct needles *mine, size_t first, size_t needle)
+{
+	return needle >= first && needle < first + mine->n ? &mine->v[needle - first] : NULL;
+}
+
+static enum err find_residue(struct erase_job *j, const struct needles *mine, size_t first, const struct batch *b, bool *ret_failed)
+{
+	int64_t in_events = 0;
+	*ret_failed = true;
 	for (size_t i = 0; i < b->hit_n; i++) {
 		const struct db_hit *h = &b->hits[i];
-		bool residue;
-		if (h->needle < first || h->needle >= first + mine->n)
+		const struct needle *needle = of_mine(mine, first, h->needle);
+		bool residue = h->dead;
+		if (needle == NULL)
 			continue;
-		const struct needle *needle = &mine->v[h->needle - first];
-		TRY(is_residue(j, needle, h->table, &residue));
+		if (!residue)
+			TRY(is_residue(j, needle, h->table, &residue));
 		if (residue)
-			return fail_with_residue(j, needle, h->table);
+			return fail_with_residue(j, needle, where_of(j->s.arena, h));
+		if (of_retention(h->table))
+			in_events += (int64_t)h->hits;
 	}
-	const char *method = b->scanned	    ? "rowDelete+vacuum+byteScan"
-			     : b->rewritten ? "rowDelete+rewrite+walSwitch"
-					    : "rowDelete";
-	json_object_set_new(j->progress, "method", json_string(method));
+	for (size_t i = 0; i < b->file_n; i++) {
+		const struct needle *needle = of_mine(mine, first, b->files[i].needle);
+		if (needle != NULL)
+			return fail_with_residue(j, needle, arena_printf(j->s.arena, "the file %s", b->files[i].path));
+	}
+	progress_set_int(j, "auditHits", in_events);
+	*ret_failed = false;
+	return OK;
+}
+
+static const char *method_of(const struct batch *b)
+{
+	bool sqlite = db_engine(b->e->system->db) == DB_SQLITE;
+	if (b->scanned)
+		return sqlite ? "rowDelete+scrub+byteScan" : "rowDelete+rewrite+byteScan";
+	return b->rewritten ? "rowDelete+rewrite+walPosition" : "rowDelete";
+}
+
+static enum err judge(struct erase_job *j, const struct needles *mine, size_t first, const struct batch *b)
+{
+	bool failed;
+	TRY(find_residue(j, mine, first, b, &failed));
+	if (failed)
+		return OK;
+	json_object_set_new(j->progress, "method", json_string(method_of(b)));
 	progress_set_int(j, "needles", b->scanned ? (int64_t)mine->n : 0);
 	progress_set_int(j, "scrubbedAt", b->done_at);
 	TRY(certificate_collect(j, mine));
@@ -166,44 +231,91 @@ static enum err judge(struct erase_job *j, const struct needles *mine, size_t fi
 
 /* ---- all of them ---- */
 
-static enum err load_needles(struct erase_job *const *jobs, size_t n, struct needles *ret, struct batch *b)
+/* Files hold words of our own and of the organisation: only ids and mail addresses are looked for in them. */
+static enum err search_files(struct batch *b)
+{
+	size_t used = 0, at = 0;
+	struct arena *a = b->e->system->arena;
+	struct db_needle *strong = arena_alloc(a, (b->n + 1) * sizeof *strong);
+	size_t *index = arena_alloc(a, (b->n + 1) * sizeof *index);
+	for (size_t i = 0; i < b->job_n; i++)
+		for (size_t k = 0; k < b->needles[i].n; k++, at++)
+			if (b->needles[i].v[k].strong) {
+				strong[used] = b->all[at];
+				index[used++] = at;
+			}
+	TRY(erasure_files_search(b->e->data_dir, b->e->system->db, a, strong, used, &b->files, &b->file_n));
+	for (size_t i = 0; i < b->file_n; i++)
+		b->files[i].needle = index[b->files[i].needle];
+	return OK;
+}
+
+static enum err load_needles(struct batch *b)
 {
 	size_t total = 0, at = 0;
-	for (size_t i = 0; i < n; i++) {
-		TRY(needles_get(jobs[i], &ret[i]));
-		total += ret[i].n;
+	struct arena *a = b->e->system->arena;
+	b->needles = arena_alloc(a, b->job_n * sizeof *b->needles);
+	for (size_t i = 0; i < b->job_n; i++) {
+		TRY(needles_get(b->jobs[i], &b->needles[i]));
+		total += b->needles[i].n;
 	}
-	b->all = arena_alloc(jobs[0]->s.arena, (total + 1) * sizeof *b->all);
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < ret[i].n; k++) {
-			check(ret[i].v[k].n >= NEEDLE_MIN);
-			b->all[at++] = (struct db_needle){.p = ret[i].v[k].p, .n = ret[i].v[k].n};
+	b->all = arena_alloc(a, (total + 1) * sizeof *b->all);
+	for (size_t i = 0; i < b->job_n; i++)
+		for (size_t k = 0; k < b->needles[i].n; k++) {
+			const struct needle *v = &b->needles[i].v[k];
+			check(v->n >= NEEDLE_MIN);
+			b->all[at++] = (struct db_needle){.p = v->p, .n = v->n};
 		}
 	b->n = at;
 	return OK;
 }
 
+/* Dead bytes, and tables of PostgreSQL that nobody planned to rewrite: worth a second round. */
+static bool dead_space_hit(struct batch *b)
+{
+	bool any = false;
+	for (size_t i = 0; i < b->hit_n; i++) {
+		const struct map_table *t = map_table(b->hits[i].table);
+		any |= b->hits[i].dead;
+		if (b->hits[i].dead && t != NULL && t->erase != MAP_TABLE_RETENTION)
+			touch(b, t->name);
+	}
+	return any;
+}
+
+static enum err scrub_and_scan(struct batch *b)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		TRY(scrub(b));
+		enum err err = db_scan_tables(b->e->system->db, b->e->system->arena, b->all, b->n, &b->hits, &b->hit_n);
+		b->scanned = err == OK;
+		if (err == ERR_NOT_IMPLEMENTED)
+			return OK;
+		TRY(err);
+		if (!dead_space_hit(b))
+			return OK;
+	}
+	return OK;
+}
+
 enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, size_t n)
 {
-	struct batch b = {0};
+	struct batch b = {.e = e, .jobs = jobs, .job_n = n};
 	if (clock_monotonic() < atomic_load(&rest_until))
 		return ERR_BUSY;
 	int64_t began = clock_monotonic();
-	struct needles *needles = arena_alloc(e->system->arena, n * sizeof *needles);
-	bool with_log = false;
-	for (size_t i = 0; i < n; i++)
-		with_log |= tenant_goes_whole(jobs[i]);
-	TRY(load_needles(jobs, n, needles, &b));
-	TRY(scrub(e, with_log, &b.rewritten));
-	enum err err = db_scan_tables(e->system->db, e->system->arena, b.all, b.n, &b.hits, &b.hit_n);
-	b.scanned = err == OK;
-	if (err != OK && err != ERR_NOT_IMPLEMENTED)
-		return err;
-	b.done_at = e->system->now + (clock_monotonic() - began);
+	TRY(load_needles(&b));
+	touch_planned(&b);
+	TRY(scrub_and_scan(&b));
+	TRY(search_files(&b));
+	int64_t took = clock_monotonic() - began;
+	if (took > SECOND_US)
+		atomic_store(&rest_until, clock_monotonic() + REST * took);
+	b.done_at = e->system->now + took;
 	size_t first = 0;
 	for (size_t i = 0; i < n; i++) {
-		TRY(judge(jobs[i], &needles[i], first, &b));
-		first += needles[i].n;
+		TRY(judge(jobs[i], &b.needles[i], first, &b));
+		first += b.needles[i].n;
 	}
 	return OK;
 }
