@@ -24,6 +24,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/replay.h"
 #include "cmd/settings.h"
 #include "cmd/tls.h"
 #include "db/db.h"
@@ -109,6 +110,19 @@ static enum err check_database(struct serve *v)
 		err = audit_check_heads(&s, v->srv.host);
 	if (err != OK)
 		v->detail = s.detail != NULL ? s.detail : arena_strdup(v->arena, err_text(err));
+	return err;
+}
+
+/* Who was erased since this database was copied is erased again, before anybody is answered. */
+static enum err follow_ledger(struct serve *v)
+{
+	struct scope s;
+	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+	scope_system(&s, arena, v->srv.db, v->srv.keeper);
+	enum err err = replay_before_serving(&s, v->dir, v->srv.host);
+	if (err != OK)
+		v->detail = arena_strdup(v->arena, scope_detail(&s, err));
+	arena_free(arena);
 	return err;
 }
 
@@ -324,6 +338,7 @@ static enum err start(struct serve *v)
 	TRY(open_keeper(v));
 	TRY(open_database(v));
 	TRY(check_database(v));
+	TRY(follow_ledger(v));
 	refresh_tls(v);
 	v->jobs = jobs_start(&v->srv);
 	db_on_commit(v->srv.db, jobs_wake, v->jobs);

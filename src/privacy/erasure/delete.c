@@ -151,7 +151,8 @@ static enum err delete_log(struct erase_job *j)
 {
 	size_t n;
 	const struct map_table *t = map_tables(&n);
-	TRY(erasure_archive(j));
+	if (!progress_has(j, "replay")) /* else it was handed over once, and may have gone since */
+		TRY(erasure_archive(j));
 	TRY(audit_purge_tenant(&j->s, j->d.tenant, NULL));
 	for (size_t i = 0; i < n; i++)
 		if (t[i].domain == MAP_DOMAIN_LOG) {
