@@ -34,11 +34,13 @@ struct server {
 	const char *ca_file;
 	_Atomic bool draining;  /* SIGTERM: /readyz says 503 */
 	struct metrics *metrics;
+	struct backups *backups; /* backup/backup.h */
 	struct reach *reach;    /* where sinks and exports may be sent to (http/reach.h) */
 	const char *storage_ca; /* file of certificates that storage locations are checked against; "": the system's */
 	const char *sink_dir;   /* files of sinks stand in <sink_dir>/<tenant>/ */
 	struct throttle *throttle;   /* throttle.h; NULL: nobody is throttled */
 	const struct mailer *mailer; /* what carries letters away (privacy/request/letter.h); NULL: there is no mail server */
+	struct clock_guard *clock;   /* whether the time can be believed (duty/clock_guard.h) */
 	const struct policy *policy; /* whom the logs' checkpoints are shown to (tlog/policy.h); NULL: nobody */
 };
 

@@ -5,8 +5,10 @@
 #include <inttypes.h>
 
 #include "api/api.h"
+#include "backup/backup.h"
 #include "base/clock.h"
 #include "devices/limit.h"
+#include "duty/clock_guard.h"
 #include "duty/duty.h"
 #include "notice/outbox.h"
 #include "privacy/request/letter.h"
@@ -91,6 +93,20 @@ static enum err write_sinks(struct metrics *m, struct scope *s, struct buf *out)
 	return OK;
 }
 
+static void write_backups(struct server *srv, struct scope *s, struct buf *out)
+{
+	struct keeper_day_key *keys;
+	struct scope quiet = *s;
+	size_t n;
+	keeper_day_keys(srv->keeper, s->arena, &keys, &n);
+	metric(out, "reeve_backup_last_seconds", "gauge", "When the newest backup that this server made was begun (Unix time); 0: none.",
+	       (uint64_t)(atomic_load(&srv->backups->last_good_us) / SECOND_US));
+	metric(out, "reeve_backup_failing", "gauge", "1: the last attempt at a backup failed.", atomic_load(&srv->backups->failing));
+	metric(out, "reeve_backup_keys", "gauge", "Keys of days that are not destroyed in every place.", n);
+	metric(out, "reeve_keeper_copy_away", "gauge", "1: the keeper's second place cannot be written, so that nothing is erased.",
+	       keeper_copy_state(srv->keeper, &quiet) != OK);
+}
+
 static enum err write_requests(struct scope *s, struct buf *out)
 {
 	uint64_t open, overdue;
@@ -148,12 +164,14 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_db_failures_total", "counter", "Transactions that failed.", d.failures);
 	metric(out, "reeve_db_queue", "gauge", "Closures waiting for the writer.", d.queue);
 	write_duties(&duties, out);
+	metric(out, "reeve_clock_in_doubt", "gauge", "1: the clock jumped forward and nothing is deleted until it is confirmed.", clock_guard_in_doubt(srv->clock));
 	metric(out, "reeve_jobs_failed_total", "counter", "Runs of periodic jobs that failed.", atomic_load(&m->jobs_failed));
 	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
 	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));
 	metric(out, "reeve_letters_waiting", "gauge", "Letters about requests that wait although they were tried, or have no mail server.", letters);
 	metric(out, "reeve_letters_failed", "gauge", "Letters of the last 30 days that could not be sent: somebody has to.", lost);
 	TRY(write_requests(s, out));
+	write_backups(srv, s, out);
 	TRY(write_actions(s, out));
 	TRY(write_notices(s, out));
 	write_witnesses(m, s->now, out);

@@ -20,6 +20,7 @@
 #include "api/throttle.h"
 #include "audit/audit_retention.h"
 #include "audit/log/log.h"
+#include "backup/backup.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -28,6 +29,8 @@
 #include "cmd/settings.h"
 #include "cmd/tls.h"
 #include "db/db.h"
+#include "directory/tenant_settings.h"
+#include "duty/clock_guard.h"
 #include "http/http.h"
 #include "http/reach.h"
 #include "jobs/jobs.h"
@@ -48,6 +51,7 @@ struct serve {
 	struct settings settings;
 	struct server srv;
 	struct metrics metrics;
+	struct backups backups;
 	struct policy policy;
 	struct http_workers *workers;
 	struct http_server *api, *device, *local;
@@ -65,14 +69,37 @@ static enum err taken(struct serve *v, enum err err, char **detail)
 	return err;
 }
 
+static enum err open_clock(struct serve *v)
+{
+	char *detail = NULL;
+	return taken(v, clock_guard_open(v->dir, &v->srv.clock, &detail), &detail);
+}
+
 static enum err open_keeper(struct serve *v)
 {
 	char *detail = NULL;
-	enum err err = keeper_open(data_path(v->arena, v->dir, "keeper"), &v->srv.keeper, &detail);
+	const struct keeper_options o = {.copy = v->settings.keeper_copy, .backups = *v->settings.backup_dir != '\0',
+					 .backup_days = (int)v->settings.backup_days};
+	enum err err = keeper_open_with(data_path(v->arena, v->dir, "keeper"), &o, &v->srv.keeper, &detail);
 	const char *cut = err == OK ? keeper_cut(v->srv.keeper) : NULL;
 	if (cut != NULL)
 		log_event(LOG_WARN, "keeper_cut", "%s", cut); /* what a crash had left unfinished */
 	return taken(v, err, &detail);
+}
+
+/* The second place may be away: that is loud, and deletions wait. */
+static enum err open_backups(struct serve *v)
+{
+	struct scope s;
+	scope_system(&s, v->arena, NULL, v->srv.keeper);
+	if (keeper_copy_state(v->srv.keeper, &s) != OK)
+		log_event(LOG_ERROR, "keeper_copy_away", "detail=\"%s\"", s.detail);
+	s.detail = NULL;
+	enum err err = backups_init(&s, &v->backups, v->settings.backup_dir, v->dir, v->settings.backup_hours * HOUR_US);
+	if (err != OK)
+		v->detail = arena_printf(v->arena, "%s/reeve.conf: %s", v->dir, scope_detail(&s, err));
+	v->srv.backups = &v->backups;
+	return err;
 }
 
 /* "file:NAME" in reeve.conf: the connection string stands in a file of its own that only the owner reads. */
@@ -110,6 +137,17 @@ static enum err check_database(struct serve *v)
 		err = audit_check_heads(&s, v->srv.host);
 	if (err != OK)
 		v->detail = s.detail != NULL ? s.detail : arena_strdup(v->arena, err_text(err));
+	return err;
+}
+
+/* A tenant's settings and the life of backup keys, together, must keep the promise. */
+static enum err check_promise(struct serve *v)
+{
+	struct scope s;
+	scope_system(&s, v->arena, v->srv.db, v->srv.keeper);
+	enum err err = tenant_settings_check(&s);
+	if (err != OK)
+		v->detail = arena_strdup(v->arena, scope_detail(&s, err));
 	return err;
 }
 
@@ -335,9 +373,12 @@ static enum err start(struct serve *v)
 	v->srv.metrics = &v->metrics;
 	v->srv.storage_ca = v->settings.storage_ca_file;
 	TRY(set_mail(v));
+	TRY(open_clock(v));
 	TRY(open_keeper(v));
+	TRY(open_backups(v));
 	TRY(open_database(v));
 	TRY(check_database(v));
+	TRY(check_promise(v));
 	TRY(follow_ledger(v));
 	refresh_tls(v);
 	v->jobs = jobs_start(&v->srv);
@@ -369,6 +410,7 @@ static void stop(struct serve *v)
 	jobs_stop(v->jobs);
 	db_close(v->srv.db);
 	keeper_close(v->srv.keeper);
+	clock_guard_close(v->srv.clock);
 	reach_free(v->srv.reach);
 	throttle_free(v->srv.throttle);
 }

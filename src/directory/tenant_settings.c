@@ -7,9 +7,15 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/clock.h"
+#include "directory/tenant.h"
+#include "duty/duty.h"
 
 DB_TENANT(setting_select, "SELECT value FROM tenant_settings WHERE tenant_id = ?1 AND name = ?2");
 DB_TENANT(setting_select_all, "SELECT name, value FROM tenant_settings WHERE tenant_id = ?1");
+/* A row or two of each tenant. */
+DB_GLOBAL(settings_of_promise, "SELECT t.tenant_id, s.name, s.value FROM tenants t JOIN tenant_settings s ON s.tenant_id = t.tenant_id "
+			       "AND s.name IN ('deviceGraceDays', 'eraseUndoHours')");
 DB_TENANT(setting_upsert, "INSERT INTO tenant_settings (tenant_id, name, value) VALUES (?1, ?2, ?3) "
 			  "ON CONFLICT (tenant_id, name) DO UPDATE SET value = excluded.value");
 
@@ -100,6 +106,47 @@ enum err tenant_settings_seed(struct db_tx *tx)
 	return OK;
 }
 
+/* ---- the promise ---- */
+
+#define PROMISE_DAYS ((int64_t)(DUTY_DEADLINE_US / DAY_US))
+
+/* What can put a deletion off by itself: days, of a value of the setting; -1 of others. */
+static int64_t days_put_off(const char *name, int64_t v)
+{
+	if (strcmp(name, "deviceGraceDays") == 0)
+		return v;
+	return strcmp(name, "eraseUndoHours") == 0 ? (v + 23) / 24 : -1;
+}
+
+/* The promise is kept where the delay, the life of the keys of backups and two days for the work leave no more than its days. */
+static enum err keeps_promise(struct scope *s, const struct setting_info *i, int64_t v, const char *of)
+{
+	int64_t days = days_put_off(i->name, v), keys = duty_backup_days(s);
+	if (days < 0 || days + keys + 2 <= PROMISE_DAYS)
+		return OK;
+	return scope_fail(s, ERR_BAD_REQUEST,
+			  "%s%s = %" PRId64 " cannot keep the promise to delete within %" PRId64 " days: keys of backups live %" PRId64 " days, and the work takes up to 2",
+			  of, i->name, v, PROMISE_DAYS, keys);
+}
+
+static enum err check_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &settings_of_promise, DB_NOARGS, &r));
+	while (db_next(r)) {
+		char tenant[ID_TEXT];
+		const struct setting_info *i = setting_info(db_text(r, 1));
+		TRY(keeps_promise(s, i, in_range(i, db_text(r, 2)), arena_printf(s->arena, "tenant %s: ", id_format(db_id(r, 0), tenant))));
+	}
+	return db_rows_err(r);
+}
+
+enum err tenant_settings_check(struct scope *s)
+{
+	enum err e = db_read(s, check_tx, NULL);
+	return e == ERR_BAD_REQUEST ? ERR_CONFIG : e;
+}
+
 /* ---- change ---- */
 
 struct patch {
@@ -113,10 +160,27 @@ static enum err patch_one(struct db_tx *tx, const struct setting_info *i, int64_
 	TRY(tenant_setting_int(tx, i->name, &old));
 	if (old == v)
 		return OK;
+	TRY(keeps_promise(db_tx_scope(tx), i, v, ""));
 	char before[NUMBER_TEXT], after[NUMBER_TEXT];
 	*tail = audit_change_add(db_tx_scope(tx)->arena, *tail, i->name, NULL, NULL, value_text(i, old, before),
 				 value_text(i, v, after));
 	return store(tx, i, v);
+}
+
+/* What one setting promises may not be broken by another. */
+static enum err purge_keeps_promises(struct db_tx *tx)
+{
+	struct scope *s = db_tx_scope(tx);
+	int64_t purge, grace, earliest, latest = tenant_purge_days_most(s->keeper);
+	TRY(tenant_setting_int(tx, "purgeStartsAfterDays", &purge));
+	TRY(tenant_setting_int(tx, "deviceGraceDays", &grace));
+	earliest = TENANT_READ_ONLY_US / DAY_US + grace;
+	if (purge < earliest || purge > latest)
+		return scope_fail(s, ERR_BAD_REQUEST,
+				  "purgeStartsAfterDays must be from %" PRId64 " (90 and deviceGraceDays) to %" PRId64
+				  " (180 less the days that backups are kept, and %d)",
+				  earliest, latest, (int)TENANT_PURGE_ROOM_DAYS);
+	return OK;
 }
 
 static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -128,6 +192,7 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 			TRY(patch_one(tx, &SETTINGS[i], p->value[i], &tail));
 	if (changes == NULL)
 		return OK;
+	TRY(purge_keeps_promises(tx));
 	return audit_record(tx, &(struct audit_event){.activity = ACT_TENANT_SETTINGS, .resource_type = "TenantSettings",
 						      .resource = s->tenant, .changes = changes});
 }

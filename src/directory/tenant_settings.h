@@ -37,4 +37,8 @@ MUST_CHECK enum err tenant_settings_write(struct scope *s, struct json_writer *w
 /* Rows with the defaults, at the tenant's birth. */
 MUST_CHECK enum err tenant_settings_seed(struct db_tx *tx);
 
+/* At the start, in the system's scope: ERR_CONFIG where a tenant's settings and the life of backup keys, together, cannot keep the promise to
+ * delete (the detail names the tenant and the setting). */
+MUST_CHECK enum err tenant_settings_check(struct scope *s);
+
 #endif

@@ -146,10 +146,9 @@ struct clock {
 	struct id by;
 };
 
-static int64_t active_deadline(struct scope *s, int64_t promise)
-{
-	return promise - (keeper_backup_days(s->keeper) + 1) * DAY_US;
-}
+int duty_backup_days(const struct scope *s) { return s->keeper == NULL ? 0 : keeper_backup_days(s->keeper); }
+
+static int64_t active_deadline(struct scope *s, int64_t promise) { return promise - (duty_backup_days(s) + 1) * DAY_US; }
 
 /* A tenant's deadline counts alarms from the day on which its data may begin to go. */
 static struct clock clock_of(struct scope *s, const struct duty_order *o)
@@ -247,6 +246,15 @@ enum err duty_set_due(struct db_tx *tx, struct id duty, int64_t due_at)
 	return db_exec(tx, &duty_set_due_at, DB_ARGS(db_v_id(&duty), db_v_int(due_at)), NULL);
 }
 
+/* What waits for a legal hold, and that it goes on after one, is an event of its own: the person learns nothing of it. */
+static enum activity event_of(const struct duty *d, enum duty_state from, enum duty_state to, const char *waits_for)
+{
+	const char *held = to == DUTY_held ? waits_for : from == DUTY_held ? d->waits_for : NULL;
+	if (to == DUTY_cancelled)
+		return ACT_DUTY_CANCEL;
+	return held != NULL && strcmp(held, DUTY_WAITS_LEGAL_HOLD) == 0 ? ACT_DUTY_HOLD : ACT_DUTY_TRANSITION;
+}
+
 enum err duty_move(struct db_tx *tx, struct id duty, enum duty_state from, enum duty_state to, const char *error)
 {
 	struct scope *s = db_tx_scope(tx);
@@ -254,15 +262,15 @@ enum err duty_move(struct db_tx *tx, struct id duty, enum duty_state from, enum 
 	struct duty d;
 	if (!duty_may_move(from, to))
 		return scope_fail(s, ERR_STATE, "a duty cannot go from %s to %s", duty_state_name(from), duty_state_name(to));
+	TRY(duty_load(tx, duty, &d));
 	TRY(db_exec(tx, &duty_set_state,
 		    DB_ARGS(db_v_id(&duty), db_v_text(duty_state_name(from)), db_v_text(duty_state_name(to)),
 			    db_v_text(to == DUTY_held ? NULL : error), db_v_text(to == DUTY_held ? error : NULL), db_v_int(s->now)),
 		    &changed));
 	if (changed != 1)
 		return scope_fail(s, ERR_CONFLICT, "the duty is no longer %s", duty_state_name(from));
-	TRY(duty_load(tx, duty, &d));
 	struct id person = strcmp(d.subject_type, "user") == 0 ? d.subject : (struct id){{0}};
-	return record(tx, to == DUTY_cancelled ? ACT_DUTY_CANCEL : ACT_DUTY_TRANSITION, duty, person, d.trigger, duty_state_name(from),
+	return record(tx, event_of(&d, from, to, error), duty, person, d.trigger, duty_state_name(from),
 		      duty_state_name(to), to == DUTY_held ? error : NULL, d.deadline_at);
 }
 

@@ -34,6 +34,9 @@ enum duty_state {
 	DUTY_STATE_COUNT
 };
 
+/* How long copies of the store outlive what is deleted in it; 0 also without a keeper (tools). */
+int duty_backup_days(const struct scope *s);
+
 const char *duty_state_name(enum duty_state s);
 bool duty_may_move(enum duty_state from, enum duty_state to);
 

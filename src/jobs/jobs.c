@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "duty/clock_guard.h"
 #include "jobs/jobs_internal.h"
 #include "jobs/lease.h"
 #include "jobs/parcels.h"
@@ -30,6 +31,7 @@ enum { LEASE_SECONDS = 30, SEQUENCER_SECONDS = 5 }; /* while a server is gone no
 #define SEQUENCE_SHARED_US (500 * SECOND_US / 1000) /* unasked, on PostgreSQL */
 #define SEQUENCE_RETRY_US SECOND_US		    /* after a failure */
 
+enum destroys { KEEPS, DESTROYS };
 enum lane { STEPS, FILES, MAIL, REPORTS, CALLS, LANES };
 
 static const struct job {
@@ -38,10 +40,11 @@ static const struct job {
 	bool woken;
 	enum lane lane;
 	enum err (*run)(struct server *srv, struct scope *s, bool *ret_more);
+	enum destroys destroys;
 	bool own; /* runs on each server, without the lease */
 } JOBS[] = {
-#define JOB(name, period, woken, lane, function) {name, period, woken, lane, function, false},
-#define OWN_JOB(name, period, woken, lane, function) {name, period, woken, lane, function, true},
+#define JOB(name, period, woken, lane, destroys, function) {name, period, woken, lane, function, destroys, false},
+#define OWN_JOB(name, period, woken, lane, destroys, function) {name, period, woken, lane, function, destroys, true},
 #include "jobs/jobs.def"
 #undef JOB
 };
@@ -97,7 +100,7 @@ static enum err done(struct jobs *j, struct scope *s, const char *name, enum err
 }
 
 /* One run in a scope and an arena of its own.  On PostgreSQL only under the lease, but for what each server does for itself. */
-static enum err run_once(struct jobs *j, struct arena *arena, const char *name, bool own,
+static enum err run_once(struct jobs *j, struct arena *arena, const char *name, bool own, enum destroys destroys,
 			 enum err (*run)(struct server *, struct scope *, bool *), bool *ret_more)
 {
 	struct scope s;
@@ -107,7 +110,7 @@ static enum err run_once(struct jobs *j, struct arena *arena, const char *name, 
 	*ret_more = false;
 	if (db_engine(j->srv->db) == DB_POSTGRES && !own)
 		err = lease_take(&s, name, j->holder, LEASE_SECONDS, &held, NULL);
-	if (err == OK && held)
+	if (err == OK && held && !(destroys == DESTROYS && clock_guard_doubts(j->srv->clock, &s)))
 		err = run(j->srv, &s, ret_more);
 	return done(j, &s, name, err, ret_more);
 }
@@ -183,7 +186,7 @@ static int64_t run_due(struct jobs *j, enum lane lane, struct arena *arena, int6
 		if (JOBS[i].lane != lane)
 			continue;
 		if (began >= next[i] || (woken && JOBS[i].woken)) {
-			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].own, JOBS[i].run, &more);
+			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].own, JOBS[i].destroys, JOBS[i].run, &more);
 			next[i] = clock_monotonic() + (err == OK && more ? breath(lane, began) : JOBS[i].period_seconds * SECOND_US);
 		}
 		first = next[i] < first ? next[i] : first;
@@ -274,7 +277,7 @@ static void write_refusals(struct jobs *j)
 {
 	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
 	bool more;
-	run_once(j, arena, "refusals", true, job_refusals_end, &more);
+	run_once(j, arena, "refusals", true, KEEPS, job_refusals_end, &more);
 	arena_free(arena);
 }
 

@@ -7,7 +7,7 @@
 
 #include "api/api.h"
 
-#define JOB(name, period, woken, lane, function) enum err function(struct server *srv, struct scope *s, bool *ret_more);
+#define JOB(name, period, woken, lane, destroys, function) enum err function(struct server *srv, struct scope *s, bool *ret_more);
 #include "jobs/jobs.def"
 #undef JOB
 /* When the server stops. */

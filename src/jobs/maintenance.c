@@ -6,9 +6,12 @@
  * that has expired: one removal a day, one rewriting of the files, and no event stays a day too long.
  */
 #include "audit/audit_retention.h"
+#include "backup/backup.h"
 #include "base/clock.h"
 #include "db/db.h"
+#include "duty/clock_guard.h"
 #include "jobs/jobs_internal.h"
+#include "privacy/hold/evidence.h"
 
 DB_GLOBAL(retention_tenants, "SELECT tenant_id FROM tenants WHERE tenant_id > ?1 ORDER BY tenant_id LIMIT ?2");
 
@@ -68,8 +71,10 @@ static enum err look(struct scope *s, void *arg)
 	return *due ? OK : audit_expired_since(s, s->now - 22 * HOUR_US, due);
 }
 
+/* What a legal hold keeps is copied first; where that fails nothing goes. */
 static enum err expire(struct scope *s, void *arg)
 {
+	TRY(evidence_keep_expiring(s));
 	return audit_expire(s, NULL);
 }
 
@@ -77,13 +82,32 @@ enum err job_retention(struct server *srv, struct scope *s, bool *ret_more)
 {
 	bool due = false;
 	TRY(audit_partitions(s));
+	if (clock_guard_doubts(srv->clock, s))
+		return OK;
 	TRY(each_log(s, look, &due));
 	if (due)
 		TRY(each_log(s, expire, NULL));
 	return audit_scrub(s);
 }
 
+/* Also where nothing else runs the clock is looked at and stored. */
+enum err job_clock(struct server *srv, struct scope *s, bool *ret_more)
+{
+	clock_guard_doubts(srv->clock, s);
+	return OK;
+}
+
 enum err job_statistics(struct server *srv, struct scope *s, bool *ret_more)
 {
 	return db_analyze(srv->db);
+}
+
+enum err job_backup_keys(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return backup_keys_run(s, srv->backups);
+}
+
+enum err job_backups(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return backup_run(s, srv->backups);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * installation/tenants: what the installation's operator does with tenants. */
 #include "api/api.h"
+#include "api/graph/subscription.h"
 #include "base/clock.h"
 #include "directory/installation.h"
+#include "duty/clock_guard.h"
 #include "directory/tenant.h"
+#include "privacy/erasure/tenant_deletion.h"
 #include "resource/tables.h"
 
 enum err tenants_list(struct call *c);
@@ -11,7 +14,16 @@ enum err tenants_create(struct call *c);
 enum err tenants_get(struct call *c);
 enum err tenants_close(struct call *c);
 enum err tenants_reopen(struct call *c);
+enum err tenants_patch(struct call *c);
+enum err tenants_deletion(struct call *c);
+enum err tenants_delete(struct call *c);
+enum err tenants_delete_confirm(struct call *c);
+enum err operators_list(struct call *c);
+enum err operators_create(struct call *c);
+enum err operators_delete(struct call *c);
 enum err tenants_subscription(struct call *c);
+enum err clock_get(struct call *c);
+enum err clock_confirm(struct call *c);
 enum err certificate_authority_roll(struct call *c);
 
 static enum err tenant_param(struct call *c, struct id *ret)
@@ -57,6 +69,14 @@ enum err tenants_get(struct call *c)
 	return call_get(c, &t.q, tenant);
 }
 
+static void write_secret(struct json_writer *w, const struct application_secret *secret)
+{
+	jw_kid(w, "clientId", secret->application);
+	jw_kstring(w, "clientSecret", secret->text);
+	jw_kid(w, "keyId", secret->secret);
+	jw_ktime(w, "endDateTime", secret->expires_at);
+}
+
 static void write_created(struct call *c, struct id tenant, const char *name, const struct application_secret *admin)
 {
 	struct json_writer w = call_json(c);
@@ -68,10 +88,7 @@ static void write_created(struct call *c, struct id tenant, const char *name, co
 	jw_ktime(&w, "createdDateTime", c->s.now);
 	jw_key(&w, "administrator");
 	jw_object(&w);
-	jw_kid(&w, "clientId", admin->application);
-	jw_kstring(&w, "clientSecret", admin->text);
-	jw_kid(&w, "keyId", admin->secret);
-	jw_ktime(&w, "endDateTime", admin->expires_at);
+	write_secret(&w, admin);
 	jw_end_object(&w);
 	jw_end_object(&w);
 }
@@ -114,15 +131,139 @@ enum err tenants_reopen(struct call *c)
 
 enum err tenants_subscription(struct call *c)
 {
-	static const char *const allowed[] = {"status", NULL};
 	struct id tenant;
+	TRY(tenant_param(c, &tenant));
+	return subscription_put(c, tenant);
+}
+
+enum err tenants_patch(struct call *c)
+{
+	struct id tenant;
+	struct record *r;
 	json_t *body;
-	const char *status;
 	TRY(tenant_param(c, &tenant));
 	TRY(call_body(c, true, &body));
+	if (json_object_get(body, "displayName") != NULL)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "a tenant keeps the name that it was created with");
+	TRY(record_parse(&c->s, &RES_TENANT, body, RECORD_PATCH, c->version, NULL, &r));
+	if (record_has(r, "unpaid"))
+		TRY(tenant_set_unpaid_flag(&c->s, tenant, record_int(r, "unpaid") != 0));
+	return call_status(c, 204);
+}
+
+/* ---- deleting one at once ---- */
+
+static void write_precondition(struct json_writer *w, const struct tenant_precondition *p)
+{
+	jw_object(w);
+	jw_kstring(w, "name", p->name);
+	jw_kbool(w, "met", p->found <= p->most);
+	jw_kint(w, "found", p->found);
+	jw_kint(w, "allowed", p->most);
+	jw_kstring(w, "text", p->text);
+	jw_end_object(w);
+}
+
+static void write_deletion(struct call *c, struct id tenant, const struct tenant_deletion *d)
+{
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#installation/tenants/deletion", call_base_url(c)));
+	jw_kid(&w, "id", tenant);
+	if (d->asked_at != 0) {
+		jw_ktime(&w, "requestedDateTime", d->asked_at);
+		jw_kid(&w, "requestedBy", d->asked_by);
+		jw_ktime(&w, "confirmBeforeDateTime", d->asked_at + TENANT_DELETION_CONFIRM_US);
+	}
+	jw_key(&w, "preconditions");
+	jw_array(&w);
+	for (size_t i = 0; i < d->n; i++)
+		write_precondition(&w, &d->v[i]);
+	jw_end_array(&w);
+	jw_end_object(&w);
+}
+
+enum err tenants_deletion(struct call *c)
+{
+	struct tenant_deletion d;
+	struct id tenant;
+	TRY(tenant_param(c, &tenant));
+	TRY(tenant_deletion_get(&c->s, tenant, &d));
+	write_deletion(c, tenant, &d);
+	return OK;
+}
+
+enum err tenants_delete(struct call *c)
+{
+	struct tenant_deletion d;
+	struct id tenant;
+	TRY(tenant_param(c, &tenant));
+	TRY(tenant_deletion_ask(&c->s, tenant, &d));
+	write_deletion(c, tenant, &d);
+	c->out->status = 202; /* another operator confirms */
+	return OK;
+}
+
+enum err tenants_delete_confirm(struct call *c)
+{
+	struct id tenant;
+	TRY(tenant_param(c, &tenant));
+	TRY(tenant_deletion_confirm(&c->s, tenant));
+	return call_status(c, 204);
+}
+
+/* ---- operators ---- */
+
+enum err operators_list(struct call *c)
+{
+	struct resource_query q;
+	TRY(call_query(c, &RES_APPLICATION, &q));
+	return call_list(c, &q);
+}
+
+enum err operators_create(struct call *c)
+{
+	static const char *const allowed[] = {"displayName", NULL};
+	struct application_secret secret;
+	json_t *body;
+	const char *name;
+	TRY(call_body(c, true, &body));
 	TRY(call_only(c, body, allowed));
-	TRY(call_string(c, body, "status", true, &status));
-	TRY(subscription_set(&c->s, tenant, call_param(c, "product"), status));
+	TRY(call_string(c, body, "displayName", true, &name));
+	TRY(installation_add_operator(&c->s, name, &secret));
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#installation/operators/$entity", call_base_url(c)));
+	jw_kid(&w, "id", secret.application);
+	jw_kstring(&w, "displayName", name);
+	write_secret(&w, &secret);
+	jw_end_object(&w);
+	http_response_header(c->out, "Cache-Control", "no-store"); /* the secret is shown this once */
+	c->out->status = 201;
+	return OK;
+}
+
+enum err operators_delete(struct call *c)
+{
+	struct id operator_;
+	TRY(call_param_id(c, "operator", "operator", &operator_));
+	TRY(installation_remove_operator(&c->s, operator_));
+	return call_status(c, 204);
+}
+
+enum err clock_get(struct call *c)
+{
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_ktime(&w, "dateTime", c->s.now);
+	jw_kbool(&w, "inDoubt", clock_guard_in_doubt(c->server->clock));
+	jw_end_object(&w);
+	return OK;
+}
+
+enum err clock_confirm(struct call *c)
+{
+	TRY(clock_guard_confirm(c->server->clock, &c->s));
 	return call_status(c, 204);
 }
 
