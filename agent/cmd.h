@@ -15,6 +15,7 @@ int cmd_enroll(struct agent *a, const struct options *o);
 int cmd_run(struct agent *a, const struct options *o);
 int cmd_sync(struct agent *a, const struct options *o);
 int cmd_leave(struct agent *a, const struct options *o);
+int cmd_consent(struct agent *a, const struct options *o);
 int cmd_status(struct agent *a, const struct options *o);
 int cmd_inventory(struct agent *a, const struct options *o);
 
@@ -25,5 +26,8 @@ int complain(struct agent *a, enum err e);
  * nobody can be asked. */
 MUST_CHECK enum err terms_ask(struct agent *a, const char *url, const char *ca_file, const char *token, bool accept,
 			      json_t **ret_terms);
+
+/* terms.c: a text of the server line by line, so that it keeps its paragraphs and cannot move the cursor. */
+void print_text(const char *indent, const char *text);
 
 #endif

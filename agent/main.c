@@ -27,6 +27,7 @@ static const struct command {
 	{"status", "is this device enrolled, where, and what is provisioned", TAKES_PLACE | TAKES_JSON, cmd_status},
 	{"inventory", "print what would be sent about this machine; sends nothing", TAKES_PLACE, cmd_inventory},
 	{"leave", "leave the organisation with a personal device", TAKES_PLACE, cmd_leave},
+	{"consent", "answer a request to record this device as the organisation's", TAKES_PLACE | TAKES_ANSWER, cmd_consent},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };
@@ -36,7 +37,7 @@ static int help(void)
 	printf("reeve-agent %s: the device's part of Reeve\n\n", REEVE_VERSION);
 	for (int i = 0; i < COMMANDS; i++) {
 		printf("reeve-agent %s\n    %s\n", commands[i].name, commands[i].help);
-		options_help(commands[i].takes & (TAKES_ENROL | TAKES_JSON));
+		options_help(commands[i].takes & (TAKES_ENROL | TAKES_JSON | TAKES_ANSWER));
 	}
 	printf("every subcommand\n");
 	options_help(TAKES_PLACE);

@@ -31,6 +31,8 @@ static const struct row {
 	{"--inventory-only", NULL, "never provision anything and refuse wipe", TAKES_ENROL,
 	 offsetof(struct options, inventory_only)},
 	{"--device-name", "NAME", "instead of the host name", TAKES_ENROL, offsetof(struct options, device_name)},
+	{"--yes", NULL, "agree without being asked", TAKES_ANSWER, offsetof(struct options, yes)},
+	{"--no", NULL, "refuse without being asked", TAKES_ANSWER, offsetof(struct options, no)},
 	{"--json", NULL, "print JSON", TAKES_JSON, offsetof(struct options, json)},
 	{"--root", "DIR", "a directory tree that stands for the device's file system", TAKES_PLACE,
 	 offsetof(struct options, root)},

@@ -11,11 +11,12 @@ enum option_set {
 	TAKES_PLACE = 1, /* --root --state --config: every subcommand */
 	TAKES_ENROL = 2, /* --url --ca --token --token-file --inventory-only --accept-terms --device-name */
 	TAKES_JSON = 4,
+	TAKES_ANSWER = 8, /* --yes --no */
 };
 
 struct options {
 	const char *url, *ca, *token, *token_file, *root, *state, *config, *device_name;
-	bool inventory_only, accept_terms, json;
+	bool inventory_only, accept_terms, json, yes, no;
 };
 
 /* argv[0] is the subcommand. */

@@ -10,8 +10,7 @@
 #include "channel.h"
 #include "cmd.h"
 
-/* Line by line, so that a text keeps its paragraphs and cannot move the cursor. */
-static void print_text(const char *indent, const char *text)
+void print_text(const char *indent, const char *text)
 {
 	while (text != NULL && *text != '\0') {
 		size_t n = strcspn(text, "\n");

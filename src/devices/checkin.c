@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "devices/certificate.h"
+#include "devices/cleanup.h"
 #include "devices/device.h"
 #include "devices/inventory.h"
 #include "devices/items.h"
 #include "directory/restriction.h"
+#include "directory/tenant.h"
 #include "directory/tenant_settings.h"
 
 DB_TENANT(checkin_touch, "UPDATE managed_devices SET last_sync_at = ?3 WHERE tenant_id = ?1 AND device_id = ?2");
@@ -45,6 +47,15 @@ static void answer_owed(struct scope *s, const struct device_identity *who, stru
 	out->action_n = 1;
 }
 
+/* Whether what it says is stored: not of a person whose data is restricted, nor once the tenant's reading time is over. */
+static enum err is_restricted(struct db_tx *tx, struct id user, bool *ret)
+{
+	struct tenant_levels levels;
+	TRY(tenant_levels_in(tx, &levels));
+	*ret = levels.management == TENANT_NONE;
+	return *ret ? OK : restriction_holds(tx, user, ret);
+}
+
 static enum err prepare(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct checking *q = arg;
@@ -58,7 +69,7 @@ static enum err prepare(struct scope *s, struct db_tx *tx, void *arg)
 		return OK;
 	}
 	TRY(device_load(tx, q->in->device, true, &d));
-	TRY(restriction_holds(tx, d.user, &q->restricted));
+	TRY(is_restricted(tx, d.user, &q->restricted));
 	if (q->restricted)
 		return OK;
 	TRY(device_collects(tx, d.company, &q->out->collect));
@@ -131,11 +142,12 @@ static enum err settle(struct scope *s, struct db_tx *tx, void *arg)
 	}
 	TRY(device_load(tx, in->device, true, &d));
 	TRY(certificate_supersede(tx, d.id, in->fingerprint, q->who.issued_at));
-	TRY(restriction_holds(tx, d.user, &q->restricted));
+	TRY(is_restricted(tx, d.user, &q->restricted));
 	if (q->restricted) {
 		TRY(settle_actions(tx, &d, true, q->out, &removal));
 		return settle_items(tx, &d, removal, true, q->out);
 	}
+	TRY(cleanup_reappear(tx, &d));
 	TRY(db_exec(tx, &checkin_touch, DB_ARGS(db_v_id(&d.id), db_v_int(s->now)), NULL));
 	if (in->inventory != NULL)
 		TRY(inventory_store(tx, &d, in->inventory, &q->out->collect));

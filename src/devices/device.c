@@ -8,7 +8,8 @@
 
 DB_TENANT(device_facts,
 	  "SELECT directory_device_id, user_id, owner_type, provisioning, hidden_at, device_name, platform, "
-	  "management_state FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
+	  "management_state, hidden_reason FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
+DB_TENANT(device_person, "SELECT upn, display_name FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(device_management_state,
 	  "UPDATE managed_devices SET management_state = ?3 WHERE tenant_id = ?1 AND device_id = ?2");
 
@@ -32,7 +33,21 @@ enum err device_load(struct db_tx *tx, struct id device, bool hidden_too, struct
 		.platform = db_text_dup(r, 6, s->arena), .management_state = db_text_dup(r, 7, s->arena),
 	};
 	ret->company = strcmp(ret->owner, OWNER_COMPANY) == 0;
+	ret->deleted = ret->hidden && strcmp(db_text(r, 8), "deleted") == 0;
 	s->subject = device;
+	return OK;
+}
+
+enum err device_act_as_user(struct db_tx *tx, struct id user)
+{
+	struct scope *s = db_tx_scope(tx);
+	auto_rows struct db_rows *r = NULL;
+	enum err err = db_query_one(tx, &device_person, DB_ARGS(db_v_id(&user)), &r);
+	if (err == ERR_NOT_FOUND)
+		return OK;
+	TRY(err);
+	s->actor = (struct actor){.type = ACTOR_USER, .id = user, .ip = s->actor.ip, .upn = db_text_dup(r, 0, s->arena),
+				  .name = db_text_dup(r, 1, s->arena)};
 	return OK;
 }
 

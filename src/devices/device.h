@@ -22,13 +22,16 @@
 
 struct device {
 	struct id id, directory_id, user; /* user: nil where nobody is linked any more */
-	bool company, provisioning, hidden;
+	bool company, provisioning, hidden, deleted; /* hidden: by a deletion or by a cleanup rule */
 	const char *name, *owner, *platform, *management_state; /* in the arena */
 };
 
-/* ERR_NOT_FOUND with a detail.  A hidden device (deleted by an administrator, its retire still owed) is found only with
- * hidden_too. */
+/* ERR_NOT_FOUND with a detail.  A hidden device (deleted by an administrator, its retire still owed; silent for too long, cleanup.h) is found
+ * only with hidden_too. */
 MUST_CHECK enum err device_load(struct db_tx *tx, struct id device, bool hidden_too, struct device *ret);
+
+/* From here on the scope's actor is the device's user, who acts through it.  A user who is gone: the device stays the actor. */
+MUST_CHECK enum err device_act_as_user(struct db_tx *tx, struct id user);
 
 MUST_CHECK enum err device_set_management_state(struct db_tx *tx, struct id device, const char *state);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "devices/asset.h"
 #include "devices/checkin.h"
 #include "devices/device.h"
 #include "devices/enrollment_token.h"
@@ -20,9 +21,9 @@
 DB_TENANT(device_insert,
 	  "INSERT INTO managed_devices (tenant_id, device_id, directory_device_id, user_id, owner_type, platform, "
 	  "provisioning, device_name, managed_device_name, manufacturer, model, serial_number, os_name, "
-	  "os_version, compliance_state, management_state, enrolled_at, last_sync_at, certificate_expires_at) "
-	  "VALUES (?1, ?2, ?3, ?4, ?5, 'linux', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 'unknown', 'managed', ?14, "
-	  "?14, ?15)");
+	  "os_version, asset_note, compliance_state, management_state, enrolled_at, last_sync_at, certificate_expires_at) "
+	  "VALUES (?1, ?2, ?3, ?4, ?5, 'linux', ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'unknown', 'managed', "
+	  "?15, ?15, ?16)");
 DB_TENANT(enrol_suppressed, "SELECT 1 FROM suppressions WHERE tenant_id = ?1 AND reference = ?2 AND expires_at > ?3");
 
 static enum { ALWAYS, PACKAGES, ADDRESSES, DISKS } const COLLECT_WHEN[] = {
@@ -53,12 +54,12 @@ enum { COLLECT_COUNT = sizeof COLLECT_TEXT / sizeof COLLECT_TEXT[0] };
 static enum err bind(struct scope *s, const char *token)
 {
 	struct id tenant;
-	enum tenant_level level;
+	struct tenant_levels levels;
 	TRY(enrollment_token_tenant(s, token, &tenant));
 	s->tenant = tenant;
 	s->has_tenant = true;
-	TRY(tenant_access(s, &level));
-	return level == TENANT_FULL ? OK : scope_fail(s, ERR_FORBIDDEN, "the organisation's account is closed");
+	TRY(tenant_levels(s, &levels));
+	return levels.management == TENANT_FULL ? OK : scope_fail(s, ERR_FORBIDDEN, "the organisation's account is closed");
 }
 
 /* ---- what a person is told ---- */
@@ -171,17 +172,21 @@ static const char *management_name(struct scope *s, const char *upn)
 	return arena_printf(s->arena, "%.*s_Linux_%.10s", (int)strcspn(upn, "@"), upn, time_format(s->now, now));
 }
 
+/* A company machine that was wiped before is a new device; its asset's note is all that it takes up. */
 static enum err insert_device(struct db_tx *tx, const struct enrolling *q)
 {
 	struct scope *s = db_tx_scope(tx);
 	const struct enrolment_request *r = q->request;
 	struct id directory_id = scope_id(s);
+	const char *note = NULL;
+	if (q->token.company)
+		TRY(asset_take_up(tx, r->manufacturer, r->model, r->serial_number, &note));
 	return db_exec(tx, &device_insert,
 		       DB_ARGS(db_v_id(&q->ret->device), db_v_id(&directory_id), db_v_id(&q->user.user),
 			       db_v_text(q->token.company ? OWNER_COMPANY : OWNER_PERSONAL), db_v_int(r->provisioning),
 			       db_v_text(r->device_name), db_v_text(management_name(s, q->user.upn)),
 			       db_v_text(r->manufacturer), db_v_text(r->model), db_v_text(r->serial_number),
-			       db_v_text(r->os_name), db_v_text(r->os_version), db_v_int(s->now),
+			       db_v_text(r->os_name), db_v_text(r->os_version), db_v_text(note), db_v_int(s->now),
 			       db_v_int(q->ret->certificate.expires_at)),
 		       NULL);
 }

@@ -8,6 +8,7 @@
 
 #include "devices/action.h"
 #include "devices/device.h"
+#include "devices/ownership.h"
 #include "directory/restriction.h"
 #include "resource/tables.h"
 
@@ -16,10 +17,6 @@ DB_TENANT(hardware_of_device,
 	  "is_encrypted FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
 DB_TENANT(addresses_of_device,
 	  "SELECT addresses FROM network_interfaces WHERE tenant_id = ?1 AND device_id = ?2 AND addresses IS NOT NULL ORDER BY name");
-/* A step of the low queue: a company device may have 20,000 packages. */
-DB_TENANT(packages_forget,
-	  "DELETE FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 AND (name, version) IN "
-	  "(SELECT name, version FROM detected_apps WHERE tenant_id = ?1 AND device_id = ?2 LIMIT 2000)");
 
 /* hardwareInformation, member by member.  column: of hardware_of_device; what Linux has no value for, or Reeve does not ask, is -1 and the JSON
  * that Graph writes for it. */
@@ -110,7 +107,7 @@ enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const stru
 {
 	if (resource_selected(q, "deviceActionResults")) {
 		jw_key(w, "deviceActionResults");
-		TRY(action_write_results(tx, device, w));
+		TRY(action_write_results(tx, device, q->version == API_BETA, w));
 	}
 	if (q->version == API_BETA && resource_selected(q, "hardwareInformation")) {
 		jw_key(w, "hardwareInformation");
@@ -122,48 +119,54 @@ enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const stru
 struct device_change {
 	struct id device;
 	const struct record *record;
-	bool now_personal;
+	struct id forget; /* the change of ownership whose rows go; nil: none */
 };
+
+static void leave_out(struct record *r, const char *name)
+{
+	for (size_t i = 0; i < r->res->prop_count; i++)
+		if (strcmp(r->res->props[i].name, name) == 0)
+			r->set[i] = false;
+}
+
+/* A device becomes personal with the PATCH; it becomes the company's when somebody agrees, and the PATCH leaves it as it is. */
+static enum err order_ownership(struct db_tx *tx, const struct device *d, struct record *change, struct id *ret)
+{
+	const char *owner = record_text(db_tx_scope(tx)->arena, change, "managedDeviceOwnerType");
+	*ret = (struct id){0};
+	if (owner == NULL || strcmp(owner, d->owner) == 0)
+		return OK;
+	TRY(ownership_order(tx, d, !d->company, change, ret));
+	if (!d->company)
+		leave_out(change, "managedDeviceOwnerType");
+	return OK;
+}
 
 static enum err patch(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct device_change *q = arg;
 	struct device d;
-	struct record *old;
+	struct record *old, *change = arena_memdup(s->arena, q->record, sizeof *q->record);
 	struct audit_change *changes = NULL, **tail = &changes;
 	bool changed;
 	TRY(device_load(tx, q->device, false, &d));
 	TRY(restriction_refuses(tx, d.user));
+	if (!d.company && record_has(change, "assetNote"))
+		return scope_fail(s, ERR_BAD_REQUEST, "'assetNote' is for the organisation's own devices");
 	TRY(record_load(tx, &RES_MANAGED_DEVICE, q->device, false, &old));
-	TRY(record_update(tx, old, q->record, q->device, NULL, 0, &tail, &changed));
-	const char *owner = record_text(s->arena, q->record, "managedDeviceOwnerType");
-	q->now_personal = changed && d.company && owner != NULL && strcmp(owner, OWNER_PERSONAL) == 0;
+	TRY(order_ownership(tx, &d, change, &q->forget));
+	TRY(record_update(tx, old, change, q->device, NULL, 0, &tail, &changed));
 	return changed ? device_record(tx, &d, ACT_DEVICE_UPDATE, changes, NULL) : OK;
-}
-
-static enum err forget_packages(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct {
-		struct id device;
-		int64_t gone;
-	} *q = arg;
-	return db_exec(tx, &packages_forget, DB_ARGS(db_v_id(&q->device)), &q->gone);
 }
 
 enum err managed_device_patch(struct scope *s, struct id device, const struct record *change)
 {
 	struct device_change q = {.device = device, .record = change};
-	struct {
-		struct id device;
-		int64_t gone;
-	} packages = {device, 1};
 	const char *owner = record_text(s->arena, change, "managedDeviceOwnerType");
 	if (owner != NULL && strcmp(owner, OWNER_PERSONAL) != 0 && strcmp(owner, OWNER_COMPANY) != 0)
 		return scope_fail(s, ERR_BAD_REQUEST, "managedDeviceOwnerType is personal or company");
 	TRY(db_write(s, patch, &q));
-	while (q.now_personal && packages.gone > 0)
-		TRY(db_write_low(s, forget_packages, &packages));
-	return OK;
+	return id_is_nil(q.forget) ? OK : ownership_forget(s, q.forget);
 }
 
 struct device_search {

@@ -16,8 +16,9 @@
 enum err managed_device_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id device,
 			     void *arg);
 
-/* managedDeviceName, notes, managedDeviceOwnerType; the record is of the resource (record_parse refuses all others).  A
- * device that becomes personal loses its list of packages, which only company devices have. */
+/* managedDeviceName, notes, assetNote, managedDeviceOwnerType; the record is of the resource (record_parse refuses all others).  A device
+ * becomes personal at once, and loses what only company devices have; it becomes the company's later or never (ownership.h), and is still
+ * personal when this returns. */
 MUST_CHECK enum err managed_device_patch(struct scope *s, struct id device, const struct record *change);
 
 /* ERR_NOT_FOUND unless the device is visible and, with a user, that person's: for what is asked below it. */

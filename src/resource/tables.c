@@ -165,6 +165,18 @@ static const struct property recipient_props[] = {
 static const struct property notice_props[] = {
 #include "resource/defs/notice.def"
 };
+static const struct property legal_hold_props[] = {
+#include "resource/defs/legal_hold.def"
+};
+#define WAITING_DUTY \
+	"FROM duties d WHERE d.tenant_id = t.tenant_id AND d.subject_id = coalesce(t.device_id, t.user_id) AND d.waits_for = 'legalHold' LIMIT 1"
+static const struct property legal_hold_member_props[] = {
+#include "resource/defs/legal_hold_member.def"
+};
+#undef WAITING_DUTY
+static const struct property legal_hold_evidence_props[] = {
+#include "resource/defs/legal_hold_evidence.def"
+};
 static const struct property audit_sink_props[] = {
 #include "resource/defs/audit_sink.def"
 };
@@ -397,6 +409,18 @@ const struct resource RES_NOTICE = {
 	.name = "notice", .entity = "Notice", .context = "deviceManagement/notices", .table = "notices",
 	.key = "notice_id", .where = "1=1", .order = "id", .order_descending = true, PROPS(notice_props)};
 
+const struct resource RES_LEGAL_HOLD = {
+	.name = "legalHold", .entity = "LegalHold", .context = "deviceManagement/legalHolds", .table = "legal_holds",
+	.key = "hold_id", .where = "1=1", .order = "id", PROPS(legal_hold_props)};
+
+const struct resource RES_LEGAL_HOLD_MEMBER = {
+	.name = "legalHoldMember", .entity = "LegalHoldMember", .context = "deviceManagement/legalHolds/members", .table = "legal_hold_members",
+	.key = "member_id", .where = "1=1", .order = "id", PROPS(legal_hold_member_props)};
+
+const struct resource RES_LEGAL_HOLD_EVIDENCE = {
+	.name = "legalHoldEvidence", .entity = "LegalHoldEvidence", .context = "deviceManagement/legalHolds/evidence",
+	.table = "legal_hold_evidence", .key = "evidence_id", .content = "event", .where = "1=1", .order = "id", PROPS(legal_hold_evidence_props)};
+
 const struct resource RES_AUDIT_EXPORT = {
 	.name = "auditExport", .entity = "AuditExport", .context = "deviceManagement/auditLog/exports", .table = "audit_exports",
 	.key = "export_id", .where = "1=1", .order = "id", .order_descending = true, PROPS(audit_export_props)};
@@ -410,7 +434,7 @@ const struct resource *const *resource_all(size_t *ret_n)
 		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS,
 		&RES_DUTY, &RES_CERTIFICATE, &RES_RESTORE_REPORT, &RES_DATA_POLICY_OPERATION, &RES_DATA_SUBJECT_REQUEST, &RES_LETTER,
 		&RES_DISCLOSURE_DECISION,
-		&RES_RECIPIENT, &RES_NOTICE,
+		&RES_RECIPIENT, &RES_NOTICE, &RES_LEGAL_HOLD, &RES_LEGAL_HOLD_MEMBER, &RES_LEGAL_HOLD_EVIDENCE,
 		&RES_AUDIT_SINK, &RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
 	*ret_n = sizeof all / sizeof all[0];
 	return all;

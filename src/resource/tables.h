@@ -40,6 +40,9 @@ extern const struct resource RES_DISCLOSURE_DECISION;
 extern const struct resource RES_LETTER;       /* …/dataSubjectRequests/{id}/letters */
 extern const struct resource RES_RECIPIENT;    /* whom the organisation has told of erasures and alarms */
 extern const struct resource RES_NOTICE;
+extern const struct resource RES_LEGAL_HOLD;
+extern const struct resource RES_LEGAL_HOLD_MEMBER;
+extern const struct resource RES_LEGAL_HOLD_EVIDENCE;
 extern const struct resource RES_AUDIT_EVENT;
 extern const struct resource RES_AUDIT_EXPORT;
 extern const struct resource RES_AUDIT_SINK;

@@ -46,6 +46,15 @@ enum err linux_decode_empty(struct scope *s, const char *bytes, size_t n)
 	return members_end(&m);
 }
 
+enum err linux_decode_ownership(struct scope *s, const char *bytes, size_t n, int *ret_consents)
+{
+	auto_json *doc = NULL;
+	TRY(json_read(s, bytes, n, &doc));
+	struct members m = members_of(s, doc, "body");
+	*ret_consents = member_bool(&m, "consents", MEMBER_OPTIONAL);
+	return members_end(&m);
+}
+
 static enum err read_accepted(struct scope *s, const json_t *list, size_t n, struct enrolment_request *ret)
 {
 	enum err err = OK;
@@ -245,8 +254,8 @@ static enum err read_result(struct scope *s, const json_t *object, struct action
 	const char *state = member_text(&m, "state", MEMBER_REQUIRED, LIMIT_TEXT_BYTES);
 	ret->error = member_text(&m, "error", MEMBER_LINES, LIMIT_TEXT_BYTES);
 	TRY(members_end(&m));
-	if (!action_state_parse(state, &ret->state) || action_state_open(ret->state) || ret->state == ACTION_canceled)
-		return scope_fail(s, ERR_BAD_REQUEST, "results/state is done, failed or notSupported");
+	if (!action_state_parse(state, &ret->state) || ret->state == ACTION_pending || ret->state == ACTION_issued || ret->state == ACTION_canceled)
+		return scope_fail(s, ERR_BAD_REQUEST, "results/state is done, failed, notSupported or notNow");
 	return OK;
 }
 

@@ -41,6 +41,8 @@ MUST_CHECK enum err linux_decode_report(struct scope *s, const char *bytes, size
 					struct linux_report *ret);
 MUST_CHECK enum err linux_decode_renew(struct scope *s, const char *bytes, size_t n, json_t **doc,
 				       const char **ret_csr);
+/* *ret_consents: 0, 1; -1: the person only asks. */
+MUST_CHECK enum err linux_decode_ownership(struct scope *s, const char *bytes, size_t n, int *ret_consents);
 /* {} or nothing. */
 MUST_CHECK enum err linux_decode_empty(struct scope *s, const char *bytes, size_t n);
 

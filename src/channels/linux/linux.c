@@ -9,6 +9,7 @@
 #include "channels/linux/decode.h"
 #include "devices/certificate.h"
 #include "devices/device.h"
+#include "devices/ownership.h"
 #include "devices/request.h"
 
 enum err linux_terms(struct call *c);
@@ -17,6 +18,7 @@ enum err linux_checkin(struct call *c);
 enum err linux_report(struct call *c);
 enum err linux_renew(struct call *c);
 enum err linux_leave(struct call *c);
+enum err linux_ownership(struct call *c);
 
 /* ---- before enrolment ---- */
 
@@ -194,6 +196,19 @@ enum err linux_leave(struct call *c)
 	struct json_writer w = call_json(c);
 	jw_object(&w);
 	jw_kid(&w, "actionId", action);
+	jw_end_object(&w);
+	return OK;
+}
+
+enum err linux_ownership(struct call *c)
+{
+	int consents;
+	const char *text = NULL;
+	TRY(linux_decode_ownership(&c->s, c->in->body, c->in->body_len, &consents));
+	TRY(consents < 0 ? ownership_asked(&c->s, c->device, &text) : ownership_answer(&c->s, c->device, c->fingerprint, consents == 1));
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_kstring(&w, "question", text);
 	jw_end_object(&w);
 	return OK;
 }
