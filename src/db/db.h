@@ -236,6 +236,10 @@ MUST_CHECK enum err db_scan_tables(struct db *db, struct arena *a, struct db_nee
 typedef enum err (*db_frozen_fn)(void *arg, int fd, uint64_t bytes, size_t page_bytes);
 MUST_CHECK enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg);
 
+/* Checks every page, table and index of an SQLite database that is whole in memory (two bytes of its header are changed).  ERR_BAD_REQUEST with
+ * a detail (malloc'd, the caller frees): what is wrong. */
+MUST_CHECK enum err db_check_image(void *p, size_t n, char **detail);
+
 /* Counters for /metrics. */
 struct db_stats {
 	uint64_t commits, closures, retries, failures;

@@ -235,22 +235,28 @@ static enum err read_half(int dir, const struct newest *best, struct keeper_seal
 	return OK;
 }
 
-enum err keeper_seal_half(const char *path, int64_t now, struct keeper_seal_half *ret, char **detail)
+static enum err newest_half(int dir, int64_t now, struct keeper_seal_half *ret, char **detail)
 {
 	struct newest best = {.now = now};
+	if (dir < 0 || !each_key(dir, HALF_END, is_newer, &best) || !best.found)
+		return keeper_fail(detail, ERR_NOT_FOUND, "the keeper has no key to seal with today: a server makes one where backup_dir is set");
+	return read_half(dir, &best, ret, detail);
+}
+
+enum err keeper_half_now(struct keeper *k, int64_t now, struct keeper_seal_half *ret, char **detail)
+{
+	return newest_half(k->days->dir, now, ret, detail);
+}
+
+enum err keeper_seal_half(const char *path, int64_t now, struct keeper_seal_half *ret, char **detail)
+{
 	char *keys;
 	check(asprintf(&keys, "%s/" DAYKEYS_DIR, path) > 0);
 	int dir = open(keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || !each_key(dir, HALF_END, is_newer, &best) || !best.found) {
-		enum err e = keeper_fail(detail, ERR_NOT_FOUND, "%s has no key to seal with today: the server makes one where backup_dir is set", keys);
-		if (dir >= 0)
-			close(dir);
-		free(keys);
-		return e;
-	}
-	enum err e = read_half(dir, &best, ret, detail);
-	close(dir);
 	free(keys);
+	enum err e = newest_half(dir, now, ret, detail);
+	if (dir >= 0)
+		close(dir);
 	return e;
 }
 

@@ -54,6 +54,9 @@ struct keeper_options {
 	int backup_days;
 };
 MUST_CHECK enum err keeper_open_with(const char *dir, const struct keeper_options *o, struct keeper **ret, char **detail);
+/* On a new machine: makes dir (which holds no keeper: ERR_EXISTS) from the second place of the old one, without heads.  ERR_NOT_FOUND: that place
+ * holds no keeper. */
+MUST_CHECK enum err keeper_take(const char *place, const char *dir, char **detail);
 /* Without the lock, beside a running server or in the second place: good for keeper_copy_key(), keeper_public_key() and keeper_close(), and for
  * nothing else. */
 MUST_CHECK enum err keeper_open_sealed(const char *dir, struct keeper **ret, char **detail);
@@ -204,6 +207,7 @@ struct keeper_seal_half {
 	uint8_t installation[ED25519_KEY_BYTES], public_half[X25519_BYTES], secret[SHA256_BYTES];
 };
 MUST_CHECK enum err keeper_seal_half(const char *dir, int64_t now, struct keeper_seal_half *ret, char **detail);
+MUST_CHECK enum err keeper_half_now(struct keeper *k, int64_t now, struct keeper_seal_half *ret, char **detail);
 
 /* The key of one sealed copy, for who seals it (with a private half of this copy alone) and for who opens it (with the public half that the copy
  * carries).  header: every byte that is to be bound to the copy.  False: that public half is none. */
