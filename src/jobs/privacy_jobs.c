@@ -5,6 +5,7 @@
 #include "privacy/certificate/certificate.h"
 #include "privacy/erasure/erasure.h"
 #include "privacy/export/export.h"
+#include "privacy/hold/legal_hold.h"
 #include "privacy/request/request.h"
 #include "privacy/request/letter.h"
 
@@ -41,6 +42,11 @@ enum err job_expiry(struct server *srv, struct scope *s, bool *ret_more)
 enum err job_letters(struct server *srv, struct scope *s, bool *ret_more)
 {
 	return letter_send_next(s, srv->mailer, ret_more);
+}
+
+enum err job_holds(struct server *srv, struct scope *s, bool *ret_more)
+{
+	return legal_hold_run(s, ret_more);
 }
 
 enum err job_requests(struct server *srv, struct scope *s, bool *ret_more)

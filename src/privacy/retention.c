@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Retention of what runs out, read from the data map.  What is held of a person whose processing is restricted waits until that is lifted. */
+ * Retention of what runs out, read from the data map.  What is held of a person whose processing is restricted waits until that is lifted,
+ * what a legal hold keeps until that is released. */
 #include "privacy/retention.h"
 
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/clock.h"
 #include "db/db.h"
 #include "map/datamap.h"
+#include "privacy/hold/legal_hold.h"
 
 enum { BATCH = 200, CASES = 50 };
 
@@ -38,7 +40,7 @@ static const char *condition(struct arena *a, const struct map_table *t)
 {
 	const char *over = t->erase == MAP_TABLE_OWED ? "(t.expires_at < ?1 OR (t.owed_action IS NOT NULL AND t.revoked_at IS NOT NULL))"
 						      : "t.expires_at < ?1";
-	return arena_printf(a, "%s%s", over, unrestricted(t));
+	return arena_printf(a, "%s%s%s", over, unrestricted(t), legal_hold_unheld(a, t));
 }
 
 static bool runs_out(const struct map_table *t)
@@ -84,7 +86,9 @@ static enum err expire_table(struct scope *s, const struct map_table *t, bool *r
 /* ---- cases: each removal is a change, and what was decided for the case goes with it ---- */
 
 DB_GLOBAL(requests_expired, "SELECT t.tenant_id, t.request_id, t.user_id FROM data_subject_requests t WHERE t.expires_at < ?1 AND NOT EXISTS "
-			    "(SELECT 1 FROM users u WHERE u.tenant_id = t.tenant_id AND u.user_id = t.user_id AND u.restricted_at IS NOT NULL) LIMIT ?2");
+			    "(SELECT 1 FROM users u WHERE u.tenant_id = t.tenant_id AND u.user_id = t.user_id AND u.restricted_at IS NOT NULL) AND NOT EXISTS "
+			    "(SELECT 1 FROM legal_hold_members m WHERE m.tenant_id = t.tenant_id AND m.user_id = t.user_id AND m.device_id IS NULL "
+			    "AND (m.sections IS NULL OR m.sections LIKE '%\"requests\"%')) LIMIT ?2");
 DB_TENANT(expired_request_delete, "DELETE FROM data_subject_requests WHERE tenant_id = ?1 AND request_id = ?2 AND expires_at < ?3");
 
 struct one_case {

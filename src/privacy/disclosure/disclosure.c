@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "crypto/digest.h"
@@ -381,16 +382,40 @@ static const char *quiet_codes(struct arena *a)
 const char *disclosure_told_where(struct arena *a, const struct map_table *t)
 {
 	static const struct {
-		const char *table, *column;
+		const char *table, *column, *value; /* value NULL: a reason that is quiet; column NULL: every row */
 	} rows[] = {
 #define QUIET(activity, until)
-#define QUIET_ROWS(table_, column_) {#table_, #column_},
+#define QUIET_ROWS(table_, column_) {#table_, #column_, NULL},
+#define QUIET_VALUE(table_, column_, value_) {#table_, #column_, #value_},
+#define QUIET_TABLE(table_) {#table_, NULL, NULL},
 #include "privacy/disclosure/quiet.def"
 #undef QUIET
 #undef QUIET_ROWS
 	};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-		if (strcmp(rows[i].table, t->name) == 0)
-			return arena_printf(a, " AND t.%s NOT IN (%s)", rows[i].column, quiet_codes(a));
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		if (strcmp(rows[i].table, t->name) != 0)
+			continue;
+		if (rows[i].column == NULL)
+			return " AND 1 = 0";
+		return arena_printf(a, " AND (t.%s IS NULL OR t.%s NOT IN (%s))", rows[i].column, rows[i].column,
+				    rows[i].value == NULL ? quiet_codes(a) : rows[i].value);
+	}
 	return "";
+}
+
+const char *disclosure_counted_where(struct arena *a, const struct map_table *t)
+{
+	static const enum activity quiet[] = {
+#define QUIET(activity, until) ACT_##activity,
+#define QUIET_ROWS(table, column)
+#include "privacy/disclosure/quiet.def"
+#undef QUIET
+#undef QUIET_ROWS
+	};
+	if (t->link != MAP_LINK_AUDIT)
+		return disclosure_told_where(a, t);
+	const char *text = " AND t.activity_type NOT IN (''";
+	for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
+		text = arena_printf(a, "%s, '%s'", text, activity_info(quiet[i])->type);
+	return arena_printf(a, "%s)", text);
 }

@@ -64,6 +64,9 @@ struct disclosed disclosure_of_map(const struct map_column *c);
 
 /* A condition to add to a query for rows of t ("" or " AND …"): without rows that would tip the person off. */
 const char *disclosure_told_where(struct arena *a, const struct map_table *t);
+/* The same for counts: of events every kind that may be quiet is left out, open case or not, because a count that changes with a case would
+ * tell of it. */
+const char *disclosure_counted_where(struct arena *a, const struct map_table *t);
 
 /* ---- events ---- */
 

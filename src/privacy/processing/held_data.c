@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "audit/audit.h"
 #include "codec/html.h"
 #include "db/db.h"
 #include "privacy/disclosure/disclosure.h"
@@ -16,30 +15,13 @@ enum { CATEGORIES_MAX = 100 };
 
 /* ---- counting ---- */
 
-/* Of events every kind that may be quiet is left out, open case or not: a count that changes with a case would tell of it. */
-static const char *told_events(struct arena *a)
-{
-	static const enum activity quiet[] = {
-#define QUIET(activity, until) ACT_##activity,
-#define QUIET_ROWS(table, column)
-#include "privacy/disclosure/quiet.def"
-#undef QUIET
-#undef QUIET_ROWS
-	};
-	const char *text = " AND t.activity_type NOT IN (''";
-	for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++)
-		text = arena_printf(a, "%s, '%s'", text, activity_info(quiet[i])->type);
-	return arena_printf(a, "%s)", text);
-}
-
 static enum err count_path(struct db_tx *tx, const struct map_path *p, struct id user, int64_t *ret)
 {
 	struct arena *a = db_tx_scope(tx)->arena;
 	struct db_value who = db_v_id(&user);
 	auto_rows struct db_rows *r = NULL;
-	const struct map_table *t = map_table(p->table);
-	const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s%s%s", p->table, subject_path_where(a, p), disclosure_told_where(a, t),
-				       t->link == MAP_LINK_AUDIT ? told_events(a) : "");
+	const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s%s", p->table, subject_path_where(a, p),
+				       disclosure_counted_where(a, map_table(p->table)));
 	TRY(db_query_text(tx, DB_REACH_TENANT, sql, &who, 1, &r));
 	*ret = db_next(r) ? db_int(r, 0) : 0;
 	return db_rows_err(r);

@@ -6,6 +6,8 @@
 #include "codec/json.h"
 #include "duty/duty.h"
 #include "keeper/keeper.h"
+#include "privacy/certificate/certificate.h"
+#include "privacy/disclosure/disclosure.h"
 #include "privacy/request/internal.h"
 #include "privacy/subject.h"
 
@@ -16,7 +18,7 @@ DB_TENANT(requests_of_user,
 	  "SELECT 1 FROM data_subject_requests WHERE tenant_id = ?1 AND user_id = ?2 AND request_type IN ('access', 'portability') AND "
 	  "state IN ('received', 'verified', 'discovered', 'decided') LIMIT 1");
 
-/* ---- what is held: counts ---- */
+/* ---- what is held: counts; the person sees them, so what is quiet is not in them ---- */
 
 struct discovery {
 	struct id request, user;
@@ -28,7 +30,8 @@ static enum err count_path(struct db_tx *tx, const struct map_path *p, struct id
 {
 	struct arena *a = db_tx_scope(tx)->arena;
 	auto_rows struct db_rows *r = NULL;
-	const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s", p->table, subject_path_where(a, p));
+	const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s%s", p->table, subject_path_where(a, p),
+				       disclosure_counted_where(a, map_table(p->table)));
 	struct db_value who = db_v_id(&user);
 	TRY(db_query_text(tx, DB_REACH_TENANT, sql, &who, 1, &r));
 	*ret = db_next(r) ? db_int(r, 0) : 0;
@@ -114,6 +117,17 @@ static enum err deadline(struct db_tx *tx, const struct request *r, int64_t *ret
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
+/* The person, who has the id from their export, can tell by it that a certificate is about them. */
+static const char *salt_of(struct scope *s, struct id duty)
+{
+	uint8_t salt[CERTIFICATE_SALT_BYTES];
+	char *hex = arena_alloc(s->arena, 2 * sizeof salt + 1);
+	certificate_salt(s->keeper, duty, salt);
+	hex_encode(salt, sizeof salt, hex);
+	wipe(salt, sizeof salt);
+	return hex;
+}
+
 enum err request_view(struct db_tx *tx, struct id request, struct request_view *ret)
 {
 	struct scope *s = db_tx_scope(tx);
@@ -129,6 +143,7 @@ enum err request_view(struct db_tx *tx, struct id request, struct request_view *
 	TRY(db_query_one(tx, &request_sealed, DB_ARGS(db_v_id(&request)), &rows));
 	ret->contact = unsealed(s, rows, 0);
 	ret->statement = unsealed(s, rows, 1);
+	ret->erasure_salt = id_is_nil(r.duty) ? NULL : salt_of(s, r.duty);
 	return OK;
 }
 
