@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "crypto/x509.h"
 #include "devices/enrolment.h"
+#include "devices/returned.h"
 #include "directory/application.h"
 #include "directory/role.h"
 #include "directory/tenant.h"
@@ -28,7 +29,7 @@
 
 /* ---- who ---- */
 
-static enum err authenticate_bearer(struct call *c, enum tenant_level *ret_level)
+static enum err authenticate_bearer(struct call *c, struct tenant_levels *ret_levels)
 {
 	const char *h = http_header(c->in, "Authorization");
 	struct token_claims claims;
@@ -37,12 +38,12 @@ static enum err authenticate_bearer(struct call *c, enum tenant_level *ret_level
 	TRY(keeper_token_verify(c->server->keeper, &c->s, h + 7 + strspn(h + 7, " "), &claims));
 	c->s.tenant = claims.tenant;
 	c->s.has_tenant = true;
-	TRY(tenant_admit(&c->s, &claims, &c->s.actor, ret_level));
+	TRY(tenant_admit(&c->s, &claims, &c->s.actor, ret_levels));
 	c->s.actor.ip = c->in->client_ip;
 	return OK;
 }
 
-static enum err authenticate_device(struct call *c, enum tenant_level *ret_level)
+static enum err authenticate_device(struct call *c, struct tenant_levels *ret_levels)
 {
 	struct x509_info info;
 	struct device_identity identity;
@@ -52,22 +53,47 @@ static enum err authenticate_device(struct call *c, enum tenant_level *ret_level
 	TRY(x509_check_client(&c->s, ca, c->in->client_cert, c->in->client_cert_len, c->s.now, &info));
 	c->s.tenant = info.tenant;
 	c->s.has_tenant = true;
-	TRY(device_identify(&c->s, info.fingerprint, &identity));
+	enum err err = device_identify(&c->s, info.fingerprint, &identity);
+	if (err == ERR_UNAUTHENTICATED && strcmp(c->route->path, "/linux/checkin") == 0) /* a report may be one whose answer was lost */
+		device_returned(&c->s, info.fingerprint);
+	TRY(err);
 	memcpy(c->fingerprint, info.fingerprint, sizeof c->fingerprint);
 	c->device = identity.device;
 	c->s.actor = (struct actor){.type = ACTOR_DEVICE, .id = identity.device, .name = "Reeve agent", .ip = c->in->client_ip};
-	return tenant_access(&c->s, ret_level);
+	return tenant_levels(&c->s, ret_levels);
 }
 
-/* A closed tenant may read and export; later nobody signs in. */
-static enum err check_tenant(struct call *c, enum tenant_level level)
+/* Whether nothing but a permission of device management opens the route: what ends with that product. */
+static bool is_management(const struct route *r)
 {
-	if (level == TENANT_FULL)
+	static const char prefix[] = "DeviceManagement";
+	for (const char *p = r->permission; p != NULL; p = strchr(p, '|')) {
+		p += *p == '|';
+		if (strncmp(p, prefix, sizeof prefix - 1) != 0)
+			return false;
+	}
+	return r->permission != NULL;
+}
+
+/* What a closed tenant may do: read, export, and return. */
+static bool is_allowed_closed(const struct route *r)
+{
+	return strcmp(r->method, "GET") == 0 || r->activity == ACT_NONE || r->activity == ACT_REPORT_REQUEST || r->activity == ACT_SUBSCRIPTION_SET ||
+	       strstr(r->permission, ".Export.All") != NULL;
+}
+
+/* Later nobody signs in, or gets at what device management had. */
+static enum err check_tenant(struct call *c, const struct tenant_levels *levels)
+{
+	bool device = c->route->access == ACCESS_DEVICE, management = device || is_management(c->route);
+	enum tenant_level level = management ? levels->management : levels->whole;
+	if (level == TENANT_FULL || (device && levels->devices_retire))
 		return OK;
+	if (level == TENANT_NONE && management && !device && levels->whole != TENANT_NONE)
+		return scope_fail(&c->s, ERR_FORBIDDEN, "the tenant has no active subscription of device management");
 	if (level == TENANT_NONE)
 		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "the tenant is closed");
-	bool reads = strcmp(c->route->method, "GET") == 0 || c->route->activity == ACT_NONE || strstr(c->route->permission, ".Export.All") != NULL;
-	return reads || c->route->access == ACCESS_DEVICE ? OK : scope_fail(&c->s, ERR_FORBIDDEN, "the tenant is closed");
+	return is_allowed_closed(c->route) ? OK : scope_fail(&c->s, ERR_FORBIDDEN, "the tenant is closed");
 }
 
 static enum err check_permission(struct call *c)
@@ -102,14 +128,14 @@ static enum err is_published(struct scope *s, struct db_tx *tx, void *arg)
 /* Its own tenant's token with the permission, or anybody where it is published.  To all others it looks like a log that is not there. */
 static enum err admit_log(struct call *c)
 {
-	enum tenant_level level = TENANT_NONE;
+	struct tenant_levels levels = {TENANT_NONE, TENANT_NONE, false};
 	struct scope log;
 	struct id tenant;
 	int64_t published = 0;
 	bool token = http_header(c->in, "Authorization") != NULL;
 	if (token) {
-		TRY(authenticate_bearer(c, &level));
-		TRY(check_tenant(c, level));
+		TRY(authenticate_bearer(c, &levels));
+		TRY(check_tenant(c, &levels));
 	}
 	bool named = audit_log_name_parse(call_param(c, "log"), &tenant, &c->generation);
 	if (named && token && id_equal(tenant, c->s.tenant))
@@ -130,21 +156,21 @@ static enum err admit_log(struct call *c)
 
 static enum err admit(struct call *c)
 {
-	enum tenant_level level = TENANT_NONE;
+	struct tenant_levels levels = {TENANT_NONE, TENANT_NONE, false};
 	switch (c->route->access) {
 	case ACCESS_PUBLIC:
 		return OK;
 	case ACCESS_BEARER:
-		TRY(authenticate_bearer(c, &level));
+		TRY(authenticate_bearer(c, &levels));
 		TRY(check_throttle(c));
 		break;
 	case ACCESS_DEVICE:
-		TRY(authenticate_device(c, &level));
+		TRY(authenticate_device(c, &levels));
 		break;
 	case ACCESS_LOG:
 		return admit_log(c);
 	}
-	TRY(check_tenant(c, level));
+	TRY(check_tenant(c, &levels));
 	return c->route->access == ACCESS_BEARER ? check_permission(c) : OK;
 }
 

@@ -12,7 +12,11 @@
 DB_TENANT(sign_in_secrets, "SELECT s.secret_id, s.secret_hash, s.expires_at, a.enabled, a.display_name FROM applications a "
 			   "LEFT JOIN application_secrets s ON s.tenant_id = a.tenant_id AND s.application_id = a.application_id "
 			   "WHERE a.tenant_id = ?1 AND a.application_id = ?2");
-DB_TENANT(principal, "SELECT a.display_name, r.permissions, t.state, t.closed_at FROM application_secrets s "
+DB_TENANT(principal, "SELECT a.display_name, r.permissions, t.state, t.closed_at, "
+		     "(SELECT count(*) FROM subscriptions p WHERE p.tenant_id = ?1 AND p.status IN ('Enabled', 'Warning') "
+		     "AND p.product = '" PRODUCT_DEVICE_MANAGEMENT "'), "
+		     "(SELECT count(*) FROM subscriptions p WHERE p.tenant_id = ?1 AND p.status IN ('Enabled', 'Warning')) "
+		     "FROM application_secrets s "
 		     "JOIN applications a ON a.tenant_id = s.tenant_id AND a.application_id = s.application_id "
 		     "JOIN roles r ON r.tenant_id = a.tenant_id AND r.role_id = a.role_id JOIN tenants t ON t.tenant_id = s.tenant_id "
 		     "WHERE s.tenant_id = ?1 AND s.secret_id = ?2 AND s.application_id = ?3 AND s.expires_at > ?4 AND a.enabled = 1");
@@ -84,7 +88,7 @@ enum err application_sign_in(struct scope *s, struct id client, const char *secr
 struct who {
 	const struct token_claims *claims;
 	struct actor *ret;
-	enum tenant_level *level; /* NULL: not asked for */
+	struct tenant_levels *levels; /* NULL: not asked for */
 };
 
 static enum err principal_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -101,8 +105,8 @@ static enum err principal_tx(struct scope *s, struct db_tx *tx, void *arg)
 	a->ret->name = db_text_dup(r, 0, s->arena);
 	a->ret->upn = NULL;
 	a->ret->permissions = db_text_dup(r, 1, s->arena);
-	if (a->level != NULL)
-		*a->level = tenant_level_of(db_text(r, 2), db_int(r, 3), s->now);
+	if (a->levels != NULL)
+		*a->levels = tenant_levels_of(db_text(r, 2), db_int(r, 3), db_int(r, 4), db_int(r, 5), s->now);
 	return OK;
 }
 
@@ -112,8 +116,8 @@ enum err application_principal(struct scope *s, const struct token_claims *c, st
 	return db_read(s, principal_tx, &(struct who){.claims = c, .ret = ret});
 }
 
-enum err tenant_admit(struct scope *s, const struct token_claims *c, struct actor *ret, enum tenant_level *ret_level)
+enum err tenant_admit(struct scope *s, const struct token_claims *c, struct actor *ret, struct tenant_levels *ret_levels)
 {
 	check(s->has_tenant && id_equal(s->tenant, c->tenant));
-	return db_read(s, principal_tx, &(struct who){c, ret, ret_level});
+	return db_read(s, principal_tx, &(struct who){c, ret, ret_levels});
 }

@@ -2,8 +2,12 @@
  * The installation's birth. */
 #include "directory/installation.h"
 
+#include <string.h>
+
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "base/limits.h"
+#include "directory/role.h"
 #include "directory/tenant_internal.h"
 
 static struct token_claims claims_of(const struct scope *s, struct id tenant, const struct application_secret *secret)
@@ -28,6 +32,35 @@ enum err installation_init(struct scope *s, const char *tenant_display_name, str
 	ret->operator_claims = claims_of(s, installation, &ret->operator_secret);
 	ret->administrator_claims = claims_of(s, ret->tenant, &ret->administrator_secret);
 	return OK;
+}
+
+struct new_operator {
+	const char *name;
+	struct application_secret *secret;
+};
+
+static enum err add_operator_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	const struct new_operator *o = arg;
+	return application_found(tx, o->name, ROLE_OPERATOR, SECRET_DEFAULT_US, o->secret);
+}
+
+enum err installation_add_operator(struct scope *s, const char *display_name, struct application_secret *ret)
+{
+	static const struct id installation;
+	size_t n = strlen(display_name);
+	TRY(tenant_operator_only(s));
+	if (n == 0 || n > LIMIT_TEXT_BYTES)
+		return scope_fail(s, ERR_BAD_REQUEST, "an operator's displayName has 1 to %u bytes", LIMIT_TEXT_BYTES);
+	return tenant_write(s, installation, add_operator_tx, &(struct new_operator){display_name, ret});
+}
+
+enum err installation_remove_operator(struct scope *s, struct id application)
+{
+	TRY(tenant_operator_only(s));
+	if (id_equal(s->actor.id, application))
+		return scope_fail(s, ERR_CONFLICT, "nobody removes themselves: another operator must");
+	return application_delete(s, application);
 }
 
 static enum err record_roll(struct scope *s, struct db_tx *tx, void *arg)

@@ -24,6 +24,10 @@ struct installation {
 /* s is the system's scope.  ERR_EXISTS where the database has been initialised; then nothing is changed. */
 MUST_CHECK enum err installation_init(struct scope *s, const char *tenant_display_name, struct installation *ret);
 
+/* The operator's: another one, with a secret that is shown once; or one less.  ERR_CONFLICT: nobody removes themselves. */
+MUST_CHECK enum err installation_add_operator(struct scope *s, const char *display_name, struct application_secret *ret);
+MUST_CHECK enum err installation_remove_operator(struct scope *s, struct id application);
+
 /* The operator's (a scope of the nil tenant): a new certificate authority signs from now on, the old one stays trusted until it expires.
  * Devices get the set of trusted authorities with their next certificate. */
 MUST_CHECK enum err installation_roll_ca(struct scope *s, const char *host);

@@ -9,10 +9,12 @@
 MUST_CHECK enum err tenant_operator_only(struct scope *s);
 /* db_write() as s's actor in another tenant's scope; the detail comes back in s. */
 MUST_CHECK enum err tenant_write(struct scope *s, struct id tenant, db_fn fn, void *arg);
-/* The installation's copy of an event about a tenant, in its own transaction (tenant.h says why). */
-void tenant_copy_event(struct scope *s, enum activity activity, struct id tenant, const char *name);
-/* What a tenant in this state may do now. */
-enum tenant_level tenant_level_of(const char *state, int64_t closed_at, int64_t now);
+/* What a tenant in this state may do now; management, all: how many of its active subscriptions are of device management, and in all. */
+struct tenant_levels tenant_levels_of(const char *state, int64_t closed_at, int64_t management, int64_t all, int64_t now);
+/* The clock of an active tenant's closing starts: state, duty, event.  It ends: the duty is cancelled; ERR_CONFLICT where the purge has
+ * started.  Both leave the subscription to the caller. */
+MUST_CHECK enum err tenant_begin_closing(struct db_tx *tx, const struct tenant *t);
+MUST_CHECK enum err tenant_end_closing(struct db_tx *tx, const struct tenant *t);
 /* The transaction's tenant.  ERR_NOT_FOUND with a detail. */
 MUST_CHECK enum err tenant_load(struct db_tx *tx, struct tenant *ret);
 /* The nil tenant with its role and its operator's application.  ERR_EXISTS where it is there. */

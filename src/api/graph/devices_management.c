@@ -13,17 +13,16 @@ enum err device_action_effects(struct call *c);
 enum err device_management_get(struct call *c)
 {
 	struct tenant t;
+	const char *standing;
 	TRY(tenant_get(&c->s, c->s.tenant, &t));
+	TRY(subscription_of_management(&c->s, &standing));
 	const char *base = call_base_url(c);
 	struct json_writer w = call_json(c);
 	jw_object(&w);
 	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#deviceManagement/$entity", base));
 	jw_kid(&w, "id", t.tenant);
 	jw_kid(&w, "intuneAccountId", t.tenant);
-	jw_kstring(&w, "subscriptionState",
-		   strcmp(t.state, "active") == 0    ? "active"
-		   : strcmp(t.state, "closing") == 0 ? "disabled"
-						     : "deleted");
+	jw_kstring(&w, "subscriptionState", strcmp(t.state, "purging") == 0 ? "deleted" : standing);
 	jw_key(&w, "settings");
 	jw_object(&w);
 	jw_kint(&w, "deviceComplianceCheckinThresholdDays", 30);

@@ -31,6 +31,14 @@ struct erase_job {
 	json_t *progress;
 };
 
+/* j->progress is the caller's until erase_job_free().  *ret_overtaken: its tenant is being purged, and this duty with it. */
+MUST_CHECK enum err erase_job_load(struct erase_job *j, const struct erasure *e, struct id tenant, struct id duty, bool *ret_overtaken);
+void erase_job_free(struct erase_job *j);
+/* The step of the state that it is in. */
+MUST_CHECK enum err erase_step(struct erase_job *j);
+/* What becomes of a step that failed: see erasure.c. */
+void erase_step_failed(struct erase_job *j, enum err err);
+
 /* A step: one short effect.  OK: reload the duty and go on.  ERR_BUSY: later (without a detail it is only waiting its
  * turn).  Any other error: see erasure.c. */
 MUST_CHECK enum err step_scheduled(struct erase_job *j); /* a tenant's */

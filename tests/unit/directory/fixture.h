@@ -27,11 +27,13 @@
 #include "directory/tenant.h"
 #include "directory/tenant_settings.h"
 #include "directory/user.h"
+#include "keeper/keeper.h"
 #include "resource/tables.h"
 
 struct fixture {
 	char dir[64];
 	struct db *db;
+	struct keeper *keeper;
 	struct arena *arena;
 	struct installation made;
 	struct id other;                      /* a second tenant */
@@ -52,7 +54,7 @@ static inline void fresh(struct scope *s)
 static inline struct scope tenant_scope(struct id tenant, int64_t now)
 {
 	struct scope s;
-	scope_tenant(&s, F.arena, F.db, NULL, tenant);
+	scope_tenant(&s, F.arena, F.db, F.keeper, tenant);
 	s.now = now;
 	return s;
 }
@@ -69,7 +71,10 @@ static inline int fixture_up(void **state)
 	ok(db_open(&(struct db_options){.url = url}, &F.db, &detail));
 	free(app);
 	free(owner);
-	scope_system(&F.system, F.arena, F.db, NULL);
+	const char *keeper = arena_printf(F.arena, "%s/keeper", F.dir);
+	ok(keeper_create(keeper, "Test CA", clock_now(), &detail));
+	ok(keeper_open(keeper, &F.keeper, &detail));
+	scope_system(&F.system, F.arena, F.db, F.keeper);
 	ok(installation_init(&F.system, "First", &F.made));
 	F.operator_ = tenant_scope(installation, F.system.now);
 	ok(tenant_create(&F.operator_, "Second", SECRET_DEFAULT_US, &F.other_admin, &F.other));
@@ -81,6 +86,7 @@ static inline int fixture_up(void **state)
 static inline int fixture_down(void **state)
 {
 	db_close(F.db);
+	keeper_close(F.keeper);
 	arena_free(F.arena);
 	char command[128];
 	snprintf(command, sizeof command, "rm -rf %s", F.dir);

@@ -168,7 +168,7 @@ static void test_its_directory_stays_for_another_product(void **state)
 {
 	struct scope operator_ = scope_of(installation);
 	char *eve = dump_of(F.other, NULL);
-	ok_in(&operator_, subscription_set(&operator_, F.tenant, "mail", "Enabled"));
+	ok_in(&operator_, subscription_set(&operator_, F.tenant, &(struct subscription_order){.product = "mail", .status = "Enabled"}));
 	close_first();
 	F.now += 121 * DAY_US;
 	run_erasure();
