@@ -13,7 +13,7 @@ DB_TENANT(certificate_owe,
 	  "AND device_id = ?2 AND revoked_at IS NULL AND expires_at > ?5");
 DB_TENANT(action_owed,
 	  "SELECT action_id, action_name FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 "
-	  "AND action_name IN ('retire', 'wipe') AND state IN ('pending', 'issued', 'failed') "
+	  "AND action_name IN ('retire', 'wipe') AND state IN ('pending', 'issued', 'notNow', 'failed') "
 	  "ORDER BY requested_at DESC, action_id DESC LIMIT 1");
 DB_TENANT(devices_by_user,
 	  "SELECT device_id, owner_type, hidden_at FROM managed_devices WHERE tenant_id = ?1 "

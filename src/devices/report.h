@@ -19,7 +19,7 @@
 
 struct action_report {
 	struct id action;
-	enum action_state state; /* done, failed, notSupported */
+	enum action_state state; /* done, failed, notSupported, notNow */
 	const char *error;
 };
 

@@ -7,20 +7,21 @@
 #include <string.h>
 
 #include "devices/certificate.h"
+#include "devices/limit.h"
+#include "devices/platform_action.h"
 #include "devices/precedence.h"
 #include "duty/duty.h"
 
 DB_TENANT(device_hide,
-	  "UPDATE managed_devices SET hidden_at = ?3, management_state = 'deletePending' WHERE tenant_id = ?1 "
+	  "UPDATE managed_devices SET hidden_at = ?3, hidden_reason = 'deleted', management_state = 'deletePending' WHERE tenant_id = ?1 "
 	  "AND device_id = ?2");
 DB_TENANT(action_forget_syncs,
 	  "DELETE FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 AND action_name = 'syncDevice' "
-	  "AND state NOT IN ('pending', 'issued')");
-DB_TENANT(user_names, "SELECT upn, display_name FROM users WHERE tenant_id = ?1 AND user_id = ?2");
+	  "AND state NOT IN ('pending', 'issued', 'notNow')");
 
 struct request {
 	struct id device, action;
-	const struct wipe_options *wipe;
+	const json_t *parameters;
 	const uint8_t *fingerprint;
 };
 
@@ -48,17 +49,25 @@ enum err device_retire(struct scope *s, struct id device)
 
 /* ---- wipe ---- */
 
-static enum err may_wipe(struct scope *s, const struct device *d, const struct wipe_options *o)
+/* What the device is told where this is asked for. */
+static enum err told(struct scope *s, const struct device *d, const char *asked, const char **ret)
 {
-	if (!d->company)
-		return scope_fail(s, ERR_BAD_REQUEST, "notSupported: a personal Linux device is not wiped: retire it");
-	if (!d->provisioning)
-		return scope_fail(s, ERR_BAD_REQUEST,
-				  "notSupported: this device was enrolled for inventory only and is never wiped");
-	if (o->keep_enrollment_data)
-		return scope_fail(s, ERR_BAD_REQUEST,
-				  "notSupported: keepEnrollmentData: the wipe of a Linux device keeps no enrolment");
+	const struct platform_action *a = platform_action_find(d->platform, d->owner, asked);
+	if (a == NULL || a->told == NULL)
+		return scope_fail(s, ERR_NOT_SUPPORTED, "notSupported: %s", a == NULL ? "this platform knows no such action" : a->refusal);
+	*ret = a->told;
 	return OK;
+}
+
+static enum err may_wipe(struct scope *s, const struct device *d, const json_t *body, const char **ret_told, const char **ret_parameters)
+{
+	size_t n;
+	const struct action_parameter *rows = action_parameters_all(&n);
+	TRY(told(s, d, ACTION_WIPE, ret_told));
+	if (!d->provisioning)
+		return scope_fail(s, ERR_NOT_SUPPORTED,
+				  "notSupported: this device was enrolled for inventory only and is never wiped");
+	return action_parameters_encode(s, rows, n, d->platform, body, ret_parameters);
 }
 
 static enum err wipe_device(struct scope *s, struct db_tx *tx, void *arg)
@@ -67,22 +76,19 @@ static enum err wipe_device(struct scope *s, struct db_tx *tx, void *arg)
 	struct device d;
 	struct id action;
 	bool new, confirmed;
+	struct removal_order o = {.trigger = DUTY_BY_WIPE, .activity = ACT_DEVICE_WIPE, .first = ACTION_pending};
 	TRY(device_load(tx, q->device, false, &d));
-	TRY(may_wipe(s, &d, q->wipe));
+	TRY(may_wipe(s, &d, q->parameters, &o.action, &o.parameters));
 	TRY(removal_confirmed(tx, d.id, &confirmed));
 	if (confirmed)
 		return scope_fail(s, ERR_CONFLICT, "the device has confirmed its removal and can no longer be reached");
-	return removal_queue(tx, &d,
-			     &(struct removal_order){.action = ACTION_WIPE,
-						     .trigger = DUTY_BY_WIPE,
-						     .activity = ACT_DEVICE_WIPE,
-						     .first = ACTION_pending},
-			     &action, &new);
+	return removal_queue(tx, &d, &o, &action, &new);
 }
 
-enum err device_wipe(struct scope *s, struct id device, const struct wipe_options *o)
+enum err device_wipe(struct scope *s, struct id device, const json_t *parameters)
 {
-	return db_write(s, wipe_device, &(struct request){.device = device, .wipe = o});
+	TRY(action_parameters_check(s, parameters));
+	return db_write(s, wipe_device, &(struct request){.device = device, .parameters = parameters});
 }
 
 /* ---- sync ---- */
@@ -99,7 +105,7 @@ static enum err sync_device(struct scope *s, struct db_tx *tx, void *arg)
 	if (n > 0) /* a sync waits already, or a removal, which wakes the device as well */
 		return OK;
 	TRY(db_exec(tx, &action_forget_syncs, DB_ARGS(db_v_id(&d.id)), NULL));
-	TRY(action_create(tx, &d, ACTION_SYNC, ACTION_pending, NULL, &q->action));
+	TRY(action_create(tx, &d, &(struct action_order){.name = ACTION_SYNC, .asked_as = ACTION_SYNC, .first = ACTION_pending}, &q->action));
 	removal_changes(s, &d, ACTION_SYNC, &changes);
 	return device_record(tx, &d, ACT_DEVICE_SYNC, changes, NULL);
 }
@@ -118,15 +124,14 @@ static enum err delete_device(struct scope *s, struct db_tx *tx, void *arg)
 	struct id action;
 	bool new;
 	struct audit_change *changes = NULL;
+	struct removal_order o = {.trigger = DUTY_BY_DEVICE_DELETE, .activity = ACT_NONE, .first = ACTION_pending};
 	TRY(device_load(tx, q->device, false, &d));
-	TRY(removal_queue(tx, &d,
-			  &(struct removal_order){.action = ACTION_RETIRE,
-						  .trigger = DUTY_BY_DEVICE_DELETE,
-						  .activity = ACT_NONE,
-						  .first = ACTION_pending},
-			  &action, &new));
+	TRY(told(s, &d, ACTION_DELETE, &o.action));
+	TRY(action_limit_take(tx, ACTION_DELETE));
+	TRY(removal_queue(tx, &d, &o, &action, &new));
+	TRY(action_create(tx, &d, &(struct action_order){.name = ACTION_DELETE, .asked_as = ACTION_DELETE, .first = ACTION_done}, &q->action));
 	TRY(db_exec(tx, &device_hide, DB_ARGS(db_v_id(&d.id), db_v_int(s->now)), NULL));
-	removal_changes(s, &d, new ? ACTION_RETIRE : NULL, &changes);
+	removal_changes(s, &d, new ? o.action : NULL, &changes);
 	return device_record(tx, &d, ACT_DEVICE_DELETE, changes, NULL);
 }
 
@@ -136,19 +141,6 @@ enum err device_delete(struct scope *s, struct id device)
 }
 
 /* ---- leave ---- */
-
-/* The person acts, through their device. */
-static enum err act_as_user(struct scope *s, struct db_tx *tx, struct id user)
-{
-	auto_rows struct db_rows *r = NULL;
-	enum err err = db_query_one(tx, &user_names, DB_ARGS(db_v_id(&user)), &r);
-	if (err == ERR_NOT_FOUND)
-		return OK;
-	TRY(err);
-	s->actor = (struct actor){.type = ACTOR_USER, .id = user, .ip = s->actor.ip, .upn = db_text_dup(r, 0, s->arena),
-				  .name = db_text_dup(r, 1, s->arena)};
-	return OK;
-}
 
 /* The answer delivers the action: a retire that waited is issued by it, a new one is from its birth. */
 static enum err leave_with(struct db_tx *tx, const struct device *d, struct request *q)
@@ -182,7 +174,7 @@ static enum err leave(struct scope *s, struct db_tx *tx, void *arg)
 				  "this device belongs to the organisation: it is not removed from management by its "
 				  "user; return it");
 	struct actor device = s->actor;
-	enum err err = act_as_user(s, tx, d.user);
+	enum err err = device_act_as_user(tx, d.user);
 	if (err == OK)
 		err = leave_with(tx, &d, q);
 	s->actor = device;

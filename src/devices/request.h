@@ -9,10 +9,13 @@
  *
  * Precedence: one removal (retire, wipe) at a time.  A removal cancels whatever else is open; a wipe takes the place of
  * an open retire; a retire where a removal is open already, and a sync where one is, change nothing and succeed.
+ *
+ * What waits for a device can be called back (cancel): the action is canceled and with it the duty that it opened.
  */
 #ifndef REEVE_DEVICES_REQUEST_H
 #define REEVE_DEVICES_REQUEST_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -20,18 +23,18 @@
 #include "base/scope.h"
 #include "crypto/digest.h"
 
-struct wipe_options {
-	bool keep_enrollment_data; /* refused: a Linux device keeps none */
-	bool keep_user_data;       /* of Windows; means nothing here */
-};
-
 MUST_CHECK enum err device_retire(struct scope *s, struct id device);
-/* ERR_BAD_REQUEST with a detail: a personal Linux device is retired, not wiped; an inventory-only device is never
- * wiped; a wipe of a Linux device keeps no enrolment. */
-MUST_CHECK enum err device_wipe(struct scope *s, struct id device, const struct wipe_options *o);
+/* parameters: Graph's, of a request's body (members that are none are ignored).  ERR_BAD_REQUEST with a detail for one that is malformed,
+ * ERR_NOT_SUPPORTED where the platform does not know it, or is not wiped (platform_actions.def); an inventory-only device never is.  What is
+ * counted by the day may be refused with ERR_DAILY_LIMIT (limit.h): retire, wipe, delete. */
+MUST_CHECK enum err device_wipe(struct scope *s, struct id device, const json_t *parameters);
 MUST_CHECK enum err device_sync(struct scope *s, struct id device);
-/* Hidden at once; its retire stays owed and is fetched at its next check-in. */
+/* Hidden at once; a retire or wipe, as its platform and ownership have it, stays owed and is fetched at its next check-in. */
 MUST_CHECK enum err device_delete(struct scope *s, struct id device);
+/* What is open of the device is called back; name (NULL: whatever it is): only where that is its name.  The device may have begun: where it then
+ * says that it is done, it is, and its data goes.  ERR_CONFLICT with a detail: nothing of the kind is open; the device's user or an erasure asked
+ * for it; the erasure of its data has begun. */
+MUST_CHECK enum err device_cancel(struct scope *s, struct id device, const char *name);
 /* The device's user takes it out.  s: of the device.  ERR_FORBIDDEN for a company device, and for one whose record is
  * gone. */
 MUST_CHECK enum err device_leave(struct scope *s, struct id device, const uint8_t fingerprint[SHA256_BYTES],

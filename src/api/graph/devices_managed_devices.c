@@ -5,7 +5,10 @@
 
 #include "api/api.h"
 #include "audit/audit_read.h"
+#include "devices/action_preview.h"
+#include "devices/limit.h"
 #include "devices/managed_device.h"
+#include "devices/platform_action.h"
 #include "devices/request.h"
 #include "directory/user.h"
 #include "resource/tables.h"
@@ -18,6 +21,8 @@ enum err managed_devices_apps(struct call *c);
 enum err managed_devices_retire(struct call *c);
 enum err managed_devices_wipe(struct call *c);
 enum err managed_devices_sync(struct call *c);
+enum err managed_devices_cancel(struct call *c);
+enum err managed_devices_preview(struct call *c);
 
 struct devices_query {
 	struct resource_query q;
@@ -100,11 +105,19 @@ enum err managed_devices_patch(struct call *c)
 	return call_get(c, &d.q, device);
 }
 
+/* Where the day's limit is reached, the next day is when to come back. */
+static enum err call_limited(struct call *c, enum err err)
+{
+	if (err == ERR_DAILY_LIMIT)
+		c->retry_after = action_limit_retry_after(c->s.now);
+	return err;
+}
+
 enum err managed_devices_delete(struct call *c)
 {
 	struct id device;
 	TRY(device_of_path(c, &device));
-	TRY(device_delete(&c->s, device));
+	TRY(call_limited(c, device_delete(&c->s, device)));
 	return call_status(c, 204);
 }
 
@@ -139,7 +152,7 @@ enum err managed_devices_retire(struct call *c)
 	struct id device;
 	TRY(device_of_path(c, &device));
 	TRY(no_parameters(c));
-	TRY(device_retire(&c->s, device));
+	TRY(call_limited(c, device_retire(&c->s, device)));
 	return call_status(c, 204);
 }
 
@@ -152,34 +165,55 @@ enum err managed_devices_sync(struct call *c)
 	return call_status(c, 204);
 }
 
-static enum err optional_bool(struct call *c, const json_t *body, const char *name, bool *ret)
-{
-	const json_t *v = json_object_get(body, name);
-	*ret = json_is_true(v);
-	if (v == NULL || json_is_boolean(v) || json_is_null(v))
-		return OK;
-	return scope_fail(&c->s, ERR_BAD_REQUEST, "property '%s' is true or false", name);
-}
-
-/* Clients send no body, {}, or any part of Graph's parameters; what means nothing on Linux is accepted and does
- * nothing. */
+/* Clients send no body, {}, or any part of Graph's parameters, defaults by rote (parameters.def). */
 enum err managed_devices_wipe(struct call *c)
 {
-	static const char *const allowed[] = {"keepEnrollmentData", "keepUserData", "macOsUnlockCode",
-					      "persistEsimDataPlan", NULL};
-	struct wipe_options o;
 	struct id device;
 	json_t *body;
-	bool ignored;
+	TRY(device_of_path(c, &device));
+	TRY(call_body(c, false, &body));
+	TRY(call_only(c, body, action_parameter_names(&c->s, c->version == API_BETA, NULL)));
+	TRY(call_limited(c, device_wipe(&c->s, device, body)));
+	return call_status(c, 204);
+}
+
+/* {"actionName": …} calls back that one only. */
+enum err managed_devices_cancel(struct call *c)
+{
+	static const char *const allowed[] = {"actionName", NULL};
+	const char *name;
+	struct id device;
+	json_t *body;
 	TRY(device_of_path(c, &device));
 	TRY(call_body(c, false, &body));
 	TRY(call_only(c, body, allowed));
-	TRY(optional_bool(c, body, "keepEnrollmentData", &o.keep_enrollment_data));
-	TRY(optional_bool(c, body, "keepUserData", &o.keep_user_data));
-	TRY(optional_bool(c, body, "persistEsimDataPlan", &ignored));
-	const json_t *pin = json_object_get(body, "macOsUnlockCode");
-	if (pin != NULL && !json_is_string(pin) && !json_is_null(pin))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "property 'macOsUnlockCode' is text");
-	TRY(device_wipe(&c->s, device, &o));
+	TRY(call_string(c, body, "actionName", false, &name));
+	TRY(device_cancel(&c->s, device, name));
 	return call_status(c, 204);
+}
+
+/* ?action=wipe */
+static enum err action_of_query(struct call *c, const char **ret)
+{
+	const char *at = strncmp(c->in->query, "action=", 7) == 0 ? c->in->query : strstr(c->in->query, "&action=");
+	if (at == NULL)
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "say which action: ?action=retire, wipe or delete");
+	at += 7 + (*at == '&');
+	*ret = url_decode(c->s.arena, at, strcspn(at, "&"), true);
+	return *ret != NULL ? OK : scope_fail(&c->s, ERR_BAD_REQUEST, "the query is malformed");
+}
+
+enum err managed_devices_preview(struct call *c)
+{
+	struct id device;
+	const char *action;
+	TRY(device_of_path(c, &device));
+	TRY(action_of_query(c, &action));
+	const char *base = call_base_url(c);
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#microsoft.graph.deviceActionPreview", base));
+	TRY(action_preview_write(&c->s, device, action, &w));
+	jw_end_object(&w);
+	return OK;
 }

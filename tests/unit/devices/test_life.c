@@ -128,7 +128,7 @@ static void a_retire_from_request_to_the_devices_word(void **state)
 				db_v_id(&m.id), db_v_null())
 				 .ret,
 			 F.now + 7 * DAY_US);
-	assert_int_equal(answer(&F.admin, "SELECT deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
+	assert_int_equal(answer(&F.admin, "SELECT copies_deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2",
 				db_v_id(&m.id), db_v_null())
 				 .ret,
 			 F.now + 30 * DAY_US);
@@ -191,17 +191,14 @@ static void what_is_never_wiped(void **state)
 {
 	struct machine mine = new_machine(false, true), counted = new_machine(true, false),
 		       company = new_machine(true, true);
-	struct wipe_options none = {false, false}, keep = {true, false};
-	no_event(refused(device_wipe(&F.admin, mine.id, &none), ERR_BAD_REQUEST));
+	no_event(refused(device_wipe(&F.admin, mine.id, NULL), ERR_NOT_SUPPORTED));
 	assert_non_null(strstr(F.admin.detail, "retire it"));
 	F.admin.detail = NULL;
-	refused(device_wipe(&F.admin, counted.id, &none), ERR_BAD_REQUEST);
-	F.admin.detail = NULL;
-	refused(device_wipe(&F.admin, company.id, &keep), ERR_BAD_REQUEST);
+	refused(device_wipe(&F.admin, counted.id, NULL), ERR_NOT_SUPPORTED);
 	F.admin.detail = NULL;
 	assert_int_equal(device_count("device_actions", mine.id) + device_count("device_actions", counted.id), 0);
 	assert_string_equal(device_text(company.id, "management_state"), "managed");
-	ok(device_wipe(&F.admin, company.id, &none));
+	ok(device_wipe(&F.admin, company.id, NULL));
 	assert_string_equal(device_text(company.id, "management_state"), "wipePending");
 	assert_int_equal(duties(company.id), 1);
 }
@@ -209,7 +206,6 @@ static void what_is_never_wiped(void **state)
 static void one_removal_at_a_time(void **state)
 {
 	struct machine m = new_machine(true, true);
-	struct wipe_options none = {false, false};
 	one_event(ACT_DEVICE_SYNC, ok(device_sync(&F.admin, m.id)));
 	no_event(ok(device_sync(&F.admin, m.id)));
 	int64_t before = all_events(&F.admin);
@@ -217,7 +213,7 @@ static void one_removal_at_a_time(void **state)
 	assert_int_equal(all_events(&F.admin), before + 3); /* the sync cancelled, the request, the duty */
 	assert_string_equal(action_state_of(m.id, "syncDevice"), "canceled");
 	before = all_events(&F.admin);
-	ok(device_wipe(&F.admin, m.id, &none));
+	ok(device_wipe(&F.admin, m.id, NULL));
 	assert_int_equal(events(&F.admin, ACT_ACTION_CANCELED) > 0, 1);
 	assert_string_equal(action_state_of(m.id, "retire"), "canceled");
 	assert_string_equal(device_text(m.id, "management_state"), "wipePending");
@@ -330,7 +326,7 @@ static enum err write_results(struct scope *s, struct db_tx *tx, void *arg)
 	struct json_writer w;
 	buf_clear(&q->out);
 	jw_init(&w, &q->out);
-	return action_write_results(tx, q->device, &w);
+	return action_write_results(tx, q->device, false, &w);
 }
 
 static void results_show_the_newest_of_each_action(void **state)

@@ -12,6 +12,7 @@
 
 #include "devices/action.h"
 #include "devices/effects.h"
+#include "devices/platform_action.h"
 
 /* Written out a second time on purpose: a change of the table is a change of this. */
 static bool expected(enum action_state from, enum action_state to)
@@ -20,7 +21,11 @@ static bool expected(enum action_state from, enum action_state to)
 	case ACTION_pending:
 		return to == ACTION_issued || to == ACTION_done || to == ACTION_canceled;
 	case ACTION_issued:
+		return to == ACTION_notNow || to == ACTION_done || to == ACTION_failed || to == ACTION_notSupported || to == ACTION_canceled;
+	case ACTION_notNow:
 		return to == ACTION_done || to == ACTION_failed || to == ACTION_notSupported || to == ACTION_canceled;
+	case ACTION_done:
+		return to == ACTION_failed;
 	case ACTION_canceled:
 		return to == ACTION_done;
 	default:
@@ -41,12 +46,12 @@ static void every_pair_of_states(void **state)
 static void open_states_are_those_that_wait_for_the_device(void **state)
 {
 	for (int s = 0; s < ACTION_STATE_COUNT; s++)
-		assert_int_equal(action_state_open((enum action_state)s), s == ACTION_pending || s == ACTION_issued);
+		assert_int_equal(action_state_open((enum action_state)s), s == ACTION_pending || s == ACTION_issued || s == ACTION_notNow);
 }
 
 static void names_are_the_schemas_and_graphs(void **state)
 {
-	static const char *const graph[] = {"pending", "active", "done", "failed", "notSupported", "canceled"};
+	static const char *const graph[] = {"pending", "active", "active", "done", "failed", "notSupported", "canceled"};
 	for (int s = 0; s < ACTION_STATE_COUNT; s++) {
 		enum action_state back = ACTION_STATE_COUNT;
 		assert_string_equal(action_state_graph((enum action_state)s), graph[s]);
@@ -68,6 +73,10 @@ static void management_states_tell_the_truth(void **state)
 	assert_string_equal(action_management_state(ACTION_WIPE, ACTION_failed), "wipeFailed");
 	assert_string_equal(action_management_state(ACTION_WIPE, ACTION_done), "deletePending");
 	assert_null(action_management_state(ACTION_SYNC, ACTION_pending));
+	for (int s = 0; s < ACTION_STATE_COUNT; s++) { /* whatever its state, a removal is one */
+		assert_non_null(action_management_state(ACTION_RETIRE, (enum action_state)s));
+		assert_non_null(action_management_state(ACTION_WIPE, (enum action_state)s));
+	}
 }
 
 /* ---- effects ---- */
@@ -143,6 +152,58 @@ static void residues_are_what_somebody_must_act_on(void **state)
 	assert_true(residues > 0);
 }
 
+/* ---- platforms ---- */
+
+static void every_platform_and_ownership_has_every_action(void **state)
+{
+	static const char *const owners[] = {"personal", "company"}, *const asked[] = {"retire", "wipe", "delete"};
+	size_t n;
+	const struct platform_action *all = platform_actions_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		assert_true((all[i].told == NULL) != (all[i].refusal == NULL));
+		for (size_t o = 0; o < 2; o++)
+			for (size_t a = 0; a < 3; a++)
+				assert_non_null(platform_action_find(all[i].platform, owners[o], asked[a]));
+	}
+	assert_int_equal(n % 6, 0);
+	assert_null(platform_action_find("linux", "personal", "wipe")->told);
+	assert_string_equal(platform_action_find("linux", "company", "delete")->told, "retire");
+	assert_null(platform_action_find("plan9", "company", "retire"));
+}
+
+/* A preview that says "refused" and a server that does it, or the other way, would be a lie. */
+static void what_is_refused_is_refused_in_the_effects(void **state)
+{
+	size_t n;
+	const struct platform_action *all = platform_actions_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		size_t at = 0;
+		const struct effect *e = effects_next(&at, all[i].platform, all[i].owner_type, all[i].asked);
+		assert_non_null(e);
+		assert_int_equal(strncmp(e->text, "refused:", 8) == 0, all[i].told == NULL);
+	}
+}
+
+static void a_parameter_is_the_same_on_every_platform(void **state)
+{
+	size_t n;
+	const struct action_parameter *all = action_parameters_all(&n);
+	for (size_t i = 0; i < n; i++) {
+		size_t same = 0, of_platform = 0;
+		for (size_t k = 0; k < n; k++) {
+			of_platform += strcmp(all[k].platform, all[i].platform) == 0;
+			if (strcmp(all[k].name, all[i].name) != 0)
+				continue;
+			same += strcmp(all[k].platform, all[i].platform) == 0;
+			assert_int_equal(all[k].type, all[i].type);
+			assert_int_equal(all[k].beta, all[i].beta);
+			assert_string_equal(all[k].usual, all[i].usual);
+		}
+		assert_int_equal(same, 1);
+		assert_int_equal(of_platform, 6);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +215,9 @@ int main(void)
 		cmocka_unit_test(outcomes_are_of_three_kinds),
 		cmocka_unit_test(what_the_promises_are),
 		cmocka_unit_test(residues_are_what_somebody_must_act_on),
+		cmocka_unit_test(every_platform_and_ownership_has_every_action),
+		cmocka_unit_test(what_is_refused_is_refused_in_the_effects),
+		cmocka_unit_test(a_parameter_is_the_same_on_every_platform),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

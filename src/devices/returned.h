@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A device that said that it was retired or wiped, and then checks in with the credential that ended with it: what it said was not so.
+ */
+#ifndef REEVE_DEVICES_RETURNED_H
+#define REEVE_DEVICES_RETURNED_H
+
+#include <stdint.h>
+
+#include "base/scope.h"
+#include "crypto/digest.h"
+
+/* A check-in with this certificate was refused.  Where its device had confirmed a removal, the action becomes failed (returned), the device's
+ * managementState wipeFailed or retireFailed, with an event (DEVICE_RETURNED) and a notice, once; where its record is gone, the event is about the
+ * certificate.  s: of the certificate's tenant; it stays as it is, and nobody waits for the result: the check-in is refused in any case. */
+void device_returned(const struct scope *s, const uint8_t fingerprint[SHA256_BYTES]);
+
+#endif
