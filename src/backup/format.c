@@ -137,7 +137,7 @@ struct backup_reader {
 	uint8_t key[SEAL_KEY_BYTES];
 	struct sha256_stream *digest;
 	uint64_t number, given; /* frames, bytes */
-	bool ended, whole; /* the last frame was given; the trailer fits */
+	bool ended, whole, bad; /* the last frame was given; the trailer fits; something did not */
 	uint8_t plain[SEAL_FRAME];
 	uint8_t sealed[LENGTH + SEAL_FRAME + SEAL_OVERHEAD];
 };
@@ -184,8 +184,6 @@ static enum err take_piece(struct scope *s, struct backup_reader *r, void *p, si
 static enum err check_end(struct scope *s, struct backup_reader *r)
 {
 	uint8_t trailer[TRAILER], digest[SHA256_BYTES], more;
-	if (r->digest == NULL)
-		return damaged(s, r, "its end does not fit");
 	TRY(take_piece(s, r, trailer, sizeof trailer));
 	sha256_final(r->digest, digest);
 	r->digest = NULL;
@@ -199,10 +197,8 @@ static enum err check_end(struct scope *s, struct backup_reader *r)
 	return OK;
 }
 
-enum err backup_read(struct scope *s, struct backup_reader *r, const void **ret, size_t *ret_n)
+static enum err read_piece(struct scope *s, struct backup_reader *r, size_t *ret_n)
 {
-	*ret = r->plain;
-	*ret_n = 0;
 	if (r->ended)
 		return r->whole ? OK : check_end(s, r);
 	TRY(take_piece(s, r, r->sealed, LENGTH));
@@ -220,6 +216,17 @@ enum err backup_read(struct scope *s, struct backup_reader *r, const void **ret,
 	r->ended = last;
 	*ret_n = n;
 	return last && n == 0 ? check_end(s, r) : OK;
+}
+
+enum err backup_read(struct scope *s, struct backup_reader *r, const void **ret, size_t *ret_n)
+{
+	*ret = r->plain;
+	*ret_n = 0;
+	if (r->bad)
+		return damaged(s, r, "reading it has failed before");
+	enum err e = read_piece(s, r, ret_n);
+	r->bad = e != OK;
+	return e;
 }
 
 void backup_close(struct backup_reader *r)
