@@ -28,6 +28,6 @@ MUST_CHECK enum err terms_ask(struct agent *a, const char *url, const char *ca_f
 			      json_t **ret_terms);
 
 /* terms.c: a text of the server line by line, so that it keeps its paragraphs and cannot move the cursor. */
-void print_text(const char *indent, const char *text);
+void print_lines(const char *indent, const char *text);
 
 #endif

@@ -49,7 +49,7 @@ static enum err consent(struct agent *a, const struct options *o, const char **r
 	const char *question = json_string_value(json_object_get(asked, "question"));
 	if (question == NULL)
 		return scope_fail(a->scope, ERR_CONFLICT, "nobody asks for this device's ownership to change");
-	print_text("", question);
+	print_lines("", question);
 	*ret_said = person_says(o);
 	return *ret_said == NULL ? OK : post(a, &d, *ret_said, &done);
 }

@@ -10,7 +10,7 @@
 #include "channel.h"
 #include "cmd.h"
 
-void print_text(const char *indent, const char *text)
+void print_lines(const char *indent, const char *text)
 {
 	while (text != NULL && *text != '\0') {
 		size_t n = strcspn(text, "\n");
@@ -28,22 +28,22 @@ static void print_list(const char *title, const json_t *list)
 		return;
 	printf("\n%s\n", title);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		print_text("  - ", json_string_value(json_array_get(list, i)));
+		print_lines("  - ", json_string_value(json_array_get(list, i)));
 }
 
 static void show(const json_t *o)
 {
-	print_text("Organisation: ", json_string_value(json_object_get(o, "organisation")));
-	print_text("This device will be managed as: ", json_string_value(json_object_get(o, "ownership")));
+	print_lines("Organisation: ", json_string_value(json_object_get(o, "organisation")));
+	print_lines("This device will be managed as: ", json_string_value(json_object_get(o, "ownership")));
 	print_list("What is collected:", json_object_get(o, "collects"));
 	print_list("What is never collected:", json_object_get(o, "never"));
 	const json_t *terms = json_object_get(o, "terms");
 	for (size_t i = 0; i < json_array_size(terms); i++) {
 		const json_t *t = json_array_get(terms, i);
 		putchar('\n');
-		print_text("", json_string_value(json_object_get(t, "title")));
-		print_text("  ", json_string_value(json_object_get(t, "bodyText")));
-		print_text("", json_string_value(json_object_get(t, "acceptanceStatement")));
+		print_lines("", json_string_value(json_object_get(t, "title")));
+		print_lines("  ", json_string_value(json_object_get(t, "bodyText")));
+		print_lines("", json_string_value(json_object_get(t, "acceptanceStatement")));
 	}
 	fflush(stdout);
 }
