@@ -41,11 +41,13 @@ static void write_sealed(struct json_writer *w, const struct resource_query *q, 
 		jw_kstring(w, "contact", v->contact);
 	if (resource_selected(q, "statement"))
 		jw_kstring(w, "statement", v->statement);
+	if (resource_selected(q, "erasureSalt"))
+		jw_kstring(w, "erasureSalt", v->erasure_salt);
 }
 
 static enum err write_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg)
 {
-	static const char *const names[] = {"isOverdue", "percentElapsed", "erasureDeadlineDateTime", "contact", "statement", "isAcknowledgementOverdue"};
+	static const char *const names[] = {"isOverdue", "percentElapsed", "erasureDeadlineDateTime", "contact", "statement", "isAcknowledgementOverdue", "erasureSalt"};
 	const struct call *c = arg;
 	struct request_view v;
 	bool any = false;

@@ -112,6 +112,7 @@ struct request_view {
 	int64_t percent;                 /* of the clock: up to delivery, to closing, or to now; may be over 100 */
 	int64_t erasure_deadline;        /* of the person's open duty to be deleted, or of the case's own; 0: none */
 	const char *contact, *statement; /* unsealed, in the arena; NULL */
+	const char *erasure_salt;        /* of the case's own duty: with it and the person's id the certificates' reference can be computed; hex, NULL */
 };
 MUST_CHECK enum err request_view(struct db_tx *tx, struct id request, struct request_view *ret);
 

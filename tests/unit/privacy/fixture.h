@@ -94,6 +94,8 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{NULL, "to_owner", "company"},
 		{NULL, "ground", "consent"},
 		{"device_actions", "action_name", "syncDevice"},
+		{"device_actions", "asked_as", "syncDevice"},
+		{"device_actions", "outcome", "returned"},
 		{"data_policy_operations", "status", "failed"},
 		{"managed_devices", "compliance_state", "compliant"},
 		{"managed_devices", "management_state", "managed"},
@@ -109,6 +111,9 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{NULL, "section", "nothing"}, /* decisions that decide nothing */
 		{NULL, "reason_code", "third_party"},
 		{"letters", "state", "failed"},
+		{"notices", "kind", "alarm"},
+		{"notices", "recipient_kind", "mail"},
+		{"notices", "state", "delivered"},
 		{NULL, "variant", "redacted"},
 		{NULL, "form", "bundle"},
 		{NULL, "format", "csv"},
@@ -220,6 +225,8 @@ static inline void plant(struct person *p, struct id tenant, const char *tag)
 		bool per_device = map_column(t[i].name, "device_id") != NULL && t[i].link != MAP_LINK_NONE;
 		if (t[i].link == MAP_LINK_NONE || t[i].link == MAP_LINK_AUDIT)
 			continue;
+		if (strcmp(t[i].name, "legal_hold_members") == 0)
+			continue; /* who is held is not erased */
 		plant_row(p, &t[i], false);
 		if (per_device)
 			plant_row(p, &t[i], true);
