@@ -4,7 +4,11 @@
  */
 #include <pthread.h>
 #include <semaphore.h>
+#include <sqlite3.h>
 
+#include <sys/stat.h>
+
+#include "db/sqlite_page.h"
 #include "db_things.h"
 
 DB_TENANT(delete_all, "DELETE FROM things WHERE tenant_id = ?1");
@@ -60,7 +64,7 @@ static enum err forget_all(struct scope *s, struct db_tx *tx, void *arg)
 	return db_exec(tx, &delete_all, DB_NOARGS, NULL);
 }
 
-/* Several times, so that the WAL is longer than what a VACUUM writes over it. */
+/* Several times, so that old frames stand in the WAL. */
 static void fill_and_forget(struct db_fixture *f)
 {
 	struct scope s;
@@ -84,6 +88,20 @@ static void deleted_bytes_are_gone_after_a_scrub(void **state)
 	assert_int_equal(db_scan(f->db, &there, 1), OK);
 	assert_true(there.hits >= THINGS / 10 * 9);
 	assert_int_equal(counted(f, &tenant_a), THINGS / 10 * 9);
+}
+
+/* SQLite's own check of the whole file. */
+static int system_check(const char *file)
+{
+	sqlite3 *h;
+	sqlite3_stmt *st;
+	assert_int_equal(sqlite3_open_v2(file, &h, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(h, "PRAGMA integrity_check", -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	int bad = strcmp((const char *)sqlite3_column_text(st, 0), "ok");
+	sqlite3_finalize(st);
+	sqlite3_close(h);
+	return bad;
 }
 
 /* ---- stale copies in the gaps of pages ---- */
@@ -162,6 +180,149 @@ static void a_hit_is_told_with_its_table(void **state)
 	assert_int_equal(db_scrub(f->db, NULL, 0), OK);
 	assert_int_equal(db_scan_tables(f->db, s.arena, needles, 2, &found, &n), OK);
 	assert_int_equal(n, 0);
+}
+
+/* ---- values over several pages ---- */
+
+enum { LONG = 30000 };
+
+/* A marker at every kind of place: each page border cuts one of them. */
+static enum err add_long(struct scope *s, struct db_tx *tx, void *arg)
+{
+	static char data[LONG + 64];
+	struct id id = {{9, 9, 9}};
+	for (int i = 0; i < LONG; i += 10)
+		snprintf(data + i, 12, "<mark%04d>", i / 10);
+	return db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_text("long"), db_v_int(1), db_v_blob(data, LONG), db_v_null()), NULL);
+}
+
+static void a_value_cut_by_a_page_border_is_found(void **state)
+{
+	struct scope s;
+	size_t n;
+	struct db_hit *found;
+	static char text[LONG / 10][11];
+	static struct db_needle needles[LONG / 10];
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, add_long, NULL));
+	for (int i = 0; i < LONG / 10; i++) {
+		snprintf(text[i], sizeof text[i], "<mark%04d>", i);
+		needles[i] = (struct db_needle){text[i], 10, 0};
+	}
+	assert_int_equal(db_scan_tables(f->db, s.arena, needles, LONG / 10, &found, &n), OK);
+	assert_int_equal(n, LONG / 10);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(found[i].hits, 1);
+		assert_string_equal(found[i].table, "things");
+		assert_false(found[i].dead);
+	}
+	OKAY(&s, db_write(&s, forget_all, NULL));
+	assert_int_equal(db_scan_tables(f->db, s.arena, needles, LONG / 10, &found, &n), OK);
+	assert_int_equal(n, 0);
+}
+
+/* ---- a file that stands still ---- */
+
+struct standing {
+	struct scope *s;
+	bool called;
+};
+
+static uint64_t sum_of(int fd, uint64_t bytes)
+{
+	uint64_t sum = 14695981039346656037u;
+	unsigned char page[4096];
+	for (uint64_t at = 0; at < bytes; at += sizeof page) {
+		assert_int_equal(pread(fd, page, sizeof page, (off_t)at), sizeof page);
+		for (size_t i = 0; i < sizeof page; i++)
+			sum = (sum ^ page[i]) * 1099511628211u;
+	}
+	return sum;
+}
+
+static enum err while_it_stands(void *arg, int fd, uint64_t bytes, size_t page_bytes)
+{
+	struct standing *w = arg;
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_size, bytes);
+	assert_int_equal(page_bytes, 4096);
+	uint64_t before = sum_of(fd, bytes);
+	for (int i = 0; i < 4; i++) { /* more frames than a checkpoint waits for */
+		OKAY(w->s, db_write(w->s, forget_all, NULL));
+		OKAY(w->s, db_write(w->s, fill, NULL));
+	}
+	assert_int_equal(db_frozen(w->s->db, while_it_stands, w), ERR_BUSY); /* one at a time */
+	assert_true(before == sum_of(fd, bytes));
+	w->called = true;
+	return ERR_LIMIT;
+}
+
+static void a_frozen_file_does_not_change_while_writers_go_on(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, fill, NULL));
+	struct standing w = {.s = &s};
+	assert_int_equal(db_frozen(f->db, while_it_stands, &w), ERR_LIMIT); /* what fn answered */
+	assert_true(w.called);
+	assert_int_equal(counted(f, &tenant_a), THINGS);
+}
+
+/* ---- dead space ---- */
+
+/* As a server of an older kind, or another program, may have left it: in the largest gap of the file. */
+static enum err soil(void *arg, int fd, uint64_t bytes, size_t page_bytes)
+{
+	unsigned char page[4096];
+	int *soiled = arg;
+	for (uint64_t at = page_bytes; at < bytes; at += page_bytes) {
+		struct sq_page g;
+		assert_int_equal(pread(fd, page, sizeof page, (off_t)at), sizeof page);
+		if (!sq_page_open(&g, page, page_bytes, 2) || g.content - g.pointers - 2 * (size_t)g.cells < 40)
+			continue;
+		assert_int_equal(pwrite(fd, "stale Wiremu Parata", 19, (off_t)(at + g.content - 25)), 19);
+		++*soiled;
+	}
+	return OK;
+}
+
+static enum err rename_all(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_TENANT, "UPDATE things SET n = n + 1 WHERE tenant_id = ?1", DB_NOARGS, NULL);
+}
+
+static void dead_space_is_told_and_blanked_for_good(void **state)
+{
+	struct scope s;
+	size_t n;
+	int soiled = 0;
+	uint64_t told = 0;
+	struct db_hit *found;
+	struct db_needle needle = {"stale Wiremu", 12, 0};
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, fill, NULL));
+	assert_int_equal(db_scrub(f->db, NULL, 0), OK); /* the one that goes over the file anyway */
+	assert_int_equal(db_frozen(f->db, soil, &soiled), OK);
+	assert_true(soiled > 5);
+	assert_int_equal(db_scan_tables(f->db, s.arena, &needle, 1, &found, &n), OK);
+	assert_true(n > 0 && needle.hits == (uint64_t)soiled);
+	for (size_t i = 0; i < n; i++)
+		told += found[i].dead ? found[i].hits : 0;
+	assert_int_equal(told, soiled);
+	OKAY(&s, db_write(&s, rename_all, NULL)); /* now the writer has such pages in memory */
+	assert_int_equal(db_scrub(f->db, NULL, 0), OK);
+	OKAY(&s, db_write(&s, rename_all, NULL));
+	assert_int_equal(db_scan(f->db, &needle, 1), OK); /* file and WAL */
+	assert_int_equal(needle.hits, 0);
+	assert_int_equal(counted(f, &tenant_a), THINGS);
+	db_close(f->db);
+	f->db = NULL;
+	assert_int_equal(system_check(f->file), 0);
+	fixture_reopen(f, test_schema);
 }
 
 static void an_empty_needle_is_refused(void **state)
@@ -286,6 +447,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SQLITE(deleted_bytes_are_gone_after_a_scrub), SQLITE(no_copy_stays_in_the_gap_of_a_page),
 		SQLITE(a_hit_is_told_with_its_table),         SQLITE(an_empty_needle_is_refused),
+		SQLITE(a_value_cut_by_a_page_border_is_found), SQLITE(a_frozen_file_does_not_change_while_writers_go_on),
+		SQLITE(dead_space_is_told_and_blanked_for_good),
 		SQLITE(a_reader_that_stays_makes_it_busy),    SQLITE(a_long_statement_is_interrupted),
 		POSTGRES(the_owner_rewrites_tables),
 	};
