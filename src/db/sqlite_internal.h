@@ -20,7 +20,7 @@ struct sq_cached {
 	uint64_t hash, used; /* of made text: what it is found by, and when it was last asked for */
 };
 
-enum { SQ_TEXTS = 16 };
+enum { SQ_TEXTS = 384 }; /* a deletion asks for each table in its own words */
 
 struct sq_conn {
 	sqlite3 *h;

@@ -13,11 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "db/sqlite_internal.h"
 
 enum { LOW_PATIENCE = 16, EXIT_IO = 74 };
+#define LOW_BATCH_US (5 * SECOND_US / 1000)
 
 /* ---- queue ---- */
 
@@ -146,10 +148,15 @@ static bool job_run(struct sq_db *d, struct sq_job *j)
 
 /* ---- a batch ---- */
 
-static struct sq_job *take_normal(struct sq_db *d)
+/* Closures of the low queue share a commit, too, while nobody waits in the normal one and the batch is as short as one of them may be. */
+static struct sq_job *take_more(struct sq_db *d, bool low, int64_t began)
 {
+	struct sq_job *j = NULL;
 	pthread_mutex_lock(&d->queue_lock);
-	struct sq_job *j = queue_pop(&d->normal);
+	if (!low)
+		j = queue_pop(&d->normal);
+	else if (d->normal.n == 0 && (d->low.first == NULL || d->low.first->maintenance == NULL) && clock_monotonic() - began < LOW_BATCH_US)
+		j = queue_pop(&d->low);
 	pthread_mutex_unlock(&d->queue_lock);
 	return j;
 }
@@ -200,8 +207,9 @@ static void batch_commit(struct sq_db *d, size_t n)
 
 /* Runs every job that is not settled, takes more while they wait, commits.  False: one of them ended the transaction;
  * again. */
-static bool batch_try(struct sq_db *d, size_t *n, size_t max)
+static bool batch_try(struct sq_db *d, size_t *n, bool low)
 {
+	int64_t began = clock_monotonic();
 	enum err e = sq_run(&d->writer, d->writer.begin);
 	if (e != OK) {
 		settle_all(d, *n, e);
@@ -209,7 +217,7 @@ static bool batch_try(struct sq_db *d, size_t *n, size_t max)
 	}
 	for (size_t i = 0;; i++) {
 		if (i == *n) {
-			struct sq_job *more = *n < max ? take_normal(d) : NULL;
+			struct sq_job *more = *n < d->batch_max ? take_more(d, low, began) : NULL;
 			if (more == NULL)
 				break;
 			d->batch[(*n)++] = more;
@@ -223,11 +231,11 @@ static bool batch_try(struct sq_db *d, size_t *n, size_t max)
 	return true;
 }
 
-static void batch_run(struct sq_db *d, struct sq_job *first, size_t max)
+static void batch_run(struct sq_db *d, struct sq_job *first, bool low)
 {
 	size_t n = 1;
 	d->batch[0] = first;
-	while (!batch_try(d, &n, max)) /* each round that fails settles one job */
+	while (!batch_try(d, &n, low)) /* each round that fails settles one job */
 		;
 	if (d->writer.fsync_failed) {
 		for (size_t i = 0; i < n; i++)
@@ -282,7 +290,7 @@ static void *writer_main(void *arg)
 		if (j == NULL)
 			return NULL;
 		if (j->maintenance == NULL) {
-			batch_run(d, j, low ? 1 : d->batch_max);
+			batch_run(d, j, low);
 			continue;
 		}
 		j->result = j->maintenance(d, j->arg);

@@ -224,7 +224,7 @@ enum err duty_cancel(struct db_tx *tx, struct id subject)
 {
 	struct duty d;
 	TRY(duty_of_subject(tx, subject, &d));
-	if (!duty_may_move(d.state, DUTY_cancelled))
+	if (d.state != DUTY_scheduled && d.state != DUTY_received) /* later ones: erasure_cancel() */
 		return ERR_NOT_FOUND;
 	return duty_move(tx, d.duty, d.state, DUTY_cancelled, NULL);
 }

@@ -33,9 +33,9 @@ static void add_count(struct erase_job *j, const char *table, const char *what, 
 }
 
 static enum err run_batch(struct db_tx *tx, struct erase_job *j, const struct erase_step *step, struct id subject,
-			  enum subject_type type, int64_t *ret_n)
+			  enum subject_type type, int64_t most, int64_t *ret_n)
 {
-	struct db_value args[] = {db_v_id(&subject), db_v_int(ERASE_BATCH)};
+	struct db_value args[] = {db_v_id(&subject), db_v_int(most)};
 	bool tenant = type == SUBJECT_TENANT;
 	TRY(db_exec_text(tx, DB_REACH_TENANT, step->sql, args + tenant, 2 - tenant, ret_n));
 	if (*ret_n > 0)
@@ -46,14 +46,14 @@ static enum err run_batch(struct db_tx *tx, struct erase_job *j, const struct er
 static enum err batch_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct deleting *d = arg;
-	int64_t n = 0;
+	int64_t left = ERASE_BATCH, n;
 	json_decref(d->j->progress);
 	d->j->progress = json_deep_copy(d->before);
 	size_t at = d->at;
-	while (n == 0 && at < d->step_n) {
-		TRY(run_batch(tx, d->j, &d->steps[at], d->j->d.subject, d->j->type, &n));
-		if (n < ERASE_BATCH)
-			at++;
+	while (left > 0 && at < d->step_n) {
+		TRY(run_batch(tx, d->j, &d->steps[at], d->j->d.subject, d->j->type, left, &n));
+		at += n < left;
+		left -= n;
 	}
 	progress_set_int(d->j, "step", (int64_t)at);
 	return progress_save(tx, d->j);
@@ -84,7 +84,7 @@ static enum err sweep_device(struct db_tx *tx, struct erase_job *j, struct id de
 		if (left == 0)
 			continue;
 		*ret_clean = false;
-		TRY(run_batch(tx, j, &steps[i], device, SUBJECT_DEVICE, &gone));
+		TRY(run_batch(tx, j, &steps[i], device, SUBJECT_DEVICE, ERASE_BATCH, &gone));
 	}
 	return OK;
 }
@@ -142,8 +142,8 @@ static enum err delete_files(struct erase_job *j)
 	if (j->type == SUBJECT_TENANT)
 		TRY(export_forget_files(&j->s, j->e->data_dir, everybody));
 	TRY(report_jobs_forget(&j->s, j->e->data_dir)); /* each may name anybody */
-	progress_set_int(j, "filesAt", j->s.now);
-	return db_write_low(&j->s, save_tx, j);
+	progress_set_int(j, "filesAt", j->s.now); /* stored with the first rows that go */
+	return OK;
 }
 
 /* Of a tenant that goes whole.  Events that this erasure still writes go with its row (step_tenant_vanish). */
@@ -168,7 +168,7 @@ enum err step_deleting(struct erase_job *j)
 	struct needles needles;
 	TRY(needles_get(j, &needles));
 	if (!progress_has(j, "filesAt"))
-		return delete_files(j);
+		TRY(delete_files(j));
 	struct deleting d = {.j = j, .needles = &needles, .at = (size_t)progress_int(j, "step")};
 	TRY(subject_erase_steps(&j->s, j->type, tenant_domains(j) & ~(1u << MAP_DOMAIN_LOG), &d.steps, &d.step_n));
 	bool rows = d.at < d.step_n;

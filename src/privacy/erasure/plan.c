@@ -3,9 +3,11 @@
  * From suppressed to deleting: the plan is counted and frozen, the needles are sealed, and the ledger entry is on disk,
  * in this order, before the first row goes.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "codec/json.h"
 #include "devices/device.h"
@@ -160,6 +162,64 @@ static enum err residues(struct db_tx *tx, struct erase_job *j, const struct nee
 	return OK;
 }
 
+/* Whether the entry may be in the ledger already: a crash after the append leaves it without a note of it in the database, and so does a commit
+ * that failed.  Of a duty that this process planned the process knows, and need not read a ledger of years. */
+static struct {
+	pthread_mutex_t lock;
+	char process[ID_TEXT];
+	struct {
+		struct id duty;
+		bool begun; /* the database knows */
+	} last[4096];
+	size_t n;
+	bool overflowed; /* one that the database does not know was forgotten */
+} entered = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static const char *this_process(void)
+{
+	pthread_mutex_lock(&entered.lock);
+	if (entered.process[0] == '\0')
+		id_format(id_new(clock_now()), entered.process);
+	pthread_mutex_unlock(&entered.lock);
+	return entered.process;
+}
+
+enum { REMEMBERED = sizeof entered.last / sizeof entered.last[0] };
+
+/* Its place among those that are remembered; REMEMBERED: it is none of them. */
+static size_t place_of(struct id duty)
+{
+	size_t i = 0, n = entered.n < REMEMBERED ? entered.n : REMEMBERED;
+	while (i < n && !id_equal(entered.last[i].duty, duty))
+		i++;
+	return i < n ? i : REMEMBERED;
+}
+
+static void note_entered(struct id duty, bool begun)
+{
+	pthread_mutex_lock(&entered.lock);
+	size_t i = place_of(duty);
+	if (i == REMEMBERED) {
+		i = entered.n % REMEMBERED;
+		entered.overflowed = entered.overflowed || (entered.n >= REMEMBERED && !entered.last[i].begun);
+		entered.n++;
+	}
+	entered.last[i].duty = duty;
+	entered.last[i].begun = begun;
+	pthread_mutex_unlock(&entered.lock);
+}
+
+static bool may_be_entered(const struct erase_job *j)
+{
+	const char *planned_by = json_string_value(json_object_get(j->progress, "process"));
+	if (planned_by == NULL || strcmp(planned_by, this_process()) != 0)
+		return true;
+	pthread_mutex_lock(&entered.lock);
+	bool may = entered.overflowed || place_of(j->d.duty) != REMEMBERED;
+	pthread_mutex_unlock(&entered.lock);
+	return may;
+}
+
 /* ---- the frozen plan ---- */
 
 static void write_plan(struct json_writer *w, const struct erase_job *j, const struct table_count *c, size_t n)
@@ -251,6 +311,7 @@ static enum err make_plan(struct erase_job *j)
 	hex_encode(reference, sizeof reference, hex);
 	json_object_set_new(j->progress, "reference", json_string(hex));
 	progress_set_int(j, "planned", 1);
+	json_object_set_new(j->progress, "process", json_string(this_process()));
 	progress_set_int(j, "ledgerFrom", (int64_t)keeper_ledger_size(j->s.keeper) + 1);
 	return db_write_low(&j->s, freeze_tx, &p);
 }
@@ -297,9 +358,7 @@ static enum err begin_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return duty_move(tx, j->d.duty, DUTY_suppressed, DUTY_deleting, NULL);
 }
 
-/* A crash after the append leaves the entry without a note of it in the database: it is looked for before another is
- * made. */
-static enum err append_and_begin(struct erase_job *j)
+static enum err enter_ledger(struct erase_job *j)
 {
 	struct keeper *k = j->s.keeper;
 	struct ledger_entry entry = {.text = entry_text(j)};
@@ -307,23 +366,19 @@ static enum err append_and_begin(struct erase_job *j)
 	uint8_t hash[SHA256_BYTES];
 	entry.n = strlen(entry.text);
 	uint64_t from = (uint64_t)progress_int(j, "ledgerFrom");
-	if (keeper_ledger_size(k) >= from)
+	if (may_be_entered(j) && keeper_ledger_size(k) >= from)
 		TRY(keeper_ledger_read(k, &j->s, from, is_entry, &entry));
 	if (entry.sequence == 0)
 		TRY(keeper_ledger_append(k, &j->s, entry.text, entry.n, &entry.sequence, NULL));
+	note_entered(j->d.duty, false);
 	sha256(entry.text, entry.n, hash);
 	hex_encode(hash, sizeof hash, hex);
+	json_object_del(j->progress, "process");
 	progress_set_int(j, "ledgerSequence", (int64_t)entry.sequence);
 	json_object_set_new(j->progress, "ledgerHash", json_string(hex));
-	return db_write_low(&j->s, begin_tx, j);
-}
-
-static enum err enter_ledger(struct erase_job *j)
-{
-	restore_entering();
-	enum err e = append_and_begin(j);
-	restore_entered(e == OK);
-	return e;
+	TRY(db_write_low(&j->s, begin_tx, j));
+	note_entered(j->d.duty, true);
+	return OK;
 }
 
 enum err step_suppressed(struct erase_job *j)

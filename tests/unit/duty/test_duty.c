@@ -107,7 +107,7 @@ static void moving_compares_and_sets(void **state)
 	ok(db_write(&F.a, move_tx, &p));
 	refused(db_write(&F.a, move_tx, &p), ERR_CONFLICT); /* it is elsewhere by now */
 	fresh(&F.a);
-	refused(db_write(&F.b, move_tx, &p), ERR_CONFLICT); /* another tenant has no such duty */
+	refused(db_write(&F.b, move_tx, &p), ERR_NOT_FOUND); /* another tenant has no such duty */
 	fresh(&F.b);
 }
 
