@@ -25,7 +25,7 @@
 #include "jobs/sinks.h"
 #include "jobs/witness.h"
 
-enum { LEASE_SECONDS = 30, SEQUENCER_SECONDS = 5 }; /* while a server is gone nothing is signed for so long */
+enum { LEASE_SECONDS = 30, DOUBT_SECONDS = 5, SEQUENCER_SECONDS = 5 }; /* while a server is gone nothing is signed for so long */
 #define SEQUENCER "sequencer"
 #define SEQUENCE_EVERY_US (250 * SECOND_US / 1000)
 #define SEQUENCE_SHARED_US (500 * SECOND_US / 1000) /* unasked, on PostgreSQL */
@@ -188,6 +188,8 @@ static int64_t run_due(struct jobs *j, enum lane lane, struct arena *arena, int6
 		if (began >= next[i] || (woken && JOBS[i].woken)) {
 			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].own, JOBS[i].destroys, JOBS[i].run, &more);
 			next[i] = clock_monotonic() + (err == OK && more ? breath(lane, began) : JOBS[i].period_seconds * SECOND_US);
+			if (JOBS[i].destroys == DESTROYS && clock_guard_in_doubt(j->srv->clock)) /* it has not run: soon after the time is confirmed */
+				next[i] = clock_monotonic() + DOUBT_SECONDS * SECOND_US;
 		}
 		first = next[i] < first ? next[i] : first;
 	}
