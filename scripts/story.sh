@@ -271,7 +271,7 @@ quiet user show anna.meier@acme.example
 holds "invisible at once" test "$code" = 66
 certificate_of_anna() {
 	quiet erase certificates --json
-	certificate=$(jq -r '[.value[]] | sort_by(.issuedDateTime) | last | .id' <<<"$out" 2>/dev/null)
+	certificate=$(jq -r '[.value[] | select(.kind == "activeData")] | sort_by(.issuedDateTime) | last | .id' <<<"$out" 2>/dev/null)
 	quiet erase certificate "$certificate" --json
 	[ "$code" = 0 ] && [ "$(jq -r .certificate.trigger <<<"$out" 2>/dev/null)" = permanentDelete ]
 }

@@ -221,7 +221,7 @@ testOnEngines('30 wipe brings a company device to its factory state; a personal 
   assert.deepEqual(await actionOf(r, desk), ['managed', 'syncDevice pending']);
   await r.ok('POST', `${DM}/managedDevices/${desk.id}/retire`, { body: {} });
   assert.equal((await actionOf(r, desk))[0], 'retirePending');
-  await r.ok('POST', `${DM}/managedDevices/${desk.id}/wipe`, { body: { keepUserData: false, macOsUnlockCode: '123456' } });
+  await r.ok('POST', `${DM}/managedDevices/${desk.id}/wipe`, { body: { keepUserData: false, macOsUnlockCode: '' } });
   assert.equal((await actionOf(r, desk))[0], 'wipePending');
   assert.match((await actionOf(r, desk))[1], /wipe pending.*retire canceled|retire canceled.*wipe pending/);
   await r.ok('POST', `${DM}/managedDevices/${desk.id}/retire`);
@@ -282,7 +282,7 @@ testOnEngines('30 a deleted device is out of sight and still owes its retire', a
   assert.deepEqual([peek.json.items, peek.json.actions.map(a => a.action)], [[], ['retire']]);
   d.sync();
   assert.equal(d.sums(), before);
-  const duty = await until('the duty is done', async () => (await r.all(`${DM}/erasureDuties`)).find(x => x.trigger === 'deviceDelete' && x.state === 'scrubbed'), { seconds: 60 });
+  const duty = await until('the duty is done', async () => (await r.all(`${DM}/erasureDuties`)).find(x => x.trigger === 'deviceDelete' && ['scrubbed', 'copies_gone'].includes(x.state)), { seconds: 60 });
   assert.ok(duty.certificateId);
 });
 

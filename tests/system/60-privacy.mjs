@@ -113,17 +113,27 @@ testOnEngines('60 erasure: restore cancels it; for good, no byte is left but in 
   const asked = Date.now();
   await r.ok('DELETE', `/v1.0/directory/deletedItems/${a.id}`);
   await r.refused(404, 'GET', `/v1.0/directory/deletedItems/${a.id}`);
-  const cert = await until('the certificate is signed', async () => (await r.all(`${DM}/erasureCertificates`)).find(c => c.certificate.trigger === 'permanentDelete' && c.certificate.subjectType === 'user' && Date.parse(c.certificate.requestedDateTime) > asked - 5000), { seconds: 60 });
+  const cert = await until('the certificate is signed', async () => (await r.all(`${DM}/erasureCertificates`)).find(c => c.kind === 'activeData' && c.logProof && c.certificate.trigger === 'permanentDelete' && c.certificate.subjectType === 'user' && Date.parse(c.certificate.requestedDateTime) > asked - 5000), { seconds: 60 });
   const duty = await r.get(`${DM}/erasureDuties/${cert.dutyId}`);
-  assert.equal(duty.state, 'scrubbed');
-  assert.ok(Math.abs(Date.parse(duty.deadlineDateTime) - asked - 30 * DAY) < 10000, 'the clock counts from the permanent delete');
+  assert.ok(['scrubbed', 'copies_gone'].includes(duty.state), duty.state);
+  assert.ok(Math.abs(Date.parse(duty.copiesDeadlineDateTime) - asked - 30 * DAY) < 10000, 'the clock counts from the permanent delete');
   // the certificate: whole, signed, names nobody
   const file = path.join(r.tmp, `certificate-${engine}.json`);
   fs.writeFileSync(file, JSON.stringify(cert));
-  const verify = f => spawnSync(REEVE, ['erase', 'verify', f], { encoding: 'utf8', env: { ...process.env, ...sanitizers } });
-  assert.equal(verify(file).status, 0, verify(file).stderr);
+  const verify = (f, ...more) => spawnSync(REEVE, ['erase', 'verify', f, ...more], { encoding: 'utf8', cwd: '/', env: { PATH: process.env.PATH, ...sanitizers } }); // nothing but the file
+  const good = verify(file, '--key', cert.publicKey);
+  assert.equal(good.status, 0, good.stderr);
+  assert.match(good.stdout, /log {10}.+, index \d+ of \d+\n/, 'with its place in the audit log');
+  assert.notEqual(verify(file, '--key', Buffer.alloc(32, 7).toString('base64')).status, 0, 'another issuer\'s key');
+  const second = await until('the second certificate', async () => (await r.all(`${DM}/erasureCertificates`)).find(c => c.kind === 'copies' && c.dutyId === cert.dutyId && c.logProof), { seconds: 60 });
+  assert.equal(second.certificate.completes.certificateId, cert.id);
+  fs.writeFileSync(`${file}.copies`, JSON.stringify(second));
+  assert.match(verify(`${file}.copies`, '--key', cert.publicKey).stdout, /all copies gone/);
+  const page = await r.api('GET', `${DM}/erasureCertificates/${cert.id}/page`);
+  assert.equal(page.status, 200);
+  assert.ok(page.text.includes(cert.id) && page.text.includes('active data gone'));
   assert.deepEqual(cert.certificate.tables.filter(t => t.table === 'users').map(t => [t.found, t.deleted]), [[1, 1]]);
-  for (const [from, to] of [['permanentDelete', 'selfRemoval'], ['"found":1', '"found":2'], [cert.signature.slice(0, 8), 'AAAAAAAA']]) {
+  for (const [from, to] of [['permanentDelete', 'selfRemoval'], ['"found":1', '"found":2'], [cert.signature.slice(0, 8), 'AAAAAAAA'], [cert.logEvent.slice(8, 16), 'AAAAAAAA'], ['index ', 'index 1']]) {
     fs.writeFileSync(`${file}.bad`, JSON.stringify(cert).replace(from, to));
     assert.equal(verify(`${file}.bad`).status, 65, `${from}: ${JSON.stringify(cert.certificate.tables)}`);
   }
@@ -184,7 +194,7 @@ test('60 every removal starts a duty at the request, with 30 days; leaving too',
     await act(d);
     const duty = (await r.all(`${DM}/erasureDuties`)).filter(x => x.trigger === trigger).sort((x, y) => x.requestedDateTime.localeCompare(y.requestedDateTime)).at(-1);
     assert.ok(Math.abs(Date.parse(duty.requestedDateTime) - at) < 20000, trigger);
-    assert.equal(Date.parse(duty.deadlineDateTime) - Date.parse(duty.requestedDateTime), 30 * DAY, trigger);
+    assert.equal(Date.parse(duty.copiesDeadlineDateTime) - Date.parse(duty.requestedDateTime), 30 * DAY, trigger);
     assert.equal(duty.subjectType, 'device');
     if (trigger !== 'selfRemoval') assert.equal(Math.round((Date.parse(duty.dueDateTime) - Date.parse(duty.requestedDateTime)) / DAY), 7, `${trigger}: without an answer after the grace`);
   }
