@@ -15,14 +15,16 @@
 #define AHEAD_US DAY_US /* of retention, which runs every hour */
 enum { BATCH = 50 };
 
-/* Events of one member that expire up to ?4 and are not in the hold's evidence yet. */
-#define EVENTS(about)                                                                                                          \
+/* Events of one member (?2) that expire up to ?4 and are not in the hold's (?3) evidence yet. */
+#define EVENTS \
 	"SELECT e.event_id, e.bytes, e.salt, (SELECT l.leaf_index FROM audit_leaves l WHERE l.tenant_id = ?1 AND l.event_id = e.event_id) " \
-	"FROM audit_events e WHERE e.tenant_id = ?1 AND " about " = ?2 AND e.expires_at <= ?4 AND NOT EXISTS (SELECT 1 FROM legal_hold_evidence v " \
-	"WHERE v.tenant_id = ?1 AND v.hold_id = ?3 AND v.event_id = e.event_id) LIMIT ?5"
-DB_TENANT(evidence_about, EVENTS("e.subject_id"));
-DB_TENANT(evidence_by, EVENTS("e.actor_id"));
-DB_TENANT(evidence_on, EVENTS("e.resource_id"));
+	"FROM audit_events e "
+#define NOT_COPIED \
+	" AND e.expires_at <= ?4 AND NOT EXISTS (SELECT 1 FROM legal_hold_evidence v WHERE v.tenant_id = ?1 AND v.hold_id = ?3 " \
+	"AND v.event_id = e.event_id) LIMIT ?5"
+DB_TENANT(evidence_about, EVENTS "WHERE e.tenant_id = ?1 AND e.subject_id = ?2" NOT_COPIED);
+DB_TENANT(evidence_by, EVENTS "WHERE e.tenant_id = ?1 AND e.actor_id = ?2" NOT_COPIED);
+DB_TENANT(evidence_on, EVENTS "WHERE e.tenant_id = ?1 AND e.resource_id = ?2" NOT_COPIED);
 DB_TENANT(evidence_insert,
 	  "INSERT INTO legal_hold_evidence (tenant_id, evidence_id, hold_id, user_id, event_id, leaf_index, event, copied_at) "
 	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING");
