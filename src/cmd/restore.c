@@ -32,8 +32,8 @@ int cmd_restore(int argc, char **argv);
 static const char HELP[] =
 	"usage: reeve restore FILE --data DIR [--keeper PLACE] [--replace [--keep-old]]\n"
 	"       reeve restore verify FILE [--key BASE64]\n\n"
-	"Puts the database back from a sealed copy (SQLite; the server is stopped).  The next 'reeve serve' first erases again whoever was erased since\n"
-	"the copy was made, and leaves a signed report.\n\n"
+	"Puts the database back from a sealed copy (SQLite; the server is stopped).  The next 'reeve serve' first erases again\n"
+	"whoever was erased since the copy was made, and leaves a signed report.\n\n"
 	"  --data DIR      the data directory, with its reeve.conf and its keeper\n"
 	"  --keeper PLACE  on a new machine: takes keys and ledger from the keeper's second place (keeper_copy)\n"
 	"  --replace       there is a database: it is removed when the copy is whole\n"

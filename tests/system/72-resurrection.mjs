@@ -213,3 +213,90 @@ test('72 a keeper that is older than the database, another one, or one without a
   fs.copyFileSync(path.join(r.dir, 'reeve.db'), path.join(other.dir, 'reeve.db'));
   await refused(other, /another keeper/);
 });
+
+// ---- reeve restore ----
+
+const settings = (r, ...lines) => fs.appendFileSync(path.join(r.dir, 'reeve.conf'), `${lines.join('\n')}\n`);
+async function backup(r) {
+  const before = new Set(fs.existsSync(path.join(r.tmp, 'backups')) ? fs.readdirSync(path.join(r.tmp, 'backups')) : []);
+  const asked = r.cli('backup', 'create');
+  assert.equal(asked.code, 0, asked.err);
+  let name;
+  await until('the backup is made', () => { name = fs.readdirSync(path.join(r.tmp, 'backups')).find(f => f.endsWith('.reeve') && !before.has(f)); return name; });
+  return path.join(r.tmp, 'backups', name);
+}
+async function withBackups(more = []) {
+  const r = await Reeve.make({ serve: false });
+  fs.mkdirSync(path.join(r.tmp, 'backups'), { mode: 0o700 });
+  settings(r, `backup_dir = ${path.join(r.tmp, 'backups')}`, 'backup_hours = 0', ...more);
+  await r.serve();
+  return r;
+}
+
+test('72 reeve restore: from a sealed copy, whole or not at all, and nobody comes back', async () => {
+  const r = await withBackups(), w = await people(r), file = await backup(r), database = path.join(r.dir, 'reeve.db');
+  await goodbye(r, w);
+  const now = fs.readFileSync(database), restore = (...more) => r.cli('restore', ...more);
+  const unchanged = () => { assert.ok(fs.readFileSync(database).equals(now)); assert.ok(!fs.existsSync(`${database}.new`)); };
+  assert.match(restore(file).err, /reeve\.db is there: --replace/);
+  const bytes = fs.readFileSync(file), bad = path.join(r.tmp, 'bad.reeve');
+  for (const at of [3, 100, 150, Math.floor(bytes.length / 2), bytes.length - 1]) {
+    const changed = Buffer.from(bytes);
+    changed[at] ^= 1;
+    fs.writeFileSync(bad, changed);
+    assert.notEqual(restore(bad, '--replace').code, 0, `byte ${at}`);
+    unchanged();
+  }
+  fs.writeFileSync(bad, bytes.subarray(0, bytes.length - 1000));
+  assert.notEqual(restore(bad, '--replace').code, 0, 'cut short');
+  unchanged();
+  await r.serve();
+  assert.match(restore(file, '--replace').err, /another server uses this data directory/);
+  await r.stop();
+  const keeper = path.join(r.dir, 'keeper'), ledger = fs.readFileSync(path.join(keeper, 'ledger'));
+  const done = restore(file, '--replace');
+  assert.equal(done.code, 0, done.err);
+  assert.match(done.out, /ledger {4}the copy was made at entry 0; \d+ came since/);
+  assert.equal(fs.statSync(database).mode & 0o777, 0o600);
+  assert.ok(!fs.existsSync(`${database}-wal`));
+  await goneAgain(r, w);
+  const [report] = await reports(r);
+  assert.equal(report.ledger.followed.sequence, 0);
+  const later = await backup(r); // of a database that has followed all of it
+  await r.stop();
+  fs.writeFileSync(path.join(keeper, 'ledger'), ledger.subarray(0, ledger.indexOf(10) + 1));
+  const old = restore(later, '--replace', '--keep-old');
+  assert.notEqual(old.code, 0);
+  assert.match(old.err, /this keeper is older than the copy/);
+  assert.ok(!fs.readdirSync(r.dir).some(f => /before/.test(f)));
+});
+
+test('72 a lost machine: the copy, and keys and ledger from the second place', async () => {
+  const r = await withBackups(), place = path.join(r.tmp, 'place');
+  await r.stop();
+  fs.mkdirSync(place, { mode: 0o700 });
+  settings(r, `keeper_copy = ${place}`);
+  await r.serve();
+  const gone = await r.user('gone@acme.example', { city: 'RESURLOSTGONE' }), stays = await r.user('stays@acme.example', { city: 'RESURLOSTSTAYS' });
+  const file = await backup(r);
+  await erase(r, gone);
+  await certified(r);
+  const origin = async () => (await r.api('GET', `${DM}/auditLog/checkpoint`)).text.split('\n')[0], before = await origin();
+  await r.stop();
+  fs.rmSync(path.join(r.dir, 'keeper'), { recursive: true }); // what a new machine has: its settings and credentials
+  for (const f of [...r.files, path.join(r.dir, 'tls/server.pem')]) if (/reeve\.db/.test(f)) fs.rmSync(f);
+  assert.notEqual(r.cli('restore', file).code, 0, 'without a keeper');
+  const done = r.cli('restore', file, '--keeper', place);
+  assert.equal(done.code, 0, done.err);
+  assert.match(done.out, /1 came since/);
+  assert.match(r.cli('restore', file, '--keeper', place, '--replace').err, /there is a keeper in this data directory already/);
+  const answers = await firstAnswers(r, [[`/v1.0/users/${gone.id}`, r.token], [`/v1.0/users/${stays.id}`, r.token]]);
+  assert.deepEqual(answers, [404, 200]);
+  await certified(r);
+  assert.equal((await reports(r)).length, 1);
+  await until('the log is signed', async () => (await r.api('GET', `${DM}/auditLog/checkpoint`)).status === 200);
+  assert.notEqual(await origin(), before, 'what the lost keeper signed last is not known: a new origin');
+  assert.equal(r.cli('audit', 'check').code, 0);
+  await r.restart();
+  assert.ok(!/audit_log_restored/.test(r.log), 'once');
+});

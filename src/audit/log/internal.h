@@ -18,6 +18,7 @@ struct signed_head {
 struct signed_heads {
 	struct signed_head *at;
 	size_t n;
+	bool keeper_is_new; /* it never signed anything, under no name */
 };
 void audit_signed_heads(struct scope *s, const char *host, struct signed_heads *ret);
 struct signed_head *audit_signed_head(const struct signed_heads *all, struct id tenant); /* NULL: never signed */
@@ -43,7 +44,7 @@ struct log_row {
 	"(SELECT t.state FROM tenants t WHERE t.tenant_id = h.tenant_id)"
 struct log_row audit_log_row(const struct db_rows *r, struct arena *a);
 
-enum log_verdict { LOG_CONTINUES, LOG_OLDER, LOG_SHORTER, LOG_ELSEWHERE, LOG_FORKED, LOG_TILES_MISSING };
+enum log_verdict { LOG_CONTINUES, LOG_OLDER, LOG_SHORTER, LOG_ELSEWHERE, LOG_FORKED, LOG_TILES_MISSING, LOG_KEEPER_NEW };
 /* newest: may be NULL. */
 MUST_CHECK enum err audit_judge(struct db_tx *tx, const struct log_row *log, const struct signed_head *newest,
 				const struct log_place *place, enum log_verdict *ret);

@@ -53,6 +53,7 @@ static void collect_one(void *arg, const char *origin, uint64_t size, const uint
 {
 	struct collect *c = arg;
 	struct signed_head h = {.size = size};
+	c->all->keeper_is_new = false;
 	if (!parse_origin(origin, c->host, &h))
 		return;
 	memcpy(h.root, root, sizeof h.root);
@@ -73,7 +74,7 @@ static int by_tenant(const void *a, const void *b)
 
 void audit_signed_heads(struct scope *s, const char *host, struct signed_heads *ret)
 {
-	*ret = (struct signed_heads){0};
+	*ret = (struct signed_heads){.keeper_is_new = true};
 	struct collect c = {.host = host, .all = ret};
 	keeper_heads_each(s->keeper, collect_one, &c);
 	if (ret->n == 0)
@@ -287,7 +288,8 @@ static const char *cause_of(const struct log_row *log, enum log_verdict v)
 	static const char *const causes[] = {
 		[LOG_OLDER] = "the database knows an older origin only", [LOG_SHORTER] = "the database is shorter than what was signed",
 		[LOG_ELSEWHERE] = "the database is another than that in which the log was signed, and it has several servers",
-		[LOG_FORKED] = "the database is not what was signed"};
+		[LOG_FORKED] = "the database is not what was signed",
+		[LOG_KEEPER_NEW] = "the keeper is a new one and has no heads: what was signed last is not known"};
 	return log->there ? causes[v] : "the log's head is missing in the database";
 }
 
@@ -295,7 +297,8 @@ static enum err settle_restart(struct scope *s, const char *host, struct judged 
 {
 	struct scope t;
 	scope_tenant(&t, s->arena, s->db, s->keeper, j->tenant);
-	struct restart r = {.host = host, .cause = cause_of(&j->log, j->verdict), .place = j->place.name, .shared = j->place.shared, .log = j->log,
+	bool unknown = j->place.shared || j->verdict == LOG_KEEPER_NEW; /* which numbers were given before */
+	struct restart r = {.host = host, .cause = cause_of(&j->log, j->verdict), .place = j->place.name, .shared = unknown, .log = j->log,
 			    .old = last_head(s, &j->log, j->newest)};
 	enum err e = restart(&t, &r);
 	s->detail = s->detail != NULL ? s->detail : t.detail;
@@ -310,6 +313,9 @@ enum err audit_settle(struct scope *s, const char *host, struct id tenant, const
 		TRY(audit_tiles_rebuild(s, tenant, j.log.size, true));
 		TRY(db_read(s, judge_alone, &j));
 	}
+	/* a keeper from its second place, which holds no heads: the lost one may have signed more than this database knows */
+	if (j.verdict == LOG_CONTINUES && all->keeper_is_new && j.log.signed_size > 0 && !j.place.shared)
+		j.verdict = LOG_KEEPER_NEW;
 	if (j.verdict == LOG_CONTINUES)
 		return OK;
 	if (j.verdict == LOG_TILES_MISSING)

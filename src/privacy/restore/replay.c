@@ -24,6 +24,9 @@ DB_TENANT(replay_tenant_purging,
 	  "UPDATE tenants SET state = 'purging', closed_at = COALESCE(closed_at, ?2), purge_starts_at = COALESCE(purge_starts_at, ?2), "
 	  "purge_deadline_at = COALESCE(purge_deadline_at, ?3) WHERE tenant_id = ?1");
 
+/* Whoever could have undone it did not. */
+DB_TENANT(replay_undo_over, "UPDATE duties SET undo_until = NULL WHERE tenant_id = ?1 AND duty_id = ?2");
+
 static const struct id installation;
 
 /* One time for all of it: a duty that is due for the engine's scope must be due for the one that opened it. */
@@ -120,6 +123,7 @@ static enum err take_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(err);
 	TRY(mark(tx, t->e, &t->d));
 	TRY(duty_set_due(tx, t->d.duty, s->now));
+	TRY(db_exec(tx, &replay_undo_over, DB_ARGS(db_v_id(&t->d.duty)), NULL));
 	if (t->d.state == DUTY_scheduled || t->d.state == DUTY_held)
 		TRY(duty_move(tx, t->d.duty, t->d.state, DUTY_received, NULL));
 	return OK;
