@@ -95,12 +95,37 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
     await does(`POST ${road}/retire`, `${at(d)}/retire`, {}, 204, ['cancel DeviceAction', 'create ErasureDuty', 'retire ManagedDevice']);
     await does(`POST ${road}/retire`, `${at(d)}/retire`, {}, 204, []);
     await does(`POST ${road}/wipe`, `${at(w)}/wipe`, {}, 204, ['create ErasureDuty', 'wipe ManagedDevice']);
+    await does(`POST ${road}/cancelAction`, `${at(w)}/cancelAction`, {}, 204, ['cancel DeviceAction', 'cancel ErasureDuty']);
+    await does(`POST ${road}/cancelAction`, `${at(w)}/cancelAction`, {}, 409, ['cancel DeviceAction (Failure)']);
+    await does('POST /{v}/deviceManagement/managedDevices/executeAction', '/beta/deviceManagement/managedDevices/executeAction', { body: { actionName: 'retire', deviceIds: [w.id] } }, 200, ['create ErasureDuty', 'retire ManagedDevice']);
     await does(`DELETE ${road}`, at(x), {}, 204, ['create ErasureDuty', 'Delete ManagedDevice']);
     // what the devices do: retire is issued, then reported
     d.sync();
     const about = (await r.events(`resources/resourceId eq '${d.id}'`)).reverse().map(e => `${e.actor.auditActorType} ${e.activityType}`);
     assert.deepEqual(about.filter(y => /issued|result/.test(y)).map(y => y.replace(/^\S+ /, '')), ['issued DeviceAction', 'result DeviceAction']);
   }
+  // records of devices: cleanup rules, ownership, assets
+  const rules = '/{v}/deviceManagement/managedDeviceCleanupRules', settings = 'PATCH /{v}/deviceManagement/managedDeviceCleanupSettings';
+  const rule = await does(`POST ${rules}`, `${DM}/managedDeviceCleanupRules`, { body: { displayName: 'R', deviceCleanupRulePlatformType: 'ios', deviceInactivityBeforeRetirementInDays: 90 } }, 201, ['create ManagedDeviceCleanupRule']);
+  await does(`PATCH ${rules}/{rule}`, `${DM}/managedDeviceCleanupRules/${rule.json.id}`, { body: { displayName: 'S' } }, 200, ['patch ManagedDeviceCleanupRule']);
+  await does(`PATCH ${rules}/{rule}`, `${DM}/managedDeviceCleanupRules/${rule.json.id}`, { body: { displayName: 'S' } }, 200, []);
+  await does(`DELETE ${rules}/{rule}`, `${DM}/managedDeviceCleanupRules/${rule.json.id}`, {}, 204, ['delete ManagedDeviceCleanupRule']);
+  for (const [days, expected] of [['90', ['create ManagedDeviceCleanupRule']], [90, []], ['100', ['patch ManagedDeviceCleanupRule']], [null, ['delete ManagedDeviceCleanupRule']], ['0', []]])
+    await does(settings, `${DM}/managedDeviceCleanupSettings`, { body: { deviceInactivityBeforeRetirementInDays: days } }, 200, expected);
+  const lap = await r.device('audit@acme.example', 'personal'), owns = '/{v}/deviceManagement/managedDevices/{device}', takes = { body: { managedDeviceOwnerType: 'company' } };
+  await does(`PATCH ${owns}`, `${DM}/managedDevices/${lap.id}`, takes, 200, ['create OwnershipChange']);
+  await does(`PATCH ${owns}`, `${DM}/managedDevices/${lap.id}`, takes, 200, []);
+  const change = (await r.get(`${DM}/ownershipChanges`)).value[0].id, changes = '/{v}/deviceManagement/ownershipChanges/{change}';
+  await does(`POST ${changes}/approve`, `${DM}/ownershipChanges/${change}/approve`, {}, 403, ['approve OwnershipChange (Failure)']);
+  await does(`POST ${changes}/refuse`, `${DM}/ownershipChanges/${change}/refuse`, {}, 200, ['refuse OwnershipChange']);
+  const desk = await r.device('audit@acme.example', 'company');
+  await does(`PATCH ${owns}`, `${DM}/managedDevices/${desk.id}`, { body: { assetNote: 'A' } }, 200, ['patch ManagedDevice']);
+  await r.ok('POST', `${DM}/managedDevices/${desk.id}/wipe`);
+  desk.sync();
+  const asset = await until('the asset', async () => (await r.get(`${DM}/deviceAssets`)).value.find(x => x.serialNumber === desk.serial), { seconds: 60 });
+  await does('PATCH /{v}/deviceManagement/deviceAssets/{asset}', `${DM}/deviceAssets/${asset.id}`, { body: { assetNote: 'B' } }, 200, ['patch DeviceAsset']);
+  await does('PATCH /{v}/deviceManagement/deviceAssets/{asset}', `${DM}/deviceAssets/${asset.id}`, { body: { assetNote: 'B' } }, 200, []);
+  await does('DELETE /{v}/deviceManagement/deviceAssets/{asset}', `${DM}/deviceAssets/${asset.id}`, {}, 204, ['delete DeviceAsset']);
   // requests of people about their data
   const dsr = '/{v}/deviceManagement/dataSubjectRequests', requests = `${DM}/dataSubjectRequests`, opened = ['create DataSubjectRequest'];
   const asked = (await does(`POST ${dsr}`, requests, { body: { type: 'access', contact: 'asks@outside.example', statement: 'What do you know?' } }, 201, opened));

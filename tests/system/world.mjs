@@ -1,11 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // One of everything in a tenant, and a request for every route.
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import assert from 'node:assert/strict';
-import { REEVE, sanitizers, until } from './lib.mjs';
+import path from 'node:path';
+import { REEVE, makeRequest, sanitizers, until } from './lib.mjs';
 
 export const DM = '/v1.0/deviceManagement';
 export const routes = () => JSON.parse(spawnSync(REEVE, ['routes', '--json'], { encoding: 'utf8', env: { ...process.env, ...sanitizers } }).stdout);
+
+const tables = r => (r.engine === 'sqlite'
+  ? JSON.parse(r.sql("SELECT m.name AS t FROM sqlite_schema m WHERE m.type = 'table' AND EXISTS (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'tenant_id')")).map(x => x.t)
+  : r.sql("SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1").trim().split('\n'));
+// Every row of a tenant, as text.
+export function dump(r, tenant) {
+  const hex = tenant.replaceAll('-', ''), out = {};
+  for (const t of tables(r)) {
+    if (t === 'audit_pending') continue;
+    const file = path.join(r.dir, 'reeve.db');
+    const columns = r.engine === 'sqlite' ? JSON.parse(r.sql(`SELECT group_concat('quote("' || name || '")', ',') AS c FROM pragma_table_info('${t}')`))[0].c : '*';
+    out[t] = (r.engine === 'sqlite' ? execFileSync('sqlite3', [`file:${file}?mode=ro`, `SELECT ${columns} FROM "${t}" WHERE tenant_id = x'${hex}'`], { encoding: 'utf8', maxBuffer: 1 << 28 })
+      : r.sql(`SELECT * FROM "${t}" WHERE tenant_id = '\\x${hex}'`)).split('\n').sort().join('\n');
+  }
+  return out;
+}
 
 // Bodies that are right but for the ids in them.
 export function bodyOf(route, w, mark = 'x') {
@@ -26,7 +43,12 @@ export function bodyOf(route, w, mark = 'x') {
     'POST /installation/tenants': { displayName: 'New tenant' },
     'PUT /installation/tenants/{tenant}/subscriptions/{product}': { status: 'Enabled' },
     'PATCH /deviceManagement/managedDevices/{device}': { notes: mark },
+    'POST /deviceManagement/managedDevices/executeAction': { actionName: 'syncDevice', deviceIds: [w.device] },
     'PATCH /users/{user}/managedDevices/{device}': { notes: mark },
+    'POST /deviceManagement/managedDeviceCleanupRules': { displayName: 'New rule', deviceCleanupRulePlatformType: 'windows', deviceInactivityBeforeRetirementInDays: 90 },
+    'PATCH /deviceManagement/managedDeviceCleanupRules/{rule}': { description: mark },
+    'PATCH /deviceManagement/managedDeviceCleanupSettings': { deviceInactivityBeforeRetirementInDays: '120' },
+    'PATCH /deviceManagement/deviceAssets/{asset}': { assetNote: mark },
     'POST /deviceManagement/deviceConfigurations': { '@odata.type': '#microsoft.graph.linuxSettingsFileConfiguration', displayName: 'New', path: '/etc/new.conf', content: mark },
     'PATCH /deviceManagement/deviceConfigurations/{item}': { description: mark },
     'POST /deviceManagement/deviceConfigurations/{item}/assign': { assignments: [target] },
@@ -105,6 +127,22 @@ export async function world(r, o, tenant, mark) {
   marks.push(w.tree.name);
   w.tree.sync(); w.tree.sync();
   w.device = w.tree.id;
+  w.rule = (await r.post('/beta/deviceManagement/managedDeviceCleanupRules', { displayName: m(), description: m(), deviceCleanupRulePlatformType: 'ios', deviceInactivityBeforeRetirementInDays: 90 }, o)).id;
+  // one that is to be the company's, and one that was wiped: plain calls, for they have no files
+  const enrol = async (owner, name) => {
+    const { key, csr } = makeRequest(r.tmp), t2 = await r.enrollmentToken(w.upn, owner, {}, o);
+    const e = await r.channel('enroll', { token: t2.token, csr, acceptedTerms: [{ id: w.terms, version: 1 }], device: { deviceName: name, manufacturer: 'M', model: 'M', serialNumber: m(), osName: 'Linux', osVersion: '12' }, provisioning: true });
+    assert.equal(e.status, 201, e.text);
+    return { id: e.json.deviceId, pair: { key, cert: e.json.certificate } };
+  };
+  const own = await enrol('personal', m().toLowerCase()), old = await enrol('company', m().toLowerCase());
+  await r.ok('PATCH', `${DM}/managedDevices/${own.id}`, { body: { managedDeviceOwnerType: 'company' }, ...o });
+  w.change = (await r.get(`${DM}/ownershipChanges`, o)).value[0].id;
+  await r.ok('PATCH', `${DM}/managedDevices/${old.id}`, { body: { assetNote: m() }, ...o });
+  await r.ok('POST', `${DM}/managedDevices/${old.id}/wipe`, o);
+  const told = (await r.channel('checkin', {}, old.pair)).json.actions[0];
+  assert.equal((await r.channel('report', { results: [{ id: told.id, state: 'done' }] }, old.pair)).status, 200);
+  w.asset = (await until('the asset', async () => (await r.get(`${DM}/deviceAssets`, o)).value[0], { seconds: 60 })).id;
   await r.ok('PATCH', `${DM}/managedDevices/${w.device}`, { body: { notes: m(), managedDeviceName: m() }, ...o });
   await r.ok('POST', `${DM}/managedDevices/${w.device}/syncDevice`, o);
   w.action = (await r.get(`${DM}/remoteActionAudits`, o)).value[0].id;
@@ -140,5 +178,7 @@ export async function world(r, o, tenant, mark) {
   w.decision = (await r.post(`${DM}/dataSubjectRequests/${w.request}/disclosureDecisions`, { section: w.section, property: 'notes', disclosure: 'redacted', reasonCode: 'other_law', legalGround: m() }, o)).id;
   await asks([['decide', { decision: 'withheld', reasonCode: 'third_party', legalGround: m(), outcome: m() }]]);
   w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
+  w.sku = (await r.get('/v1.0/subscribedSkus', o)).value[0].id;
+  w.operator = w.application; // of no installation
   return w;
 }
