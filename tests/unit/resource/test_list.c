@@ -109,7 +109,7 @@ static void hidden_devices_are_gone(void **state)
 	as_tenant(tenant_a);
 	add_device(1, 0, "one", NULL);
 	add_device(2, 0, "two", NULL);
-	run("UPDATE managed_devices SET hidden_at = 5 WHERE tenant_id = ?1 AND device_id = ?2", DB_ARGS(db_v_id(&id)));
+	run("UPDATE managed_devices SET hidden_at = 5, hidden_reason = 'deleted' WHERE tenant_id = ?1 AND device_id = ?2", DB_ARGS(db_v_id(&id)));
 	assert_string_equal(column(list(&RES_MANAGED_DEVICE, ""), "deviceName"), "two");
 	assert_int_equal(json_integer_value(json_object_get(fx.page, "@odata.count")), 1);
 	struct question a = one(&RES_MANAGED_DEVICE, id);
