@@ -175,3 +175,14 @@ enum err recipient_delete(struct scope *s, struct id recipient)
 {
 	return db_write(s, delete_tx, &(struct write){.recipient = recipient});
 }
+
+static enum err exists_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct record *r;
+	return record_load(tx, &RES_RECIPIENT, *(const struct id *)arg, false, &r);
+}
+
+enum err recipient_exists(struct scope *s, struct id recipient)
+{
+	return db_read(s, exists_tx, &recipient);
+}

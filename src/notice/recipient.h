@@ -28,6 +28,8 @@ struct recipient_request {
 MUST_CHECK enum err recipient_create(struct scope *s, const struct recipient_request *q, struct id *ret);
 /* The kind stays; a secret that is given replaces the old one at once. */
 MUST_CHECK enum err recipient_patch(struct scope *s, struct id recipient, const struct recipient_request *q);
+/* ERR_NOT_FOUND with a detail. */
+MUST_CHECK enum err recipient_exists(struct scope *s, struct id recipient);
 /* What is on its way to it fails. */
 MUST_CHECK enum err recipient_delete(struct scope *s, struct id recipient);
 

@@ -80,6 +80,19 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await does('PATCH /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, { body: { displayName: 'Drain' } }, 200, ['patch AuditSink']);
   await does('PATCH /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, { body: { displayName: 'Drain' } }, 200, []);
   await does('DELETE /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, {}, 204, ['delete AuditSink']);
+  const recipient = await does('POST /{v}/deviceManagement/recipients', `${DM}/recipients`, { body: { displayName: 'Payroll', kind: 'webhook', target: 'https://hook.example.org/', secret: 'very secret of a webhook', receivesAlarms: true, enabled: false } }, 201, ['create Recipient']);
+  assert.ok(!/very secret/.test(JSON.stringify(recipient.events) + recipient.text), 'no secret in an event');
+  await does('PATCH /{v}/deviceManagement/recipients/{recipient}', `${DM}/recipients/${recipient.json.id}`, { body: { receivesErasures: true } }, 200, ['patch Recipient']);
+  await does('PATCH /{v}/deviceManagement/recipients/{recipient}', `${DM}/recipients/${recipient.json.id}`, { body: { receivesErasures: true } }, 200, []);
+  await does('DELETE /{v}/deviceManagement/recipients/{recipient}', `${DM}/recipients/${recipient.json.id}`, {}, 204, ['delete Recipient']);
+  const holds = `${DM}/legalHolds`, h = (await does('POST /{v}/deviceManagement/legalHolds', holds, { body: { displayName: 'H', ground: 'G', owner: 'O', reviewDateTime: '2099-01-01T00:00:00Z' } }, 201, ['create LegalHold'])).json.id;
+  await does('PATCH /{v}/deviceManagement/legalHolds/{hold}', `${holds}/${h}`, { body: { owner: 'P' } }, 200, ['patch LegalHold']);
+  await does('PATCH /{v}/deviceManagement/legalHolds/{hold}', `${holds}/${h}`, { body: { owner: 'P' } }, 200, []);
+  const kept = (await does('POST /{v}/deviceManagement/legalHolds/{hold}/members', `${holds}/${h}/members`, { body: { userId: u } }, 201, ['addMember LegalHold'])).json.id;
+  await does('POST /{v}/deviceManagement/legalHolds/{hold}/evidence', `${holds}/${h}/evidence`, { body: {} }, 200, ['copy LegalHoldEvidence']);
+  assert.deepEqual((await eventsOf(r, 'GET', `${holds}/${h}/evidence`)).said, ['read LegalHoldEvidence']);
+  await does('DELETE /{v}/deviceManagement/legalHolds/{hold}/members/{part}', `${holds}/${h}/members/${kept}`, {}, 204, ['removeMember LegalHold']);
+  await does('POST /{v}/deviceManagement/legalHolds/{hold}/release', `${holds}/${h}/release`, { body: { reason: 'over' } }, 200, ['release LegalHold']);
   const file = (await does('POST /{v}/deviceManagement/auditLog/exports', `${DM}/auditLog/exports`, { body: { format: 'csv' } }, 201, ['export AuditLog'])).json.id;
   await until('the export of the log', async () => (await r.get(`${DM}/auditLog/exports/${file}`)).status === 'completed');
   await does('GET /{v}/deviceManagement/auditLog/exports/{export}/content', `${DM}/auditLog/exports/${file}/content`, {}, 200, ['download AuditExport']);
@@ -207,7 +220,7 @@ testOnEngines('50 every refused attempt of a change is an event; a refused read 
   const read = await eventsOf(r, 'GET', `/v1.0/users/${w.user}`, { token });
   assert.deepEqual([read.status, read.said], [403, ['refused Request (Failure)']]);
   const none = '01999999-9999-7999-8999-999999999999', unknown = Object.fromEntries(Object.keys(w).map(k => [k, none]));
-  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink|export|request|decision)\}/.test(x.path))) {
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && /^\/\{v\}\/.*\{(user|group|application|device|item|terms|token|id|operation|duty|sink|export|request|decision|recipient|hold)\}/.test(x.path))) {
     const e = await eventsOf(r, route.method, fill(route.path, unknown), { body: bodyOf(route, unknown) });
     assert.equal(e.status, 404, `${route.method} ${route.path}: ${e.text}`);
     assert.equal(e.said.length, 1, `${route.method} ${route.path}: ${e.said}`);

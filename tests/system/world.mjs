@@ -70,6 +70,14 @@ export function bodyOf(route, w, mark = 'x') {
     'PUT /deviceManagement/letterTemplates/{template}': { subject: mark, body: `{reason} ${mark}` },
     'POST /deviceManagement/auditLog/exports': { format: 'csv' },
     'POST /deviceManagement/reports/exportJobs': { reportName: 'Devices', filter: "(OwnerType eq '1')" },
+    'POST /deviceManagement/recipients': { displayName: 'New recipient', kind: 'mail', target: 'new@recipient.example', receivesErasures: true, enabled: false },
+    'PATCH /deviceManagement/recipients/{recipient}': { displayName: mark },
+    'POST /installation/recipients': { displayName: 'New recipient', kind: 'mail', target: 'new@recipient.example', receivesAlarms: true, enabled: false },
+    'PATCH /installation/recipients/{recipient}': { displayName: mark },
+    'POST /deviceManagement/legalHolds': { displayName: 'New hold', ground: 'x', owner: 'x', reviewDateTime: '2099-01-01T00:00:00Z' },
+    'PATCH /deviceManagement/legalHolds/{hold}': { owner: mark },
+    'POST /deviceManagement/legalHolds/{hold}/members': { userId: w.user },
+    'POST /deviceManagement/legalHolds/{hold}/release': { reason: mark },
     'POST /deviceManagement/auditSinks': { displayName: 'New sink', kind: 'file', target: `new-${Math.random().toString(36).slice(2)}`, enabled: false },
     'PATCH /deviceManagement/auditSinks/{sink}': { displayName: mark },
   };
@@ -159,6 +167,11 @@ export async function world(r, o, tenant, mark) {
   w.certificate = done.id;
   await until('the export', async () => (await r.get(`/v1.0/dataPolicyOperations/${w.operation}`, o)).status === 'complete', { seconds: 60 });
   w.sink = (await r.post(`${DM}/auditSinks`, { displayName: m(), kind: 'file', target: m(), enabled: false }, o)).id;
+  w.recipient = (await r.post(`${DM}/recipients`, { displayName: m(), kind: 'mail', target: `${m()}@recipient.example`, receivesErasures: true, enabled: false }, o)).id;
+  w.hold = (await r.post(`${DM}/legalHolds`, { displayName: m(), ground: m(), owner: m(), reviewDateTime: '2099-01-01T00:00:00Z' }, o)).id;
+  const kept = (await r.user('same.held@acme.example', { city: m(), displayName: 'Same Held' }, o)).id;
+  w.part = (await r.post(`${DM}/legalHolds/${w.hold}/members`, { userId: kept }, o)).id;
+  await r.post(`${DM}/legalHolds/${w.hold}/evidence`, {}, o);
   w.export = (await r.post(`${DM}/auditLog/exports`, { format: 'ndjson', filter: `actor/userPrincipalName eq '${mark}@acme.example'` }, o)).id;
   await until('the export of the log', async () => (await r.get(`${DM}/auditLog/exports/${w.export}`, o)).status === 'completed', { seconds: 60 });
   const job = (await r.post(`${DM}/reports/exportJobs`, { reportName: 'DevicesWithInventory' }, o)).id;

@@ -100,7 +100,7 @@ static enum err list_of(struct call *c, struct resource_query *q, struct id hold
 	q->extra_where = "t.hold_id = ?2";
 	q->args = arg;
 	q->arg_count = 1;
-	TRY(legal_hold_exists(&c->s, hold));
+	TRY(legal_hold_has(&c->s, &RES_LEGAL_HOLD, hold));
 	return call_list(c, q);
 }
 
@@ -189,10 +189,12 @@ enum err hold_evidence_collect(struct call *c)
 
 #define HOLDS_OF(condition) "t.hold_id IN (SELECT m.hold_id FROM legal_hold_members m WHERE m.tenant_id = ?1 AND " condition ")"
 
-static enum err holds_where(struct call *c, const char *where, struct id key)
+/* of: what key names. */
+static enum err holds_where(struct call *c, const struct resource *of, const char *where, struct id key)
 {
 	struct resource_query q;
 	struct db_value args[1];
+	TRY(legal_hold_has(&c->s, of, key));
 	TRY(call_query(c, &RES_LEGAL_HOLD, &q));
 	args[0] = db_v_id(&key);
 	q.extra_where = where;
@@ -206,20 +208,20 @@ enum err holds_of_user(struct call *c)
 	struct id user;
 	if (!id_parse(call_param(c, "user"), &user)) /* by id also a person who is out of sight already */
 		TRY(export_resolve(&c->s, call_param(c, "user"), &user));
-	return holds_where(c, HOLDS_OF("m.user_id = ?2"), user);
+	return holds_where(c, &RES_USER, HOLDS_OF("m.user_id = ?2"), user);
 }
 
 enum err holds_of_device(struct call *c)
 {
 	struct id device;
 	TRY(call_param_id(c, "device", "managed device", &device));
-	return holds_where(c, HOLDS_OF("m.device_id = ?2"), device);
+	return holds_where(c, &RES_MANAGED_DEVICE, HOLDS_OF("m.device_id = ?2"), device);
 }
 
 enum err holds_of_request(struct call *c)
 {
 	struct id request;
 	TRY(call_param_id(c, "request", "data-subject request", &request));
-	return holds_where(c, HOLDS_OF("m.user_id = (SELECT q.user_id FROM data_subject_requests q WHERE q.tenant_id = ?1 AND q.request_id = ?2)"),
-			   request);
+	return holds_where(c, &RES_DATA_SUBJECT_REQUEST,
+			   HOLDS_OF("m.user_id = (SELECT q.user_id FROM data_subject_requests q WHERE q.tenant_id = ?1 AND q.request_id = ?2)"), request);
 }

@@ -112,6 +112,7 @@ enum err recipients_notices(struct call *c)
 	struct id recipient;
 	struct db_value args[1];
 	TRY(recipient_param(c, &recipient));
+	TRY(recipient_exists(&c->s, recipient));
 	TRY(call_query(c, &RES_NOTICE, &q));
 	args[0] = db_v_id(&recipient);
 	q.extra_where = "t.recipient_id = ?2";

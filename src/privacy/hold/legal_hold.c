@@ -144,13 +144,22 @@ enum err legal_hold_patch(struct scope *s, struct id hold, const struct record *
 	return db_write(s, patch_tx, &(struct write){.hold = hold, .r = r});
 }
 
-static enum err exists_tx(struct scope *s, struct db_tx *tx, void *arg)
+struct asked {
+	const struct resource *of;
+	struct id key;
+};
+
+static enum err has_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
+	const struct asked *a = arg;
 	struct record *r;
-	return record_load(tx, &RES_LEGAL_HOLD, *(const struct id *)arg, false, &r);
+	return record_load(tx, a->of, a->key, true, &r);
 }
 
-enum err legal_hold_exists(struct scope *s, struct id hold) { return db_read(s, exists_tx, &hold); }
+enum err legal_hold_has(struct scope *s, const struct resource *of, struct id key)
+{
+	return db_read(s, has_tx, &(struct asked){of, key});
+}
 
 /* ---- release ---- */
 

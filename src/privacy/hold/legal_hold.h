@@ -46,8 +46,8 @@ struct legal_hold_thing {
 MUST_CHECK enum err legal_hold_add(struct scope *s, struct id hold, const struct legal_hold_thing *t, struct id *ret);
 MUST_CHECK enum err legal_hold_remove(struct scope *s, struct id hold, struct id member);
 
-/* Whether the hold is there.  ERR_NOT_FOUND with a detail. */
-MUST_CHECK enum err legal_hold_exists(struct scope *s, struct id hold);
+/* Whether a row is there whose holds or parts are asked for, out of sight or not.  ERR_NOT_FOUND with a detail. */
+MUST_CHECK enum err legal_hold_has(struct scope *s, const struct resource *of, struct id key);
 
 /* In the system's scope: review dates that have come (event and alarm, once each), and released holds whose time is over (they go, with their
  * evidence, in batches). */
