@@ -55,7 +55,7 @@ static enum err authenticate_device(struct call *c, struct tenant_levels *ret_le
 	c->s.has_tenant = true;
 	enum err err = device_identify(&c->s, info.fingerprint, &identity);
 	if (err == ERR_UNAUTHENTICATED && strcmp(c->route->path, "/linux/checkin") == 0) /* a report may be one whose answer was lost */
-		device_returned(&c->s, info.fingerprint);
+		atomic_fetch_add(&c->server->metrics->devices_returned, device_returned(&c->s, info.fingerprint) ? 1 : 0);
 	TRY(err);
 	memcpy(c->fingerprint, info.fingerprint, sizeof c->fingerprint);
 	c->device = identity.device;

@@ -134,12 +134,13 @@ static enum err write_notices(struct scope *s, struct buf *out)
 	return OK;
 }
 
-static enum err write_actions(struct scope *s, struct buf *out)
+static enum err write_actions(struct metrics *m, struct scope *s, struct buf *out)
 {
-	uint64_t bursts, returned;
-	TRY(action_limit_counts(s, &bursts, &returned));
+	uint64_t bursts;
+	TRY(action_limit_bursts(s, &bursts));
 	metric(out, "reeve_device_action_bursts", "gauge", "Alarms of the last day: one actor removed many devices within an hour.", bursts);
-	metric(out, "reeve_devices_returned", "gauge", "Devices that came back in the last day although they had confirmed their removal.", returned);
+	metric(out, "reeve_devices_returned_total", "counter", "Devices that came back although they had confirmed their removal.",
+	       atomic_load(&m->devices_returned));
 	return OK;
 }
 
@@ -172,7 +173,7 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_letters_failed", "gauge", "Letters of the last 30 days that could not be sent: somebody has to.", lost);
 	TRY(write_requests(s, out));
 	write_backups(srv, s, out);
-	TRY(write_actions(s, out));
+	TRY(write_actions(m, s, out));
 	TRY(write_notices(s, out));
 	write_witnesses(m, s->now, out);
 	metric(out, "reeve_start_seconds", "gauge", "When the server started (Unix time).", (uint64_t)(m->started_us / SECOND_US));

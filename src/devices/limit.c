@@ -22,8 +22,6 @@ DB_TENANT(requests_of_hour,
 	  "SELECT count(*), COALESCE(max(alarmed), 0) FROM action_requests WHERE tenant_id = ?1 AND requested_by = ?2 AND requested_at > ?3");
 DB_TENANT(devices_up_to, "SELECT count(*) FROM (SELECT 1 FROM managed_devices WHERE tenant_id = ?1 LIMIT ?2) x");
 DB_GLOBAL(bursts_since, "SELECT count(*) FROM action_requests WHERE alarmed = 1 AND requested_at > ?1");
-DB_GLOBAL(returned_since,
-	  "SELECT (SELECT count(*) FROM device_certificates WHERE returned_at > ?1) + (SELECT count(*) FROM suppressions WHERE returned_at > ?1)");
 
 enum { KEEP_DAYS = 3 };
 
@@ -104,18 +102,10 @@ enum err action_limit_take(struct db_tx *tx, const char *as)
 
 static enum err count(struct scope *s, struct db_tx *tx, void *arg)
 {
-	uint64_t **ret = arg;
-	auto_rows struct db_rows *bursts = NULL;
-	auto_rows struct db_rows *returned = NULL;
-	TRY(db_query_one(tx, &bursts_since, DB_ARGS(db_v_int(s->now - DAY_US)), &bursts));
-	TRY(db_query_one(tx, &returned_since, DB_ARGS(db_v_int(s->now - DAY_US)), &returned));
-	*ret[0] = (uint64_t)db_int(bursts, 0);
-	*ret[1] = (uint64_t)db_int(returned, 0);
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_one(tx, &bursts_since, DB_ARGS(db_v_int(s->now - DAY_US)), &r));
+	*(uint64_t *)arg = (uint64_t)db_int(r, 0);
 	return OK;
 }
 
-enum err action_limit_counts(struct scope *s, uint64_t *ret_bursts, uint64_t *ret_returned)
-{
-	uint64_t *ret[] = {ret_bursts, ret_returned};
-	return db_read(s, count, ret);
-}
+enum err action_limit_bursts(struct scope *s, uint64_t *ret) { return db_read(s, count, ret); }

@@ -20,8 +20,7 @@ MUST_CHECK enum err action_limit_take(struct db_tx *tx, const char *as);
 /* Seconds until the next day of UTC begins: when a limit is open again. */
 unsigned action_limit_retry_after(int64_t now);
 
-/* For the metrics, of all tenants (system scope): alarms of the last 24 hours, and devices of which one said in that time that it was removed
- * and came back. */
-MUST_CHECK enum err action_limit_counts(struct scope *s, uint64_t *ret_bursts, uint64_t *ret_returned);
+/* For the metrics, of all tenants (system scope): alarms of the last 24 hours. */
+MUST_CHECK enum err action_limit_bursts(struct scope *s, uint64_t *ret);
 
 #endif

@@ -36,74 +36,78 @@ static enum err record_nameless(struct db_tx *tx, struct id about, const char *t
 	return alarm(tx, about);
 }
 
-static enum err of_suppression(struct db_tx *tx, const uint8_t *fingerprint)
+struct return_note {
+	const uint8_t *fingerprint;
+	bool first;
+};
+
+static enum err of_suppression(struct db_tx *tx, struct return_note *q)
 {
 	struct scope *s = db_tx_scope(tx);
 	uint8_t reference[SHA256_BYTES];
 	struct id about;
 	int64_t marked;
-	keeper_reference(s->keeper, "object", fingerprint, SHA256_BYTES, reference);
+	keeper_reference(s->keeper, "object", q->fingerprint, SHA256_BYTES, reference);
 	TRY(db_exec(tx, &returned_mark_suppression, DB_ARGS(db_v_blob(reference, sizeof reference), db_v_int(s->now)), &marked));
-	if (marked == 0)
-		return OK;
+	q->first = marked > 0;
 	memcpy(about.b, reference, sizeof about.b);
-	return record_nameless(tx, about, "DeviceCertificate");
-}
-
-static enum err mark(struct db_tx *tx, const uint8_t *fingerprint, int64_t *ret)
-{
-	return db_exec(tx, &returned_mark_certificate,
-		       DB_ARGS(db_v_blob(fingerprint, SHA256_BYTES), db_v_int(db_tx_scope(tx)->now)), ret);
+	return q->first ? record_nameless(tx, about, "DeviceCertificate") : OK;
 }
 
 /* A certificate that a newer one took the place of is none of this: its device confirmed nothing. */
-static enum err of_record(struct db_tx *tx, const struct device *d, const uint8_t *fingerprint)
+static enum err of_record(struct db_tx *tx, const struct device *d, struct return_note *q)
 {
 	struct device_action a;
-	int64_t marked;
 	enum err err = action_last_removal(tx, d->id, &a);
 	if (err == ERR_NOT_FOUND || (err == OK && a.state != ACTION_done))
 		return OK;
 	TRY(err);
-	TRY(mark(tx, fingerprint, &marked));
+	q->first = true;
 	TRY(action_end(tx, d, &a, ACTION_failed, OUTCOME_RETURNED, FAILURE));
 	return alarm(tx, d->id);
 }
 
+/* It confirmed when its record was gone already: the certificate's row is what is left. */
+static enum err of_owed(struct db_tx *tx, struct id device, struct return_note *q)
+{
+	int64_t marked;
+	TRY(db_exec(tx, &returned_mark_certificate,
+		    DB_ARGS(db_v_blob(q->fingerprint, SHA256_BYTES), db_v_int(db_tx_scope(tx)->now)), &marked));
+	q->first = marked > 0;
+	return q->first ? record_nameless(tx, device, DEVICE_ENTITY) : OK;
+}
+
 static enum err note(struct scope *s, struct db_tx *tx, void *arg)
 {
-	const uint8_t *fingerprint = arg;
+	struct return_note *q = arg;
 	struct device d;
-	int64_t marked;
 	auto_rows struct db_rows *r = NULL;
-	enum err err = db_query_one(tx, &returned_certificate, DB_ARGS(db_v_blob(fingerprint, SHA256_BYTES)), &r);
+	q->first = false;
+	enum err err = db_query_one(tx, &returned_certificate, DB_ARGS(db_v_blob(q->fingerprint, SHA256_BYTES)), &r);
 	if (err == ERR_NOT_FOUND)
-		return of_suppression(tx, fingerprint);
+		return of_suppression(tx, q);
 	TRY(err);
-	struct id device = db_id(r, 0);
-	bool owed = !db_is_null(r, 1);
-	err = device_load(tx, device, true, &d);
+	err = device_load(tx, db_id(r, 0), true, &d);
 	if (err == OK)
-		return of_record(tx, &d, fingerprint);
+		return of_record(tx, &d, q);
 	if (err != ERR_NOT_FOUND)
 		return err;
 	s->detail = NULL; /* no failure: its record is gone */
-	TRY(mark(tx, fingerprint, &marked));
-	return marked > 0 && owed ? record_nameless(tx, device, DEVICE_ENTITY) : OK;
+	return db_is_null(r, 1) ? OK : of_owed(tx, db_id(r, 0), q);
 }
 
-void device_returned(const struct scope *s, const uint8_t fingerprint[SHA256_BYTES])
+bool device_returned(const struct scope *s, const uint8_t fingerprint[SHA256_BYTES])
 {
 	struct scope t = *s;
-	uint8_t copy[SHA256_BYTES];
+	struct return_note q = {.fingerprint = fingerprint};
 	struct id name;
-	memcpy(copy, fingerprint, sizeof copy);
 	memcpy(name.b, fingerprint, sizeof name.b);
 	t.actor = (struct actor){.type = ACTOR_DEVICE, .name = "Reeve agent"};
 	t.detail = NULL;
 	if (!audit_first_in_minute(&t, ACT_DEVICE_RETURNED, name)) /* an agent that tries and tries keeps no writer busy */
-		return;
-	enum err err = db_write(&t, note, copy);
+		return false;
+	enum err err = db_write(&t, note, &q);
 	if (err != OK)
 		log_event(LOG_ERROR, "device_returned", "error=%s", err_name(err));
+	return err == OK && q.first;
 }

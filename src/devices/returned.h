@@ -5,6 +5,7 @@
 #ifndef REEVE_DEVICES_RETURNED_H
 #define REEVE_DEVICES_RETURNED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/scope.h"
@@ -12,7 +13,7 @@
 
 /* A check-in with this certificate was refused.  Where its device had confirmed a removal, the action becomes failed (returned), the device's
  * managementState wipeFailed or retireFailed, with an event (DEVICE_RETURNED) and a notice, once; where its record is gone, the event is about the
- * certificate.  s: of the certificate's tenant; it stays as it is, and nobody waits for the result: the check-in is refused in any case. */
-void device_returned(const struct scope *s, const uint8_t fingerprint[SHA256_BYTES]);
+ * certificate.  s: of the certificate's tenant; it stays as it is: the check-in is refused in any case.  True: this was such a device, and the first time. */
+bool device_returned(const struct scope *s, const uint8_t fingerprint[SHA256_BYTES]);
 
 #endif

@@ -21,5 +21,3 @@ CREATE INDEX device_actions_waiting ON device_actions (requested_at, action_id) 
 -- certificate is what knows it.
 ALTER TABLE device_certificates ADD COLUMN returned_at TIME;
 ALTER TABLE suppressions ADD COLUMN returned_at TIME;
-CREATE INDEX device_certificates_returned ON device_certificates (returned_at) WHERE returned_at IS NOT NULL;
-CREATE INDEX suppressions_returned ON suppressions (returned_at) WHERE returned_at IS NOT NULL;
