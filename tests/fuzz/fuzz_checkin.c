@@ -95,6 +95,14 @@ static enum err as_enrolment(struct scope *s, const char *p, size_t n)
 	return OK;
 }
 
+static enum err as_answer(struct scope *s, const char *p, size_t n)
+{
+	int consents;
+	TRY(linux_decode_ownership(s, p, n, &consents));
+	check(consents >= -1 && consents <= 1);
+	return OK;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	if (n > MIB)
@@ -102,5 +110,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	one(as_checkin, bytes, n);
 	one(as_report, bytes, n);
 	one(as_enrolment, bytes, n);
+	one(as_answer, bytes, n);
 	return 0;
 }
