@@ -46,28 +46,37 @@ enum err backups_init(struct scope *s, struct backups *b, const char *dir, const
 
 struct said {
 	struct audit_event event;
-	const char *alarm; /* NULL: none */
+	const char *what, *alarm; /* alarm NULL: none */
 };
 
 static enum err record(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct said *said = arg;
 	TRY(audit_record(tx, &said->event));
-	return said->alarm == NULL ? OK : notice_alarm(tx, "backupFailed", (struct id){{0}}, said->alarm);
+	return said->alarm == NULL ? OK : notice_alarm(tx, said->what, (struct id){{0}}, said->alarm);
 }
 
-static enum err say(struct scope *s, enum activity activity, const char *type, const char *name, const char *failure, bool alarm)
+static enum err say_and_tell(struct scope *s, struct said *said)
 {
 	static const struct id installation;
-	struct said said = {.event = {.activity = activity, .resource_type = type, .resource_name = name, .failure = failure},
-			    .alarm = alarm ? failure : NULL};
 	struct scope t = *s;
 	t.tenant = installation;
 	t.has_tenant = true;
 	t.detail = NULL;
-	enum err e = db_write(&t, record, &said);
+	enum err e = db_write(&t, record, said);
 	s->ids = t.ids;
 	return e == OK ? OK : scope_fail(s, e, "%s", scope_detail(&t, e));
+}
+
+static enum err say(struct scope *s, enum activity activity, const char *type, const char *name)
+{
+	return say_and_tell(s, &(struct said){.event = {.activity = activity, .resource_type = type, .resource_name = name}});
+}
+
+/* A failure, with an alarm to whom alarms go. */
+static enum err tell(struct scope *s, enum activity activity, const char *type, const char *what, const char *failure)
+{
+	return say_and_tell(s, &(struct said){.event = {.activity = activity, .resource_type = type, .failure = failure}, .what = what, .alarm = failure});
 }
 
 /* ---- keys ---- */
@@ -84,7 +93,7 @@ static enum err make_key(struct scope *s, int64_t day)
 	TRY(keeper_day_key_make(s->keeper, s, day, &made));
 	if (!made)
 		return OK;
-	enum err e = say(s, ACT_BACKUP_KEY_CREATE, "BackupKey", day_text(s, day), NULL, false);
+	enum err e = say(s, ACT_BACKUP_KEY_CREATE, "BackupKey", day_text(s, day));
 	if (e != OK && keeper_day_key_destroy(s->keeper, s, day) != OK)
 		return ERR_IO;
 	return e;
@@ -94,15 +103,26 @@ static enum err make_key(struct scope *s, int64_t day)
 static enum err destroy_key(struct scope *s, const struct keeper_day_key *key)
 {
 	if (keeper_copy_state(s->keeper, s) == OK)
-		TRY(say(s, ACT_BACKUP_KEY_DESTROY, "BackupKey", day_text(s, key->day), NULL, false));
+		TRY(say(s, ACT_BACKUP_KEY_DESTROY, "BackupKey", day_text(s, key->day)));
 	return keeper_day_key_destroy(s->keeper, s, key->day);
+}
+
+/* Said once, when it goes away; the error is the job's every time. */
+static enum err look_at_copy(struct scope *s, struct backups *b)
+{
+	struct scope t = *s;
+	enum err e = keeper_copy_state(s->keeper, s);
+	bool news = e != OK && !b->away;
+	b->away = e != OK;
+	t.detail = NULL;
+	return news && tell(&t, ACT_KEEPER_COPY_AWAY, "Keeper", "keeperCopyAway", scope_detail(s, e)) != OK ? ERR_IO : e;
 }
 
 enum err backup_keys_run(struct scope *s, struct backups *b)
 {
 	struct keeper_day_key *key;
 	size_t n;
-	enum err first = OK;
+	enum err first = look_at_copy(s, b);
 	bool look = !atomic_load(&b->keys_seen); /* for files: there may be many */
 	keeper_day_keys(s->keeper, s->arena, &key, &n);
 	for (size_t i = 0; i < n; i++) {
@@ -123,7 +143,7 @@ enum err backup_keys_run(struct scope *s, struct backups *b)
 	TRY(backup_remove_dead(s, b, &removed));
 	if (removed == 0)
 		return OK;
-	return say(s, ACT_BACKUP_DELETE, "Backup", arena_printf(s->arena, "%zu whose key is destroyed", removed), NULL, false);
+	return say(s, ACT_BACKUP_DELETE, "Backup", arena_printf(s->arena, "%zu whose key is destroyed", removed));
 }
 
 /* ---- making one ---- */
@@ -236,7 +256,7 @@ static void tell_failure(struct scope *s, struct backups *b, enum err e)
 	if (!alarm)
 		return;
 	t.detail = NULL;
-	if (say(&t, ACT_BACKUP_CREATE, "Backup", NULL, arena_printf(s->arena, "the backup failed: %s", why), true) == OK)
+	if (tell(&t, ACT_BACKUP_CREATE, "Backup", "backupFailed", arena_printf(s->arena, "the backup failed: %s", why)) == OK)
 		b->alarmed_us = s->now;
 }
 
@@ -255,7 +275,7 @@ enum err backup_run(struct scope *s, struct backups *b)
 	backup_remove_unfinished(b);
 	enum err e = make(s, b, name);
 	if (e == OK)
-		e = say(s, ACT_BACKUP_CREATE, "Backup", name, NULL, false);
+		e = say(s, ACT_BACKUP_CREATE, "Backup", name);
 	if (e != OK) {
 		tell_failure(s, b, e);
 		atomic_store(&b->failing, true);
@@ -280,5 +300,5 @@ enum err backup_ask(struct scope *s, struct backups *b)
 	enum err e = newfile_put(AT_FDCWD, b->wish, "", 0);
 	if (e != OK)
 		return scope_fail(s, e, "the wish for a backup cannot be written");
-	return say(s, ACT_BACKUP_ASK, "Backup", NULL, NULL, false);
+	return say(s, ACT_BACKUP_ASK, "Backup", NULL);
 }

@@ -25,6 +25,7 @@ struct backups {
 	_Atomic int64_t last_good_us;  /* created, of the newest that was made; 0: none */
 	_Atomic bool failing;          /* the last attempt failed */
 	_Atomic bool keys_seen;        /* backup_keys_run() has run */
+	bool away;                     /* its own: the keeper's second place was away the last time */
 	int64_t next_try_us, alarmed_us; /* the job's own */
 };
 

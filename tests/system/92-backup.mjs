@@ -124,6 +124,10 @@ test('92 the second place is away: nothing is erased until it is back', async ()
   assert.equal(await metric(r, 'reeve_keeper_copy_away'), 1);
   assert.equal(ledger(first), '');
   assert.ok(r.bytesHave('SECONDPLACECITY'));
+  await r.restart(); // which an absent place does not hinder
+  assert.match(r.log, /event=keeper_copy_away/);
+  await until('an alarm', async () => (await installationEvents(r, 'alarm KeeperCopy')).length === 1);
+  assert.equal(ledger(first), '');
   fs.renameSync(`${r.second}.away`, r.second);
   await until('it is erased', () => JSON.parse(r.sql("SELECT count(*) n FROM users WHERE city = 'SECONDPLACECITY'"))[0].n === 0, { seconds: 60 });
   assert.ok(ledger(first) !== '');

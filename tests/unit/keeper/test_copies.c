@@ -3,6 +3,8 @@
  * caught up, another's or an empty one in its stead is refused. */
 #include "fixture.h"
 
+#include <sys/mount.h>
+
 enum { DAYS = 14 };
 static const int64_t TODAY = TEST_NOW / DAY_US;
 
@@ -197,6 +199,39 @@ static void away_and_back(void **state)
 	assert_err(opens(f, TODAY), OK);
 }
 
+/* The second place is full: the line that the first has already is taken back, and nothing is lost when there is room again. */
+static void full_second(void **state)
+{
+	struct fixture *f = *state;
+	char big[4096];
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(second(f, ""), 0700), 0);
+	if (mount("reeve-test", second(f, ""), "tmpfs", 0, "size=256k,mode=0700") != 0)
+		skip();
+	memset(big, 'x', sizeof big);
+	assert_err(reopen(f, second(f, ""), DAYS), OK);
+	append(f, "{\"n\":1}");
+	int fd = open(second(f, "filler"), O_WRONLY | O_CREAT, 0600);
+	while (write(fd, big, sizeof big) > 0)
+		;
+	close(fd);
+	memcpy(big, "{\"n\":\"", 6);
+	memcpy(big + sizeof big - 2, "\"}", 2);
+	big[6] = 'x';
+	enum err e = keeper_ledger_append(f->k, &f->s, big, sizeof big, NULL, NULL);
+	assert_err(e, ERR_UNAVAILABLE);
+	assert_int_equal(keeper_ledger_size(f->k), 1);
+	same_bytes(f, "ledger");
+	assert_int_equal(unlink(second(f, "filler")), 0);
+	append(f, "{\"n\":2}");
+	same_bytes(f, "ledger");
+	assert_err(reopen(f, second(f, ""), DAYS), OK);
+	assert_int_equal(keeper_ledger_size(f->k), 2);
+	fixture_close(f);
+	umount2(second(f, ""), MNT_DETACH);
+}
+
 /* Whichever is behind is caught up, as long as one begins with the other. */
 static void caught_up(void **state)
 {
@@ -271,6 +306,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_setting, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(in_both, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(away_and_back, fixture_setup, fixture_teardown),
+		cmocka_unit_test_setup_teardown(full_second, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(caught_up, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(forked, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(not_ours, fixture_setup, fixture_teardown),
