@@ -19,7 +19,7 @@ DB_TENANT(action_set_state,
 	  "AND action_id = ?2 AND state = ?3");
 DB_TENANT(action_set_silent,
 	  "UPDATE device_actions SET outcome = ?4 WHERE tenant_id = ?1 AND action_id = ?2 AND state = ?3 AND outcome IS NULL");
-DB_TENANT(action_set_claimed, "UPDATE device_actions SET asked_as = 'erasure' WHERE tenant_id = ?1 AND action_id = ?2");
+DB_TENANT(action_set_claimed, "UPDATE device_actions SET asked_as = ?3 WHERE tenant_id = ?1 AND action_id = ?2");
 DB_TENANT(action_by_id, "SELECT " COLUMNS " FROM device_actions WHERE tenant_id = ?1 AND action_id = ?2");
 DB_TENANT(action_open_by_device,
 	  "SELECT " COLUMNS " FROM device_actions WHERE tenant_id = ?1 AND device_id = ?2 AND state IN ('pending', 'issued', 'notNow') "
@@ -209,7 +209,16 @@ enum err action_mark_silent(struct db_tx *tx, const struct device *d, const stru
 	return device_record(tx, d, ACT_ACTION_SILENT, changes_of(db_tx_scope(tx), d, a, NULL, OUTCOME_NEVER_SEEN), NULL);
 }
 
-enum err action_claim(struct db_tx *tx, struct id action) { return db_exec(tx, &action_set_claimed, DB_ARGS(db_v_id(&action)), NULL); }
+bool action_is_claimed(const char *asked_as)
+{
+	return strcmp(asked_as, ASKED_AS_LEAVE) == 0 || strcmp(asked_as, ASKED_AS_ERASURE) == 0;
+}
+
+enum err action_claim(struct db_tx *tx, struct id action, const char *asked_as)
+{
+	check(action_is_claimed(asked_as));
+	return db_exec(tx, &action_set_claimed, DB_ARGS(db_v_id(&action), db_v_text(asked_as)), NULL);
+}
 
 static void read_action(const struct db_rows *r, struct arena *a, struct device_action *ret)
 {

@@ -78,8 +78,9 @@ MUST_CHECK enum err action_end(struct db_tx *tx, const struct device *d, const s
 			       enum action_state to, const char *outcome, const char *error);
 /* It waits on, and the device is silent: outcome and event (ACTION_SILENT).  Nothing happens where it moved meanwhile. */
 MUST_CHECK enum err action_mark_silent(struct db_tx *tx, const struct device *d, const struct device_action *a);
-/* Open actions that an erasure relies on from now on are nobody's to call back. */
-MUST_CHECK enum err action_claim(struct db_tx *tx, struct id action);
+/* An open action that the device's user or an erasure relies on from now on is nobody's to call back.  asked_as: ASKED_AS_LEAVE, ASKED_AS_ERASURE. */
+MUST_CHECK enum err action_claim(struct db_tx *tx, struct id action, const char *asked_as);
+bool action_is_claimed(const char *asked_as);
 
 /* ERR_NOT_FOUND with a detail. */
 MUST_CHECK enum err action_load(struct db_tx *tx, struct id action, struct device_action *ret);

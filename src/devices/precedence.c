@@ -81,15 +81,25 @@ static enum err gives_way(struct db_tx *tx, const struct device_action *open, si
 			*ret_action = open[i].action;
 			*ret = true;
 		}
-	return *ret && strcmp(as, ASKED_AS_ERASURE) == 0 ? action_claim(tx, *ret_action) : OK;
+	return *ret && action_is_claimed(as) ? action_claim(tx, *ret_action, as) : OK;
 }
 
-static enum err queue(struct db_tx *tx, const struct device *d, const struct removal_order *o, const char *as, struct id *ret_action)
+/* A wipe that takes the place of what somebody relies on is relied on, too. */
+static const char *claimed_by(const struct device_action *open, size_t n, const char *as)
+{
+	for (size_t i = 0; i < n; i++)
+		if (action_is_claimed(open[i].asked_as))
+			return open[i].asked_as;
+	return as;
+}
+
+static enum err queue(struct db_tx *tx, const struct device *d, const struct removal_order *o, const char *as, const char *claimed,
+		      struct id *ret_action)
 {
 	if (strcmp(as, o->action) == 0) /* a delete is counted as one, whatever it queues */
 		TRY(action_limit_take(tx, as));
 	TRY(action_create(tx, d,
-			  &(struct action_order){.name = o->action, .asked_as = as, .first = o->first, .parameters = o->parameters},
+			  &(struct action_order){.name = o->action, .asked_as = claimed, .first = o->first, .parameters = o->parameters},
 			  ret_action));
 	return removal_open_duty(tx, d, o->trigger);
 }
@@ -113,7 +123,7 @@ enum err removal_queue(struct db_tx *tx, const struct device *d, const struct re
 		return OK;
 	for (size_t i = 0; i < n; i++)
 		TRY(action_end(tx, d, &open[i], ACTION_canceled, OUTCOME_SUPERSEDED, NULL));
-	TRY(queue(tx, d, o, as, ret_action));
+	TRY(queue(tx, d, o, as, claimed_by(open, n, as), ret_action));
 	*ret_new = true;
 	if (o->activity == ACT_NONE)
 		return OK;

@@ -17,8 +17,8 @@ struct removal_order {
 };
 
 /* Queues the removal with its duty and its event.  Where one that takes at least as much is open, or the device has
- * confirmed one, nothing changes: *ret_new is false and *ret_action that one's id (nil: confirmed); but where an erasure asks, the open one is
- * the erasure's from now on and nobody calls it back.  ERR_DAILY_LIMIT for a retire or wipe that somebody asked for by that name. */
+ * confirmed one, nothing changes: *ret_new is false and *ret_action that one's id (nil: confirmed); but where an erasure or the device's
+ * user asks, the open one is theirs from now on and nobody calls it back.  ERR_DAILY_LIMIT for a retire or wipe that somebody asked for by that name. */
 MUST_CHECK enum err removal_queue(struct db_tx *tx, const struct device *d, const struct removal_order *o,
 				  struct id *ret_action, bool *ret_new);
 

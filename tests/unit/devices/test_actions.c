@@ -162,6 +162,11 @@ static void what_others_rely_on_is_not_called_back(void **state)
 	ok(db_write(&F.admin, retire_for_erasure, &erased.id));
 	refused(device_cancel(&F.admin, erased.id, NULL), ERR_CONFLICT);
 	F.admin.detail = NULL;
+	struct machine desk = new_machine(true, true); /* a wipe in its place is relied on, too */
+	ok(db_write(&F.admin, retire_for_erasure, &desk.id));
+	ok(device_wipe(&F.admin, desk.id, NULL));
+	refused(device_cancel(&F.admin, desk.id, NULL), ERR_CONFLICT);
+	F.admin.detail = NULL;
 	ok(device_retire(&F.admin, late.id));
 	ok(db_write(&F.admin, to_suppressed, &late.id));
 	no_event(refused(device_cancel(&F.admin, late.id, NULL), ERR_CONFLICT));

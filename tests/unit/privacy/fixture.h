@@ -95,6 +95,7 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{NULL, "ground", "consent"},
 		{"device_actions", "action_name", "syncDevice"},
 		{"device_actions", "asked_as", "syncDevice"},
+		{"action_requests", "asked_as", "retire"},
 		{"device_actions", "outcome", "returned"},
 		{"data_policy_operations", "status", "failed"},
 		{"managed_devices", "compliance_state", "compliant"},
