@@ -455,3 +455,16 @@ enum err db_scan(struct db *db, struct db_needle *needles, size_t n)
 	}
 	return db->ops->scan(db, needles, n);
 }
+
+enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n)
+{
+	*ret = NULL;
+	*ret_n = 0;
+	return db->ops->scan_tables(db, a, needles, n, ret, ret_n);
+}
+
+enum err db_wal_position(struct db *db, struct arena *a, struct db_wal *ret)
+{
+	*ret = (struct db_wal){0};
+	return db->ops->wal_position == NULL ? ERR_NOT_IMPLEMENTED : db->ops->wal_position(db, a, ret);
+}

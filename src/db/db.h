@@ -101,6 +101,7 @@ struct db_stmt *db_stmt_first(void); /* every registered statement, for tests an
 struct db_options {
 	const char *url;         /* "sqlite:/path/file.db" or "postgresql://…" (libpq conninfo) */
 	const char *owner_url;   /* PostgreSQL: connection of the owner role, for migrations and db_scrub(); may be NULL */
+	const char *data_dir;    /* PostgreSQL: the server's own directory, where it is on this machine and readable, for db_scan_tables(); may be NULL */
 	int readers;             /* connections for reading (SQLite) or the pool's size (PostgreSQL); 0: default */
 	size_t batch_max;        /* 0: LIMIT_BATCH */
 };
@@ -195,9 +196,22 @@ MUST_CHECK enum err db_prepare_check(struct db_tx *tx, struct db_stmt *s);
 /* Pushes deleted bytes out of the files.  SQLite: empties the WAL, which blanks the dead bytes of each page on its way into the file; once
  * after the start, and where a scan has found some, it goes over the whole file, on the caller's thread.  Writers wait for a last short step,
  * readers that stay longer than a second are interrupted.
- * PostgreSQL: VACUUM FULL of `tables` over the owner's connection (ERR_NOT_IMPLEMENTED without owner_url), and a switch
- * of the WAL where the owner may.  ERR_BUSY: call again. */
+ * PostgreSQL: VACUUM FULL of `tables` over the owner's connection (ERR_NOT_IMPLEMENTED without owner_url), waiting for each table's lock so
+ * shortly that nobody queues behind it for long; new statistics for them, without the old ones; a checkpoint and a switch of the WAL.  The last
+ * three where the owner may.  ERR_BUSY: call again. */
 MUST_CHECK enum err db_scrub(struct db *db, const char *const *tables, size_t n);
+
+/* PostgreSQL: where its write-ahead log stands, and its standbys, as far as the role may see them.  SQLite: ERR_NOT_IMPLEMENTED. */
+struct db_standby {
+	const char *name, *replayed; /* replayed: NULL where the role may not see it */
+	bool behind;		     /* has not replayed what was written so far, or nobody may see it */
+};
+struct db_wal {
+	const char *position; /* "16/B374D848" */
+	struct db_standby *standbys;
+	size_t standby_n;
+};
+MUST_CHECK enum err db_wal_position(struct db *db, struct arena *a, struct db_wal *ret);
 
 /* Refreshes the counts by which the engine chooses its indexes (a bounded sample; no values are kept).  PostgreSQL does it by itself. */
 MUST_CHECK enum err db_analyze(struct db *db);
@@ -221,7 +235,10 @@ bool db_file_is(const struct db *db, const struct stat *st);
 /* The same page by page over a file that stands still (db_frozen()), saying in which table each needle stands: one row per needle, table and
  * kind of place, in the arena; table "" for a page that is no table's.  A value that goes on over several pages is searched as a whole.
  * dead: not in a row or a key, but in space that nothing refers to; then the next db_scrub() goes over the file.  Needles have at least four
- * bytes.  Writers go on.  ERR_BUSY: a reader does not leave; call again.  ERR_IO also where the file contradicts itself. */
+ * bytes.  Writers go on.  ERR_BUSY: a reader does not leave; call again.  ERR_IO also where the file contradicts itself.
+ * PostgreSQL: the files of the database, each of a table or an index told with its table, and all others of the server but those of other
+ * databases, told as dead with the directory's name ("pg_wal"); not inside values that it has compressed.  A file does not say which of its rows
+ * live.  ERR_NOT_IMPLEMENTED: no data_dir was given, or it is not that server's. */
 struct db_hit {
 	size_t needle;
 	char table[64];

@@ -41,6 +41,8 @@ struct db_ops {
 	enum err (*scrub)(struct db *db, const char *const *tables, size_t n);
 	enum err (*analyze)(struct db *db); /* NULL: the engine does it by itself */
 	enum err (*scan)(struct db *db, struct db_needle *needles, size_t n);
+	enum err (*scan_tables)(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n);
+	enum err (*wal_position)(struct db *db, struct arena *a, struct db_wal *ret); /* NULL: has none */
 	size_t (*queue)(struct db *db);
 	const char *live_columns_sql; /* table, column */
 };

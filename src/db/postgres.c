@@ -234,6 +234,7 @@ static void pg_close(struct db *db)
 	pthread_mutex_destroy(&d->low);
 	free(d->url);
 	free(d->owner_url);
+	free(d->data_dir);
 	free(d);
 }
 
@@ -253,6 +254,8 @@ static const struct db_ops postgres_ops = {
 	.value = pg_value,
 	.scrub = pg_scrub,
 	.scan = pg_scan,
+	.scan_tables = pg_scan_tables,
+	.wal_position = pg_wal_position,
 	.queue = pg_queue,
 	.live_columns_sql =
 		"SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -284,6 +287,7 @@ static struct pg_db *pg_db_new(const struct db_options *o)
 	turn_init(d);
 	d->url = strdup(o->url);
 	d->owner_url = o->owner_url == NULL ? NULL : strdup(o->owner_url);
+	d->data_dir = o->data_dir == NULL || *o->data_dir == '\0' ? NULL : strdup(o->data_dir);
 	return d;
 }
 

@@ -113,6 +113,28 @@ static enum err role_create(struct pg_conn *c, const struct role *r, char **deta
 	return e;
 }
 
+/* What helps scrubbing and what not every administrator can give: we live without it. */
+static const char *const extras[] = {
+	"GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO %2$s",
+	"GRANT pg_checkpoint TO %2$s",
+	"ALTER DATABASE %1$s OWNER TO %2$s", /* statistics hold values, and only the database's owner may rewrite them */
+};
+
+static enum err extras_grant(struct pg_conn *c, const char *db, const char *owner, char **detail)
+{
+	enum err e = OK;
+	for (size_t i = 0; i < sizeof extras / sizeof *extras && e == OK; i++) {
+		char *sql = NULL;
+		if (asprintf(&sql, extras[i], db, owner) < 0)
+			return ERR_UNAVAILABLE;
+		e = pg_exec_text(c, "SAVEPOINT extra", detail);
+		if (e == OK && pg_exec_text(c, sql, NULL) != OK)
+			e = pg_exec_text(c, "ROLLBACK TO extra", detail);
+		free(sql);
+	}
+	return e;
+}
+
 static enum err rights_grant(struct pg_conn *c, const struct role *owner, const struct role *app, char **detail)
 {
 	char *db = PQescapeIdentifier(c->pg, PQdb(c->pg), strlen(PQdb(c->pg)));
@@ -128,11 +150,9 @@ static enum err rights_grant(struct pg_conn *c, const struct role *owner, const 
 			   "GRANT USAGE ON SCHEMA public TO %s",
 			   db, db, o, a, o, a);
 		e = pg_exec_text(c, b.data, detail);
-		buf_clear(&b);
-		buf_printf(&b, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO %s", o);
 	}
-	if (e == OK && pg_exec_text(c, "SAVEPOINT wal", NULL) == OK && pg_exec_text(c, b.data, NULL) != OK)
-		e = pg_exec_text(c, "ROLLBACK TO wal", detail); /* only a superuser can grant it; we live without it */
+	if (e == OK)
+		e = extras_grant(c, db, o, detail);
 	buf_release(&b);
 	PQfreemem(db);
 	PQfreemem(o);

@@ -53,7 +53,8 @@ struct pg_conn {
 
 struct pg_db {
 	struct db base;
-	char *url, *owner_url;
+	char *url, *owner_url, *data_dir; /* data_dir: of the server, where it is on this machine and readable; NULL */
+	_Atomic bool wal_dirty;		  /* a scan found something in the write-ahead log */
 	pthread_mutex_t pool_lock;
 	pthread_cond_t pool_changed;
 	struct pg_conn *idle;
@@ -106,6 +107,17 @@ struct db_value pg_value(const struct db_rows *r, int col);
 
 enum err pg_schema_version(void *conn, int64_t *ret, char **detail); /* -1: none */
 enum err pg_migrate(const char *owner_url, const struct db_migration *list, char **detail);
+
+/* ---- postgres_scrub.c ---- */
+
 enum err pg_scrub(struct db *db, const char *const *tables, size_t n);
+enum err pg_wal_position(struct db *db, struct arena *a, struct db_wal *ret);
+
+/* ---- postgres_files.c ---- */
+
+/* db_scan_tables() over the server's files.  ERR_NOT_IMPLEMENTED: they are not ours to read. */
+enum err pg_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n);
+/* How many segments the write-ahead log has on disk; 0 where that cannot be seen. */
+int pg_wal_segments(const struct pg_db *d);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The schema on PostgreSQL: migrating as its owner, row security and grants, and rewriting tables so that deleted bytes
- * go.
+ * The schema on PostgreSQL: migrating as its owner, row security and grants.
  *
  * Promises: after each migration every table with a column tenant_id has row security with a policy on it, and the
  * application role has SELECT, INSERT, UPDATE and DELETE on every table except audit_events (SELECT, INSERT),
@@ -84,38 +83,6 @@ enum err pg_migrate(const char *owner_url, const struct db_migration *list, char
 		c, "SET lock_timeout = 0; SET statement_timeout = 0; SELECT pg_advisory_lock(7738151096)", detail);
 	if (e == OK)
 		e = db_migrate(&m, list, detail);
-	pg_conn_free(c);
-	return e;
-}
-
-/* ---- scrubbing ---- */
-
-static enum err rewrite_table(struct pg_conn *c, const char *table)
-{
-	char *sql = NULL, *name = PQescapeIdentifier(c->pg, table, strlen(table));
-	if (name == NULL || asprintf(&sql, "VACUUM (FULL) public.%s", name) < 0)
-		sql = NULL;
-	enum err e = sql == NULL ? ERR_UNAVAILABLE : pg_exec_text(c, sql, NULL);
-	free(sql);
-	PQfreemem(name);
-	return e;
-}
-
-/* VACUUM runs in no function, so the owner's own connection does it. */
-enum err pg_scrub(struct db *db, const char *const *tables, size_t n)
-{
-	struct pg_db *d = (struct pg_db *)db;
-	if (d->owner_url == NULL)
-		return ERR_NOT_IMPLEMENTED;
-	struct pg_conn *c = NULL;
-	TRY(pg_connect(d->owner_url, &c, NULL));
-	enum err e = pg_exec_text(c, "SET lock_timeout = '1s'; SET statement_timeout = 0", NULL);
-	for (size_t i = 0; i < n && e == OK; i++)
-		e = rewrite_table(c, tables[i]);
-	if (e == OK) {
-		enum err ignored = pg_exec_text(c, "SELECT pg_switch_wal()", NULL);
-		(void)ignored; /* init grants it where its role could */
-	}
 	pg_conn_free(c);
 	return e;
 }

@@ -152,6 +152,7 @@ static const struct db_ops sqlite_ops = {
 	.scrub = sq_scrub,
 	.analyze = sq_analyze,
 	.scan = scan,
+	.scan_tables = sq_scan_tables,
 	.queue = sq_queue_length,
 	.live_columns_sql =
 		"SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c"

@@ -7,9 +7,13 @@
  * file is cut back; after sq_wal_empty() returned OK there is no WAL, and nothing of what was deleted before comes back into it.  Writers wait
  * only for its last step: FRAMES_LEFT frames or little more.
  */
+#include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -22,7 +26,12 @@ enum {
 	FRAMES_LEFT = 64,   /* what is worth no further pass */
 	FRAMES_CUT = 2048,  /* more than this is not copied while writers wait */
 	CUT_BUSY_MS = 50,
-	CHECKPOINT_BUSY_US = 250 * 1000
+	CHECKPOINT_BUSY_US = 250 * 1000,
+	FRAMES_LARGE = 2500,
+	TRIM = 8 << 20,
+	WAL_HEADER = 32,
+	WAL_FRAME_HEADER = 24,
+	INDEX_PAGE = 32768
 };
 static const int64_t wal_large = 64 * (int64_t)MIB;
 static const int64_t old_reader_us = 5 * SECOND_US;
@@ -116,10 +125,86 @@ static enum err cut(struct sq_db *d, void *arg)
 	return *last == NULL ? OK : (*last)(d);
 }
 
+/* On the writer's thread, no reader inside: the log begins anew, so that what stands behind its new end is of no use to anybody. */
+static enum err begin_anew(struct sq_db *d, void *arg)
+{
+	int frames, copied;
+	sqlite3_busy_timeout(d->writer.h, CUT_BUSY_MS);
+	enum err e = checkpoint(&d->writer, SQLITE_CHECKPOINT_RESTART, &frames, &copied);
+	sqlite3_busy_timeout(d->writer.h, SQ_BUSY_MS);
+	if (e == OK) /* the first commit after it does it; this one changes nothing */
+		e = sq_exec_text(&d->writer, "PRAGMA user_version = 0", NULL);
+	if (d->writer.fsync_failed)
+		sq_end_process(d, "checkpoint");
+	atomic_store(&d->wal_copied, 0);
+	return e;
+}
+
+/* With the write lock: how many frames the log has (https://www.sqlite.org/walformat.html, 2.1: mxFrame).  False: it cannot be seen. */
+static bool frames_now(struct sq_conn *c, uint32_t *ret)
+{
+	sqlite3_file *f = NULL;
+	void volatile *index = NULL;
+	if (sqlite3_file_control(c->h, "main", SQLITE_FCNTL_FILE_POINTER, &f) != SQLITE_OK || f->pMethods->iVersion < 2 ||
+	    f->pMethods->xShmMap(f, 0, INDEX_PAGE, 0, &index) != SQLITE_OK || index == NULL)
+		return false;
+	*ret = ((uint32_t volatile *)index)[4];
+	return true;
+}
+
+static enum err trim_locked(struct sq_db *d, int fd, bool *ret_more)
+{
+	uint32_t frames;
+	struct stat st;
+	if (!frames_now(&d->writer, &frames) || fstat(fd, &st) != 0)
+		return ERR_BUSY;
+	int64_t end = WAL_HEADER + (int64_t)frames * (WAL_FRAME_HEADER + pragma_int(&d->writer, "PRAGMA page_size"));
+	int64_t keep = st.st_size - TRIM;
+	*ret_more = keep > end;
+	return !*ret_more || ftruncate(fd, keep) == 0 ? OK : ERR_IO;
+}
+
+/* On the writer's thread: gives back some of what stands behind the end.  To cut a large file takes the file system long. */
+static enum err trim(struct sq_db *d, void *arg)
+{
+	char *path = NULL;
+	if (asprintf(&path, "%s-wal", d->path) < 0)
+		return ERR_UNAVAILABLE;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	free(path);
+	if (fd < 0)
+		return ERR_IO;
+	enum err e = sq_run(&d->writer, d->writer.begin);
+	if (e == OK) {
+		e = trim_locked(d, fd, arg);
+		enum err ignored = sq_run(&d->writer, d->writer.rollback);
+		(void)ignored; /* nothing was written */
+	}
+	close(fd);
+	return e;
+}
+
+/* A log that has grown large (a backup held the file still for long) is made small in steps, between which writers go on. */
+static enum err make_small(struct sq_db *d, int64_t patience_us, int64_t interrupt_us)
+{
+	int frames, left;
+	bool more = true;
+	TRY(sq_readers_shut(d, patience_us, interrupt_us));
+	enum err e = copy_beside(d, &frames, &left);
+	if (e == OK)
+		e = left > FRAMES_CUT ? ERR_BUSY : sq_maintain(d, begin_anew, NULL);
+	sq_readers_admit(d);
+	while (e == OK && more)
+		e = sq_maintain(d, trim, &more);
+	return e;
+}
+
 static enum err wal_empty(struct sq_db *d, int64_t patience_us, int64_t interrupt_us, enum err (*last)(struct sq_db *d))
 {
 	int frames, left;
 	TRY(copy_beside(d, &frames, &left));
+	if (frames > FRAMES_LARGE)
+		TRY(make_small(d, patience_us, interrupt_us));
 	TRY(sq_readers_shut(d, patience_us, interrupt_us));
 	enum err e = copy_beside(d, &frames, &left);
 	if (e == OK) /* somebody outside this process reads */

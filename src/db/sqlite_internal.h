@@ -170,6 +170,7 @@ void sq_thaw(struct sq_db *d);
 
 /* ---- sqlite_pages.c ---- */
 
+enum err sq_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n);
 enum err sq_scrub(struct db *db, const char *const *tables, size_t n);
 
 /* ---- sqlite_vfs.c ---- */

@@ -122,13 +122,8 @@ static enum err look_everywhere(void *arg, int fd, uint64_t bytes, size_t page_b
 	return sq_walk(&l->d->still, fd, bytes, page_bytes, l->search->longest - 1, look, l);
 }
 
-enum err db_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret,
-			size_t *ret_n)
+enum err sq_scan_tables(struct db *db, struct arena *a, struct db_needle *needles, size_t n, struct db_hit **ret, size_t *ret_n)
 {
-	*ret = NULL;
-	*ret_n = 0;
-	if (db->engine != DB_SQLITE)
-		return ERR_NOT_IMPLEMENTED;
 	struct search *p = calloc(1, sizeof *p);
 	if (p == NULL)
 		return ERR_UNAVAILABLE;
