@@ -180,12 +180,25 @@ enum err tenant_begin_closing(struct db_tx *tx, const struct tenant *t)
 			 NULL);
 }
 
+/* A purge that waits for a legal hold has taken nothing yet; the tenant may come back, if only to release the hold. */
+static enum err purge_is_held(struct db_tx *tx, bool *ret)
+{
+	struct duty d;
+	enum err e = duty_of_subject(tx, db_tx_scope(tx)->tenant, &d);
+	*ret = e == OK && d.state == DUTY_held;
+	if (e == ERR_NOT_FOUND)
+		db_tx_scope(tx)->detail = NULL;
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
 enum err tenant_end_closing(struct db_tx *tx, const struct tenant *t)
 {
 	struct scope *s = db_tx_scope(tx);
-	if (strcmp(t->state, "closing") != 0)
+	bool held;
+	TRY(purge_is_held(tx, &held));
+	if (strcmp(t->state, "closing") != 0 && !held)
 		return scope_fail(s, ERR_CONFLICT, "the tenant is not closed, or its data is going already");
-	if (t->purge_starts_at <= s->now)
+	if (t->purge_starts_at <= s->now && !held)
 		return scope_fail(s, ERR_CONFLICT, "the purge of the tenant has started");
 	enum err e = duty_cancel(tx, s->tenant);
 	if (e == ERR_NOT_FOUND)
@@ -193,7 +206,7 @@ enum err tenant_end_closing(struct db_tx *tx, const struct tenant *t)
 	TRY(e);
 	TRY(db_exec(tx, &tenant_set_active, DB_NOARGS, NULL));
 	struct audit_change *change = NULL;
-	audit_change_add(s->arena, &change, "state", "tenants", "state", "closing", "active");
+	audit_change_add(s->arena, &change, "state", "tenants", "state", t->state, "active");
 	return record_tenant(tx, ACT_TENANT_REOPEN, t->display_name, change);
 }
 

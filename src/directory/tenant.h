@@ -47,7 +47,7 @@ MUST_CHECK enum err tenant_create(struct scope *s, const char *display_name, int
 				  struct id *ret);
 /* ERR_CONFLICT where it is not active. */
 MUST_CHECK enum err tenant_close(struct scope *s, struct id tenant);
-/* ERR_CONFLICT where it is not closing, or its purge has started. */
+/* ERR_CONFLICT where it is not closing, or its purge has started (one that waits for a legal hold has taken nothing yet). */
 MUST_CHECK enum err tenant_reopen(struct scope *s, struct id tenant);
 /* The operator's note that bills are open. */
 MUST_CHECK enum err tenant_set_unpaid_flag(struct scope *s, struct id tenant, bool unpaid);

@@ -10,6 +10,7 @@
 #include "audit/audit.h"
 #include "audit/audit_retention.h"
 #include "audit/out/export.h"
+#include "base/log.h"
 #include "directory/tenant.h"
 #include "keeper/keeper.h"
 #include "privacy/erasure/erasure.h"
@@ -29,6 +30,8 @@ unsigned closing_domains(bool keeps_directory)
 	unsigned management = 1u << MAP_DOMAIN_MANAGEMENT;
 	return keeps_directory ? management : management | 1u << MAP_DOMAIN_DIRECTORY | 1u << MAP_DOMAIN_LOG;
 }
+
+enum { MAP_TABLES_MAX = 128, SCRUB_TRIES = 3 };
 
 unsigned tenant_domains(const struct erase_job *j) { return closing_domains(!tenant_goes_whole(j)); }
 
@@ -139,6 +142,22 @@ static enum err last_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
+/* Evidence and the log went after the scan, and nobody is left to try again later; what a reader keeps from going now goes with the next scrub. */
+static void scrub_last(struct erase_job *j)
+{
+	const char *tables[MAP_TABLES_MAX];
+	size_t n, names = 0;
+	const struct map_table *t = map_tables(&n);
+	for (size_t i = 0; i < n && names < MAP_TABLES_MAX; i++)
+		if (t[i].domain == MAP_DOMAIN_EVIDENCE || strcmp(t[i].name, "tenants") == 0)
+			tables[names++] = t[i].name;
+	enum err e = ERR_BUSY;
+	for (int i = 0; i < SCRUB_TRIES && e == ERR_BUSY; i++)
+		e = db_scrub(j->s.db, tables, names);
+	if (e != OK && e != ERR_NOT_IMPLEMENTED)
+		log_event(LOG_WARN, "tenant_scrub", "error=%s detail=\"the next scrub does it\"", err_name(e));
+}
+
 enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone)
 {
 	int64_t most;
@@ -151,5 +170,8 @@ enum err step_tenant_vanish(struct erase_job *j, bool *ret_gone)
 	while (most == ERASE_BATCH);
 	TRY(audit_purge_tenant(&j->s, j->d.tenant, NULL));
 	TRY(audit_export_forget_files(&j->s, j->e->data_dir)); /* their rows go with the last */
-	return db_write_low(&j->s, last_tx, ret_gone);
+	TRY(db_write_low(&j->s, last_tx, ret_gone));
+	if (*ret_gone)
+		scrub_last(j);
+	return OK;
 }
