@@ -31,18 +31,21 @@ int cmd_restore(int argc, char **argv);
 
 static const char HELP[] =
 	"usage: reeve restore FILE --data DIR [--keeper PLACE] [--replace [--keep-old]]\n"
+	"       reeve restore --keeper PLACE --data DIR\n"
 	"       reeve restore verify FILE [--key BASE64]\n\n"
 	"Puts the database back from a sealed copy (SQLite; the server is stopped).  The next 'reeve serve' first erases again\n"
 	"whoever was erased since the copy was made, and leaves a signed report.\n\n"
 	"  --data DIR      the data directory, with its reeve.conf and its keeper\n"
-	"  --keeper PLACE  on a new machine: takes keys and ledger from the keeper's second place (keeper_copy)\n"
+	"  --keeper PLACE  on a new machine: takes keys and ledger from the keeper's second place (keeper_copy); without FILE\n"
+	"                  nothing else (PostgreSQL: its own tools restore the database)\n"
 	"  --replace       there is a database: it is removed when the copy is whole\n"
 	"  --keep-old      with --replace: moved aside instead.  No erasure reaches it there: remove it as soon as you can\n\n";
 static const char MORE_HELP[] = "  FILE --data DIR   puts the database back; see 'reeve restore --help'\n"
-				"  verify        FILE [--key BASE64]: checks the report of a replay offline; --key: the issuer's public key from a place you trust\n";
+				"  verify        FILE [--key BASE64]: checks the report of a replay offline; --key: the issuer's public key from a\n"
+				"                place you trust\n";
 
 struct restoring {
-	const char *file, *data, *place;
+	const char *file, *data, *place; /* file: NULL, the keeper alone */
 	bool replace, keep_old;
 	struct scope s;
 	struct settings settings;
@@ -63,7 +66,6 @@ static enum err fail(struct restoring *r, enum err e, const char *text)
 static enum err find_database(struct restoring *r)
 {
 	struct stat st;
-	TRY(settings_load(r->s.arena, r->data, &r->settings, &r->detail));
 	if (strncmp(r->settings.database, "sqlite:", 7) != 0)
 		return fail(r, ERR_NOT_IMPLEMENTED,
 			    "the database is PostgreSQL's: restore it with its own tools (docs/operating/backup.md); 'reeve serve' then follows the "
@@ -71,6 +73,18 @@ static enum err find_database(struct restoring *r)
 	r->path = r->settings.database + 7;
 	if (stat(r->path, &st) == 0 && st.st_size > 0 && !r->replace)
 		return fail(r, ERR_EXISTS, arena_printf(r->s.arena, "%s is there: --replace removes it when the copy is whole", r->path));
+	return OK;
+}
+
+/* What init made besides: a new machine has reeve.conf, and perhaps credentials. */
+static enum err make_directories(struct restoring *r)
+{
+	static const char *const below[] = {"tls", "secrets", "credentials", "exports"};
+	for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
+		const char *path = data_path(r->s.arena, r->data, below[i]);
+		if (mkdir(path, 0700) != 0 && errno != EEXIST)
+			return fail(r, err_from_errno(errno), arena_printf(r->s.arena, "%s: %s", path, strerror(errno)));
+	}
 	return OK;
 }
 
@@ -186,8 +200,14 @@ static enum err restore_from(struct restoring *r, int fd)
 
 static enum err run(struct restoring *r)
 {
-	TRY(find_database(r));
+	TRY(settings_load(r->s.arena, r->data, &r->settings, &r->detail));
+	if (r->file != NULL)
+		TRY(find_database(r));
+	if (r->place != NULL)
+		TRY(make_directories(r));
 	TRY(open_keeper(r));
+	if (r->file == NULL)
+		return OK;
 	int fd = open(r->file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(r, err_from_errno(errno), arena_printf(r->s.arena, "%s: %s", r->file, strerror(errno)));
@@ -199,6 +219,10 @@ static enum err run(struct restoring *r)
 static void print_result(const struct restoring *r)
 {
 	char when[TIME_TEXT];
+	if (r->place != NULL)
+		printf("keeper    taken from %s, with a ledger of %" PRIu64 " entries\n", r->place, keeper_ledger_size(r->s.keeper));
+	if (r->file == NULL)
+		return;
 	uint64_t behind = keeper_ledger_size(r->s.keeper) - r->header.ledger;
 	printf("restored  %s (%" PRIu64 " bytes) as it was at %s\n", r->path, r->bytes, time_format(r->header.created, when));
 	printf("ledger    the copy was made at entry %" PRIu64 "; %" PRIu64 " came since\n", r->header.ledger, behind);
@@ -271,8 +295,8 @@ static bool parse(int argc, char **argv, struct restoring *r)
 		case 'o': r->keep_old = true; break;
 		default: return false;
 		}
-	r->file = optind + 1 == argc ? argv[optind] : NULL;
-	return r->file != NULL && r->data != NULL && (r->replace || !r->keep_old);
+	r->file = optind < argc ? argv[optind] : NULL;
+	return optind + (r->file != NULL) == argc && (r->file != NULL || r->place != NULL) && r->data != NULL && (r->replace || !r->keep_old);
 }
 
 static bool is_verb(const char *word) { return strcmp(word, "reports") == 0 || strcmp(word, "report") == 0; }
