@@ -155,7 +155,7 @@ if (ENGINES.includes('postgres')) test('92 PostgreSQL: pg_basebackup and the wri
     pg.move(0); // archive_mode needs a restart
     await r.user('base@acme.example', { city: 'PGBASECITY' });
     const base = path.join(r.backups, 'base-1.tar.reeve');
-    sh(`${pg.bin}/pg_basebackup -h ${pg.host} -U postgres -Ft -X none -D - | ${REEVE} backup seal --data ${r.dir} > ${base}`);
+    sh(`${pg.bin}/pg_basebackup -h ${pg.host} -U postgres -c fast -Ft -X none -D - | ${REEVE} backup seal --data ${r.dir} > ${base}`);
     await r.user('later@acme.example', { city: 'PGLATERCITY' });
     const segment = psql(pg.host, 'SELECT pg_walfile_name(pg_current_wal_lsn())');
     psql(pg.host, 'SELECT pg_switch_wal()');
