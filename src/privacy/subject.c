@@ -6,6 +6,7 @@
  */
 #include "privacy/subject.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -90,18 +91,64 @@ const char *subject_path_where(struct arena *a, const struct map_path *p)
 	return arena_printf(a, "t.tenant_id = ?1 AND t.%s IN (" USERS_DEVICES ")", p->column);
 }
 
+/* The texts depend on the map alone: they are made once, for each of a thousand erasures would make them again. */
+enum { TYPES = SUBJECT_TENANT + 1, PARTS_MOST = 3, SETS_MOST = 16 };
+static struct {
+	pthread_mutex_t lock;
+	struct arena *arena;
+	const char *(*counts)[TYPES][PARTS_MOST]; /* by table */
+	struct made_steps {
+		enum subject_type type;
+		bool sqlite;
+		unsigned domains;
+		struct erase_step *v;
+		size_t n;
+	} steps[SETS_MOST];
+	size_t steps_n;
+} made = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void make_counts(void)
+{
+	size_t n;
+	const struct map_table *t = map_tables(&n);
+	made.counts = arena_alloc(made.arena, n * sizeof *made.counts);
+	memset(made.counts, 0, n * sizeof *made.counts);
+	for (size_t i = 0; i < n; i++)
+		for (int type = 0; type < TYPES; type++)
+			for (size_t part = 0; part < subject_parts(&t[i], (enum subject_type)type); part++) {
+				check(part < PARTS_MOST);
+				made.counts[i][type][part] = arena_printf(made.arena, "SELECT count(*) FROM %s t WHERE %s", t[i].name,
+									  subject_where(made.arena, &t[i], (enum subject_type)type, part));
+			}
+}
+
+static void lock_made(void)
+{
+	check(pthread_mutex_lock(&made.lock) == 0);
+	if (made.arena != NULL)
+		return;
+	made.arena = arena_new(LIMIT_ARENA_BYTES);
+	make_counts();
+}
+
+static const char *const *counts_of(const struct map_table *t, enum subject_type type)
+{
+	size_t n;
+	lock_made();
+	const char *const *texts = made.counts[t - map_tables(&n)][type];
+	pthread_mutex_unlock(&made.lock);
+	return texts;
+}
+
 enum err subject_count(struct db_tx *tx, const struct map_table *t, enum subject_type type, struct id subject,
 		       int64_t *ret)
 {
-	struct arena *a = db_tx_scope(tx)->arena;
-	size_t parts = subject_parts(t, type);
+	const char *const *texts = counts_of(t, type);
 	*ret = 0;
-	for (size_t i = 0; i < parts; i++) {
+	for (size_t i = 0; i < PARTS_MOST && texts[i] != NULL; i++) {
 		auto_rows struct db_rows *r = NULL;
-		const char *sql = arena_printf(a, "SELECT count(*) FROM %s t WHERE %s", t->name,
-					       subject_where(a, t, type, i));
 		struct db_value who = db_v_id(&subject);
-		TRY(db_query_text(tx, DB_REACH_TENANT, sql, &who, type == SUBJECT_TENANT ? 0 : 1, &r));
+		TRY(db_query_text(tx, DB_REACH_TENANT, texts[i], &who, type == SUBJECT_TENANT ? 0 : 1, &r));
 		if (db_next(r))
 			*ret += db_int(r, 0);
 		TRY(db_rows_err(r));
@@ -245,23 +292,38 @@ static void build_for_tenant(struct builder *b, const struct map_table *t, size_
 			add_step(b, &t[i], subject_where(b->a, &t[i], SUBJECT_TENANT, 0), NULL);
 }
 
-enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask, struct erase_step **ret,
-			     size_t *ret_n)
+static struct made_steps make_steps(bool sqlite, enum subject_type type, unsigned domain_mask)
 {
 	size_t n;
 	const struct map_table *t = map_tables(&n);
-	bool sqlite = db_engine(s->db) == DB_SQLITE;
-	struct builder b = {.a = s->arena,
+	struct builder b = {.a = made.arena,
 			    .type = type,
 			    .row = sqlite ? "rowid" : "ctid",
 			    .pseudonym = sqlite ? "'device-' || lower(hex(substr(device_id, 13, 4)))"
 						: "'device-' || encode(substr(device_id, 13, 4), 'hex')"};
-	b.steps = arena_alloc(s->arena, 3 * n * sizeof *b.steps);
+	b.steps = arena_alloc(b.a, 3 * n * sizeof *b.steps);
 	if (type == SUBJECT_TENANT)
 		build_for_tenant(&b, t, n, domain_mask);
 	else
 		build_for_person(&b, t, n);
-	*ret = b.steps;
-	*ret_n = b.n;
+	return (struct made_steps){.type = type, .sqlite = sqlite, .domains = domain_mask, .v = b.steps, .n = b.n};
+}
+
+enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask, struct erase_step **ret,
+			     size_t *ret_n)
+{
+	bool sqlite = db_engine(s->db) == DB_SQLITE;
+	unsigned mask = type == SUBJECT_TENANT ? domain_mask : 0;
+	size_t i = 0;
+	lock_made();
+	while (i < made.steps_n && !(made.steps[i].type == type && made.steps[i].sqlite == sqlite && made.steps[i].domains == mask))
+		i++;
+	if (i == made.steps_n) {
+		check(i < SETS_MOST); /* types, engines, and the few masks of a tenant */
+		made.steps[made.steps_n++] = make_steps(sqlite, type, mask);
+	}
+	*ret = made.steps[i].v;
+	*ret_n = made.steps[i].n;
+	pthread_mutex_unlock(&made.lock);
 	return OK;
 }

@@ -54,8 +54,8 @@ struct erase_step {
 	const char *count; /* the rows that it would still touch: 0 when it is done */
 };
 
-/* The statements in the order in which they run: rows that are reached through others go before those.  domain_mask: of
- * a tenant's deletion, which tables (1 << MAP_DOMAIN_…); ignored for the others. */
+/* The statements in the order in which they run: rows that are reached through others go before those.  Made once for the process: not to be
+ * changed, nor freed.  domain_mask: of a tenant's deletion, which tables (1 << MAP_DOMAIN_…); ignored for the others. */
 MUST_CHECK enum err subject_erase_steps(struct scope *s, enum subject_type type, unsigned domain_mask,
 					struct erase_step **ret, size_t *ret_n);
 
