@@ -60,10 +60,10 @@ static const struct property ownership_change_props[] = {
 static const struct property device_asset_props[] = {
 #include "resource/defs/device_asset.def"
 };
-/* Spelled as Graph does; a list may end in "|". */
+/* Those of devices/cleanup_platforms.def (tests/unit/devices compares). */
 #define CLEANUP_TYPES \
 	"all|androidAOSP|androidDeviceAdministrator|androidDedicatedAndFullyManagedCorporateOwnedWorkProfile|chromeOS|" \
-	"androidPersonallyOwnedWorkProfile|ios|macOS|windows|windowsHolographic|unknownFutureValue|visionOS|tvOS|linux"
+	"androidPersonallyOwnedWorkProfile|ios|macOS|windows|windowsHolographic|visionOS|tvOS|linux"
 static const struct property device_cleanup_rule_props[] = {
 #include "resource/defs/device_cleanup_rule.def"
 };

@@ -116,6 +116,16 @@ static void rules_are_one_a_platform_from_30_to_270_days(void **state)
 	one_event(ACT_CLEANUP_RULE_DELETE, ok(cleanup_set_days(&F.admin, 0)));
 }
 
+static void the_property_has_the_tables_platform_types(void **state)
+{
+	static const char types[] =
+#define CLEANUP_TYPE(type, platform) "|" type
+#include "devices/cleanup_platforms.def"
+#undef CLEANUP_TYPE
+		;
+	assert_string_equal(resource_property(&RES_DEVICE_CLEANUP_RULE, "deviceCleanupRulePlatformType", API_BETA)->values, types + 1);
+}
+
 static void a_restricted_persons_device_is_not_silent(void **state)
 {
 	struct machine m = new_machine(false, true);
@@ -319,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_silent_device_is_hidden_and_nothing_more),
 		cmocka_unit_test(a_platforms_rule_goes_before_the_one_for_all),
 		cmocka_unit_test(rules_are_one_a_platform_from_30_to_270_days),
+		cmocka_unit_test(the_property_has_the_tables_platform_types),
 		cmocka_unit_test(a_restricted_persons_device_is_not_silent),
 		cmocka_unit_test(a_wiped_machine_is_an_asset_until_it_enrols_again),
 		cmocka_unit_test(machines_that_look_the_same_take_up_nothing),
