@@ -181,11 +181,10 @@ enum err tenant_begin_closing(struct db_tx *tx, const struct tenant *t)
 }
 
 /* A purge that waits for a legal hold has taken nothing yet; the tenant may come back, if only to release the hold. */
-static enum err purge_is_held(struct db_tx *tx, bool *ret)
+static enum err purge_is_held(struct db_tx *tx, struct duty *d, bool *ret)
 {
-	struct duty d;
-	enum err e = duty_of_subject(tx, db_tx_scope(tx)->tenant, &d);
-	*ret = e == OK && d.state == DUTY_held;
+	enum err e = duty_of_subject(tx, db_tx_scope(tx)->tenant, d);
+	*ret = e == OK && d->state == DUTY_held;
 	if (e == ERR_NOT_FOUND)
 		db_tx_scope(tx)->detail = NULL;
 	return e == ERR_NOT_FOUND ? OK : e;
@@ -194,13 +193,14 @@ static enum err purge_is_held(struct db_tx *tx, bool *ret)
 enum err tenant_end_closing(struct db_tx *tx, const struct tenant *t)
 {
 	struct scope *s = db_tx_scope(tx);
+	struct duty d;
 	bool held;
-	TRY(purge_is_held(tx, &held));
+	TRY(purge_is_held(tx, &d, &held));
 	if (strcmp(t->state, "closing") != 0 && !held)
 		return scope_fail(s, ERR_CONFLICT, "the tenant is not closed, or its data is going already");
 	if (t->purge_starts_at <= s->now && !held)
 		return scope_fail(s, ERR_CONFLICT, "the purge of the tenant has started");
-	enum err e = duty_cancel(tx, s->tenant);
+	enum err e = held ? duty_move(tx, d.duty, DUTY_held, DUTY_cancelled, NULL) : duty_cancel(tx, s->tenant);
 	if (e == ERR_NOT_FOUND)
 		return scope_fail(s, ERR_CONFLICT, "the purge of the tenant has started");
 	TRY(e);

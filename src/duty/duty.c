@@ -211,7 +211,7 @@ enum err duty_open(struct db_tx *tx, const struct duty_order *o, struct id *ret_
 	check(o->first == DUTY_scheduled || o->first == DUTY_received);
 	struct duty d;
 	enum err err = duty_of_subject(tx, o->subject, &d);
-	if (err == ERR_NOT_FOUND)
+	if (err == ERR_NOT_FOUND || (err == OK && d.state == DUTY_scrubbed)) /* a tenant's, whose directory stayed then: only copies of that are left */
 		return insert(tx, o, ret_duty);
 	if (err != OK)
 		return err;

@@ -19,7 +19,7 @@
 DB_GLOBAL(purged_tenants,
 	  "SELECT d.tenant_id, d.duty_id FROM tenants t JOIN duties d ON d.tenant_id = t.tenant_id AND d.subject_id = "
 	  "t.tenant_id "
-	  "AND d.state = 'scrubbed' WHERE t.state = 'purging' LIMIT ?1");
+	  "AND d.state IN ('scrubbed', 'copies_gone') AND d.requested_at >= t.closed_at WHERE t.state = 'purging' LIMIT ?1");
 
 enum {
 	DUTIES_AT_ONCE = 256,
