@@ -47,7 +47,8 @@ static void write_sealed(struct json_writer *w, const struct resource_query *q, 
 
 static enum err write_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg)
 {
-	static const char *const names[] = {"isOverdue", "percentElapsed", "erasureDeadlineDateTime", "contact", "statement", "isAcknowledgementOverdue", "erasureSalt"};
+	static const char *const names[] = {"isOverdue", "percentElapsed", "erasureDeadlineDateTime", "contact", "statement",
+						   "isAcknowledgementOverdue", "erasureSalt"};
 	const struct call *c = arg;
 	struct request_view v;
 	bool any = false;

@@ -70,36 +70,50 @@ static void table(struct buf *out, const char *title, const json_t *list, const 
 }
 #define TABLE(out, title, list, columns, none) table(out, title, list, columns, sizeof columns / sizeof columns[0], none)
 
-static const struct line WHAT[] = {{"Certificate", "certificateId"},
-				   {"Issued", "issuedDateTime"},
-				   {"Duty to delete", "dutyId"},
-				   {"Organisation (tenant)", "tenantId"},
-				   {"Why", "trigger"},
-				   {"Subject", "subjectType"},
-				   {"Reference of the subject", "subjectReference"},
-				   {"Asked for", "requestedDateTime"},
-				   {"Out of use", "suppressedDateTime"},
-				   {"Rows deleted", "deletedDateTime"},
-				   {"Bytes gone, proved", "scrubbedDateTime"},
-				   {"Copies gone", "copiesGoneDateTime"},
-				   {"Deadline", "deadlineDateTime"},
-				   {"Deadline met", "deadlineMet"},
-				   {"Copies gone by", "copiesDeadlineDateTime"},
-				   {"Version of the data map", "mapVersion"}};
-static const struct line ISSUER[] = {{"Server", "host"}, {"Software", "software"}, {"Public key (Ed25519)", "publicKey"}};
-static const struct line TABLES[] = {{"Table", "table"}, {"Found", "found"}, {"Deleted", "deleted"}, {"Changed", "changed"}, {"Kept", "kept"}, {"Why kept", "ground"},
-				     {"Until", "keptUntilDateTime"}};
-static const struct line EVENTS[] = {{"Events", "events"}, {"Gone by", "untilDateTime"}};
-static const struct line STORES[] = {{"Store", "store"}, {"Method", "method"}, {"Evidence", "evidence"}};
-static const struct line BACKUPS[] = {{"Method", "method"}, {"Days that a key lives", "keyDays"}, {"Gone by", "goneByDateTime"}, {"Gone", "goneDateTime"},
-				      {"Evidence", "evidence"}};
-static const struct line RECIPIENTS[] = {{"Recipient", "name"}, {"Kind", "kind"}, {"State", "state"}, {"Told", "deliveredDateTime"}};
-static const struct line DEVICE[] = {{"Platform", "platform"}, {"Owner", "ownerType"}, {"Manufacturer", "manufacturer"}, {"Model", "model"}, {"Serial number", "serialNumber"},
-				     {"Asset note", "assetNote"}, {"Media", "media"}, {"Action", "action"}, {"Category", "category"}, {"Method", "method"}, {"Tool", "tool"},
-				     {"Verification", "verification"}, {"Outcome", "outcome"}, {"Asked for", "requestedDateTime"}, {"Confirmed", "confirmedDateTime"}};
-static const struct line RESIDUES[] = {{"What", "what"}, {"", "text"}};
-static const struct line COMPLETES[] = {{"Certificate", "certificateId"}, {"SHA-256", "sha256"}};
-static const struct line LEDGER[] = {{"Entry", "sequence"}, {"SHA-256", "entrySha256"}};
+static const struct line WHAT[] = {
+	{"Certificate", "certificateId"}, {"Issued", "issuedDateTime"}, {"Duty to delete", "dutyId"},
+	{"Organisation (tenant)", "tenantId"}, {"Why", "trigger"}, {"Subject", "subjectType"},
+	{"Reference of the subject", "subjectReference"}, {"Asked for", "requestedDateTime"},
+	{"Out of use", "suppressedDateTime"}, {"Rows deleted", "deletedDateTime"},
+	{"Bytes gone, proved", "scrubbedDateTime"}, {"Copies gone", "copiesGoneDateTime"},
+	{"Deadline", "deadlineDateTime"}, {"Deadline met", "deadlineMet"},
+	{"Copies gone by", "copiesDeadlineDateTime"}, {"Version of the data map", "mapVersion"},
+};
+static const struct line ISSUER[] = {
+	{"Server", "host"}, {"Software", "software"}, {"Public key (Ed25519)", "publicKey"},
+};
+static const struct line TABLES[] = {
+	{"Table", "table"}, {"Found", "found"}, {"Deleted", "deleted"}, {"Changed", "changed"}, {"Kept", "kept"},
+	{"Why kept", "ground"}, {"Until", "keptUntilDateTime"},
+};
+static const struct line EVENTS[] = {
+	{"Events", "events"}, {"Gone by", "untilDateTime"},
+};
+static const struct line STORES[] = {
+	{"Store", "store"}, {"Method", "method"}, {"Evidence", "evidence"},
+};
+static const struct line BACKUPS[] = {
+	{"Method", "method"}, {"Days that a key lives", "keyDays"}, {"Gone by", "goneByDateTime"},
+	{"Gone", "goneDateTime"}, {"Evidence", "evidence"},
+};
+static const struct line RECIPIENTS[] = {
+	{"Recipient", "name"}, {"Kind", "kind"}, {"State", "state"}, {"Told", "deliveredDateTime"},
+};
+static const struct line DEVICE[] = {
+	{"Platform", "platform"}, {"Owner", "ownerType"}, {"Manufacturer", "manufacturer"}, {"Model", "model"},
+	{"Serial number", "serialNumber"}, {"Asset note", "assetNote"}, {"Media", "media"}, {"Action", "action"},
+	{"Category", "category"}, {"Method", "method"}, {"Tool", "tool"}, {"Verification", "verification"},
+	{"Outcome", "outcome"}, {"Asked for", "requestedDateTime"}, {"Confirmed", "confirmedDateTime"},
+};
+static const struct line RESIDUES[] = {
+	{"What", "what"}, {"", "text"},
+};
+static const struct line COMPLETES[] = {
+	{"Certificate", "certificateId"}, {"SHA-256", "sha256"},
+};
+static const struct line LEDGER[] = {
+	{"Entry", "sequence"}, {"SHA-256", "entrySha256"},
+};
 
 void certificate_page(struct buf *out, const json_t *file)
 {
@@ -122,8 +136,8 @@ void certificate_page(struct buf *out, const json_t *file)
 	TABLE(out, "Known to remain", json_object_get(body, "residues"), RESIDUES, "Nothing.");
 	FACTS(out, "Entry in the erasure ledger", json_object_get(body, "ledger"), LEDGER);
 	FACTS(out, "Issued by", json_object_get(body, "issuer"), ISSUER);
-	buf_adds(out, "<h2>Checking it</h2>\n<p>This page shows the signed file; the file is the proof. <code>reeve erase verify FILE --key KEY</code> checks the signature "
-		      "and its place in the audit log without any server. The subject can compute the reference: HMAC-SHA256 with the salt that the organisation gives "
-		      "them, over their account's id.</p>\n");
+	buf_adds(out, "<h2>Checking it</h2>\n<p>This page shows the signed file; the file is the proof. <code>reeve erase verify FILE --key KEY</code> "
+		      "checks the signature and its place in the audit log without any server. The subject can compute the reference: HMAC-SHA256 with the "
+		      "salt that the organisation gives them, over their account's id.</p>\n");
 	html_page_end(out);
 }

@@ -13,7 +13,8 @@
 #include "base/log.h"
 
 DB_TENANT(certificate_select, "SELECT kind, body, signature, log_event, log_proof FROM certificates WHERE tenant_id = ?1 AND certificate_id = ?2");
-DB_GLOBAL(certificates_unproved, "SELECT tenant_id, certificate_id FROM certificates WHERE log_proof IS NULL AND issued_at > ?1 ORDER BY issued_at DESC LIMIT ?2");
+DB_GLOBAL(certificates_unproved,
+	  "SELECT tenant_id, certificate_id FROM certificates WHERE log_proof IS NULL AND issued_at > ?1 ORDER BY issued_at DESC LIMIT ?2");
 DB_TENANT(certificate_event,
 	  "SELECT event_id, bytes FROM audit_events WHERE tenant_id = ?1 AND resource_id = ?2 AND activity_type = ?3 ORDER BY at, event_id LIMIT 1");
 DB_TENANT(certificate_set_place, "UPDATE certificates SET log_event = ?3, log_proof = ?4 WHERE tenant_id = ?1 AND certificate_id = ?2");

@@ -136,15 +136,18 @@ static void write_events(struct json_writer *w, const struct erase_job *j)
 static const struct {
 	const char *method, *evidence;
 } METHODS[] = {
-	{"rowDelete+scrub+byteScan", "every mapped table was asked again; dead space was blanked and the log emptied; every page was read and attributed to its table: "
-				     "the subject's own identifiers stand in no page but those of audit events within their retention; identifiers that others have too do "
-				     "not count"},
-	{"rowDelete+rewrite+byteScan", "every mapped table was asked again; the tables that held rows were rewritten and the write-ahead log switched; every file of the "
-				       "database was read: the subject's own identifiers stand in no file but those of audit events within their retention; identifiers that "
-				       "others have too do not count"},
-	{"rowDelete+rewrite+walPosition", "every mapped table was asked again; the tables that held rows were rewritten and the write-ahead log switched: by WAL position; the "
-					  "files were not scanned, they are not the server's to read"},
-	{"rowDelete", "every mapped table was asked again; the tables were not rewritten: the server has no connection of the owner"},
+	{"rowDelete+scrub+byteScan",
+	 "every mapped table was asked again; dead space was blanked and the log emptied; every page was read and attributed to its table: the subject's "
+	 "own identifiers stand in no page but those of audit events within their retention; identifiers that others have too do not count"},
+	{"rowDelete+rewrite+byteScan",
+	 "every mapped table was asked again; the tables that held rows were rewritten and the write-ahead log switched; every file of the database was "
+	 "read: the subject's own identifiers stand in no file but those of audit events within their retention; identifiers that others have too do not "
+	 "count"},
+	{"rowDelete+rewrite+walPosition",
+	 "every mapped table was asked again; the tables that held rows were rewritten and the write-ahead log switched: by WAL position; the files were "
+	 "not scanned, they are not the server's to read"},
+	{"rowDelete",
+	 "every mapped table was asked again; the tables were not rewritten: the server has no connection of the owner"},
 };
 
 static const char *evidence_of(const char *method)
@@ -197,6 +200,16 @@ static void write_stores(struct json_writer *w, const struct erase_job *j)
 
 /* ---- what others have ---- */
 
+static const char *backups_evidence(int days, bool gone)
+{
+	if (days == 0)
+		return "the server makes no backups; copies made by others are not covered";
+	if (gone)
+		return "the keys of every day up to the deletion are destroyed: what they sealed cannot be opened; copies made by others are not covered";
+	return "backups are sealed with a key per day; this is when the last key that can open one with the subject's data is destroyed; copies made by "
+	       "others are not covered";
+}
+
 static void write_backups(struct json_writer *w, const struct erase_job *j, bool gone)
 {
 	int64_t until = keeper_copies_gone_at(j->s.keeper, progress_int(j, "deletedAt"));
@@ -209,11 +222,7 @@ static void write_backups(struct json_writer *w, const struct erase_job *j, bool
 		jw_ktime(w, "goneDateTime", j->s.now);
 	else
 		jw_ktime(w, "goneByDateTime", until);
-	jw_kstring(w, "evidence",
-		   days == 0 ? "the server makes no backups; copies made by others are not covered"
-		   : gone    ? "the keys of every day up to the deletion are destroyed: what they sealed cannot be opened; copies made by others are not covered"
-			     : "backups are sealed with a key per day; this is when the last key that can open one with the subject's data is destroyed; copies made by "
-			       "others are not covered");
+	jw_kstring(w, "evidence", backups_evidence(days, gone));
 	jw_end_object(w);
 }
 
