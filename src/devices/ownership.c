@@ -9,6 +9,7 @@
 #include "devices/action.h"
 #include "devices/certificate.h"
 #include "directory/restriction.h"
+#include "duty/kept.h"
 #include "notice/notice.h"
 #include "resource/tables.h"
 
@@ -152,6 +153,14 @@ static enum err ask(struct db_tx *tx, const struct device *d)
 	return notice_person(tx, d->user, "Your device: a change of ownership was requested", question(s->arena, d, c.expires_at));
 }
 
+/* What only the organisation's devices have would go at once. */
+static enum err no_hold(struct db_tx *tx, const struct device *d)
+{
+	bool kept;
+	TRY(kept_device(tx, d->id, &kept));
+	return kept ? scope_fail(db_tx_scope(tx), ERR_CONFLICT, "what is held of this device must stay for now: it is under a legal hold") : OK;
+}
+
 enum err ownership_order(struct db_tx *tx, const struct device *d, bool company, struct record *change, struct id *ret)
 {
 	struct change c;
@@ -159,6 +168,7 @@ enum err ownership_order(struct db_tx *tx, const struct device *d, bool company,
 	TRY(no_removal(tx, d));
 	if (company)
 		return ask(tx, d);
+	TRY(no_hold(tx, d));
 	for (size_t i = 0; i < PROPERTY_COUNT; i++)
 		record_set_null(change, PROPERTIES[i]);
 	TRY(insert(tx, d, OWNER_PERSONAL, "approved", &c));

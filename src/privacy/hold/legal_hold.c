@@ -2,19 +2,11 @@
  * Holds: their rows, their life, and what they keep from going. */
 #include <string.h>
 
+#include "duty/kept.h"
 #include "notice/notice.h"
 #include "privacy/hold/internal.h"
 #include "resource/tables.h"
 
-DB_TENANT(hold_of_person,
-	  "SELECT 1 FROM legal_hold_members m WHERE m.tenant_id = ?1 AND m.user_id = ?2 UNION ALL "
-	  "SELECT 1 FROM managed_devices d JOIN legal_hold_members m ON m.tenant_id = d.tenant_id AND m.device_id = d.device_id "
-	  "WHERE d.tenant_id = ?1 AND d.user_id = ?2 LIMIT 1");
-DB_TENANT(hold_of_device,
-	  "SELECT 1 FROM legal_hold_members m WHERE m.tenant_id = ?1 AND m.device_id = ?2 UNION ALL "
-	  "SELECT 1 FROM managed_devices d JOIN legal_hold_members m ON m.tenant_id = d.tenant_id AND m.user_id = d.user_id AND m.device_id IS NULL "
-	  "WHERE d.tenant_id = ?1 AND d.device_id = ?2 LIMIT 1");
-DB_TENANT(hold_of_tenant, "SELECT 1 FROM legal_hold_members WHERE tenant_id = ?1 LIMIT 1");
 DB_TENANT(hold_set_released,
 	  "UPDATE legal_holds SET released_at = ?3, released_by = ?4, release_reason = ?5, ends_at = ?6 WHERE tenant_id = ?1 AND hold_id = ?2");
 DB_TENANT(hold_forget_alarm, "UPDATE legal_holds SET review_alarm_at = NULL WHERE tenant_id = ?1 AND hold_id = ?2");
@@ -34,14 +26,13 @@ enum { BATCH = 200, PAGE = 50 };
 
 enum err legal_hold_blocks(struct db_tx *tx, enum subject_type type, struct id subject, bool *ret)
 {
-	auto_rows struct db_rows *r = NULL;
 	switch (type) {
-	case SUBJECT_USER: TRY(db_query(tx, &hold_of_person, DB_ARGS(db_v_id(&subject)), &r)); break;
-	case SUBJECT_DEVICE: TRY(db_query(tx, &hold_of_device, DB_ARGS(db_v_id(&subject)), &r)); break;
-	case SUBJECT_TENANT: TRY(db_query(tx, &hold_of_tenant, DB_NOARGS, &r)); break;
+	case SUBJECT_USER: return kept_person(tx, subject, ret);
+	case SUBJECT_DEVICE: return kept_device(tx, subject, ret);
+	case SUBJECT_TENANT: return kept_tenant(tx, ret);
 	}
-	*ret = r != NULL && db_next(r);
-	return r == NULL ? OK : db_rows_err(r);
+	check(!"a subject");
+	return ERR_INTERNAL;
 }
 
 /* Whether a member keeps rows of this table: true of all sections, and of those of the table's paths. */
