@@ -21,18 +21,18 @@ DB_TENANT(returned_mark_suppression,
 	  "UPDATE suppressions SET returned_at = ?3 WHERE tenant_id = ?1 AND reference = ?2 AND returned_at IS NULL AND expires_at > ?3");
 
 #define FAILURE "the device came back with the credential that ended when it said that it was removed"
+#define FAILURE_ERASED "a device whose record was erased came back with its old credential" /* whether it ever confirmed is not known any more */
 
 static enum err alarm(struct db_tx *tx, struct id about)
 {
 	return notice_alarm(tx, "deviceReturned", about,
-			    "A device that had confirmed that it was removed from management has come back with its old credential: what it held may "
-			    "still be on it.");
+			    "A device that was removed from management has come back with its old credential: what it held may still be on it.");
 }
 
 /* Of what has no record any more: the certificate's keyed hash stands for it. */
-static enum err record_nameless(struct db_tx *tx, struct id about, const char *type)
+static enum err record_nameless(struct db_tx *tx, struct id about, const char *type, const char *failure)
 {
-	TRY(audit_record(tx, &(struct audit_event){.activity = ACT_DEVICE_RETURNED, .resource_type = type, .resource = about, .failure = FAILURE}));
+	TRY(audit_record(tx, &(struct audit_event){.activity = ACT_DEVICE_RETURNED, .resource_type = type, .resource = about, .failure = failure}));
 	return alarm(tx, about);
 }
 
@@ -51,7 +51,7 @@ static enum err of_suppression(struct db_tx *tx, struct return_note *q)
 	TRY(db_exec(tx, &returned_mark_suppression, DB_ARGS(db_v_blob(reference, sizeof reference), db_v_int(s->now)), &marked));
 	q->first = marked > 0;
 	memcpy(about.b, reference, sizeof about.b);
-	return q->first ? record_nameless(tx, about, "DeviceCertificate") : OK;
+	return q->first ? record_nameless(tx, about, "DeviceCertificate", FAILURE_ERASED) : OK;
 }
 
 /* A certificate that a newer one took the place of is none of this: its device confirmed nothing. */
@@ -74,7 +74,7 @@ static enum err of_owed(struct db_tx *tx, struct id device, struct return_note *
 	TRY(db_exec(tx, &returned_mark_certificate,
 		    DB_ARGS(db_v_blob(q->fingerprint, SHA256_BYTES), db_v_int(db_tx_scope(tx)->now)), &marked));
 	q->first = marked > 0;
-	return q->first ? record_nameless(tx, device, DEVICE_ENTITY) : OK;
+	return q->first ? record_nameless(tx, device, DEVICE_ENTITY, FAILURE) : OK;
 }
 
 static enum err note(struct scope *s, struct db_tx *tx, void *arg)

@@ -12,8 +12,9 @@
 #include "crypto/digest.h"
 
 /* A check-in with this certificate was refused.  Where its device had confirmed a removal, the action becomes failed (returned), the device's
- * managementState wipeFailed or retireFailed, with an event (DEVICE_RETURNED) and a notice, once; where its record is gone, the event is about the
- * certificate.  s: of the certificate's tenant; it stays as it is: the check-in is refused in any case.  True: this was such a device, and the first time. */
+ * managementState wipeFailed or retireFailed, with an event (DEVICE_RETURNED) and a notice, once.  Where the device was erased, the event is about
+ * the certificate's keyed hash; what is owed by one that never confirmed is offered to it, so it does not come here while it owes.  s: of the
+ * certificate's tenant; it stays as it is: the check-in is refused in any case.  True: this was such a device, and the first time. */
 bool device_returned(const struct scope *s, const uint8_t fingerprint[SHA256_BYTES]);
 
 #endif

@@ -194,4 +194,9 @@ test('32 silence shows; what waited too long expires, and the erasure goes on', 
   assert.equal(await state(r, d), 'retireCanceled');
   assert.equal((await duty(r, d)).state, 'received');
   assert.deepEqual((await r.channel('checkin', { items: [] }, d.pair)).json.actions, []);
+  for (let i = 0; i < 2; i++) await r.restart(8);
+  const { certificate } = await until('its data is gone, and says what stays', async () => (await r.all(`${DM}/erasureCertificates`))[0]);
+  assert.ok(certificate.residues.some(x => x.what === 'deviceNotConfirmed') && certificate.residues.some(x => x.what === 'biosPassword'), JSON.stringify(certificate));
+  assert.equal((await r.channel('checkin', { items: [] }, d.pair)).status, 401);
+  assert.equal((await r.events("activityType eq 'returned ManagedDevice'")).length, 1);
 });

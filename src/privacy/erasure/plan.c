@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "codec/json.h"
+#include "devices/action.h"
 #include "devices/device.h"
 #include "devices/effects.h"
 #include "keeper/keeper.h"
@@ -118,6 +119,22 @@ static void add_residue(json_t *list, const char *what, const char *text)
 	json_array_append_new(list, json_pack("{s:s, s:s}", "what", what, "text", text));
 }
 
+/* It refused, came back, or waited for longer than the tenant wanted: nothing will take back what it holds. */
+static enum err residue_of_outcome(struct db_tx *tx, struct id device, json_t *list)
+{
+	struct device_action a;
+	enum err e = action_last_removal(tx, device, &a);
+	if (e == ERR_NOT_FOUND)
+		return OK;
+	TRY(e);
+	bool returned = a.outcome != NULL && strcmp(a.outcome, OUTCOME_RETURNED) == 0;
+	if (returned)
+		add_residue(list, "deviceReturned", "the device had confirmed and was seen again: what it holds may still be on it");
+	else if (a.state == ACTION_notSupported || a.state == ACTION_canceled)
+		add_residue(list, "deviceNotConfirmed", "the device has not confirmed and will not be asked again: what it holds stays");
+	return OK;
+}
+
 static enum err residues_of_device(struct db_tx *tx, struct id device, const char *action, json_t *list)
 {
 	struct device d;
@@ -133,7 +150,7 @@ static enum err residues_of_device(struct db_tx *tx, struct id device, const cha
 	while ((f = effects_next(&at, d.platform, d.owner, action)) != NULL)
 		if (effect_is_residue(f))
 			add_residue(list, f->what, f->text);
-	return OK;
+	return residue_of_outcome(tx, device, list);
 }
 
 static enum err residues(struct db_tx *tx, struct erase_job *j, const struct needles *n)
