@@ -136,8 +136,9 @@ test('92 the second place is away: nothing is erased until it is back', async ()
 
 // The documented way, word for word: sealed base backup, sealed write-ahead log, a new cluster from both.
 if (ENGINES.includes('postgres')) test('92 PostgreSQL: pg_basebackup and the write-ahead log through the seal, and back into a new cluster', async () => {
-  const pg = new MovedPostgres(), root = process.getuid() === 0, restored = new MovedPostgres(false);
+  const pg = new MovedPostgres(false), root = process.getuid() === 0, restored = new MovedPostgres(false);
   try {
+    pg.init([], 'archive_mode = on\n');
     pg.move(0);
     const r = await withBackups({ engine: 'postgres', database: pg.database('sealed') }, 14), wal = path.join(r.backups, 'wal');
     r.pg = { name: 'sealed', host: pg.host };
@@ -150,13 +151,17 @@ if (ENGINES.includes('postgres')) test('92 PostgreSQL: pg_basebackup and the wri
     await r.serve(0, { prefix: as });
     const refused = await r.refused(501, 'POST', B, r.op);
     assert.match(refused.message, /docs\/operating\/backup\.md/);
+    await until('keys', async () => (await r.all('/v1.0/installation/backupKeys', r.op)).length === 2);
     psql(pg.host, `ALTER SYSTEM SET archive_command = 'test ! -f ${wal}/%f.reeve && ${REEVE} backup seal --data ${r.dir} < %p > ${wal}/%f.part && sync ${wal}/%f.part && mv ${wal}/%f.part ${wal}/%f.reeve'`);
-    psql(pg.host, 'ALTER SYSTEM SET archive_mode = on');
-    pg.move(0); // archive_mode needs a restart
-    await r.user('base@acme.example', { city: 'PGBASECITY' });
+    psql(pg.host, 'SELECT pg_reload_conf()');
+    const gone = await r.user('base@acme.example', { city: 'PGBASECITY' });
     const base = path.join(r.backups, 'base-1.tar.reeve');
     sh(`${pg.bin}/pg_basebackup -h ${pg.host} -U postgres -c fast -Ft -X none -D - | ${REEVE} backup seal --data ${r.dir} > ${base}`);
     await r.user('later@acme.example', { city: 'PGLATERCITY' });
+    psql(pg.host, "SELECT pg_create_restore_point('before_the_erasure')");
+    await r.ok('DELETE', `/v1.0/users/${gone.id}`);
+    await r.ok('DELETE', `/v1.0/directory/deletedItems/${gone.id}`);
+    await until('one of them is erased', () => psql(pg.host, `SELECT count(*) FROM users WHERE user_id = '\\x${gone.id.replaceAll('-', '')}'`) === '0');
     const segment = psql(pg.host, 'SELECT pg_walfile_name(pg_current_wal_lsn())');
     psql(pg.host, 'SELECT pg_switch_wal()');
     await until('the segment is archived', () => fs.existsSync(path.join(wal, `${segment}.reeve`)));
@@ -170,9 +175,19 @@ if (ENGINES.includes('postgres')) test('92 PostgreSQL: pg_basebackup and the wri
     sh(`mkdir -m 700 ${restored.host}/data && ${REEVE} backup open --keeper ${r.second} < ${base} | tar -x -C ${restored.host}/data`);
     sh(`rm -f ${restored.host}/data/postgresql.auto.conf && sed -i "s#${pg.host}#${restored.host}#" ${restored.host}/data/postgresql.conf`);
     sh(`echo "restore_command = '${REEVE} backup open --keeper ${r.second} < ${wal}/%f.reeve > %p'" >> ${restored.host}/data/postgresql.conf && touch ${restored.host}/data/recovery.signal`);
+    sh(`printf "recovery_target_name = 'before_the_erasure'\nrecovery_target_action = promote\n" >> ${restored.host}/data/postgresql.conf`);
     restored.move(0);
     await until('the recovery has ended', () => psql(restored.host, 'SELECT pg_is_in_recovery()') === 'f');
     assert.equal(psql(restored.host, "SELECT string_agg(city, ',' ORDER BY city) FROM users WHERE city LIKE 'PG%CITY'"), 'PGBASECITY,PGLATERCITY');
+
+    // whoever was erased since goes again before the first answer
+    const secret = path.join(r.dir, 'secrets/database');
+    fs.writeFileSync(secret, fs.readFileSync(secret, 'utf8').replaceAll(pg.host, restored.host));
+    r.pg.host = restored.host;
+    await r.serve(0, { prefix: as });
+    assert.equal(psql(restored.host, "SELECT string_agg(city, ',') FROM users WHERE city LIKE 'PG%CITY'"), 'PGLATERCITY');
+    assert.equal((await r.all('/v1.0/installation/restoreReports', r.op)).length, 1);
+    await r.stop();
   } finally {
     restored.remove();
     pg.remove();
