@@ -122,7 +122,8 @@ static enum err open_database(struct serve *v)
 	TRY(database_url(v, v->settings.database, &url));
 	if (file_read(v->arena, data_path(v->arena, v->dir, "secrets/database-owner"), 64 * KIB, &owner, &ignored) != OK)
 		owner = NULL; /* SQLite has none; a careful operator keeps PostgreSQL's elsewhere */
-	return taken(v, db_open(&(struct db_options){.url = url, .owner_url = owner}, &v->srv.db, &detail), &detail);
+	struct db_options options = {.url = url, .owner_url = owner, .data_dir = v->settings.postgres_data_dir};
+	return taken(v, db_open(&options, &v->srv.db, &detail), &detail);
 }
 
 /* I5, and whether the database went back behind what was signed (which is recorded: its partitions come first). */

@@ -224,10 +224,25 @@ static void a_value_cut_by_a_page_border_is_found(void **state)
 
 /* ---- a file that stands still ---- */
 
+enum { LARGE = 40 };
+
 struct standing {
 	struct scope *s;
 	bool called;
 };
+
+static enum err rename_all(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_TENANT, "UPDATE things SET n = n + 1 WHERE tenant_id = ?1", DB_NOARGS, NULL);
+}
+
+static size_t wal_bytes(struct db_fixture *f)
+{
+	char path[128];
+	struct stat st;
+	snprintf(path, sizeof path, "%s-wal", f->file);
+	return stat(path, &st) == 0 ? (size_t)st.st_size : 0;
+}
 
 static uint64_t sum_of(int fd, uint64_t bytes)
 {
@@ -249,7 +264,7 @@ static enum err while_it_stands(void *arg, int fd, uint64_t bytes, size_t page_b
 	assert_int_equal(st.st_size, bytes);
 	assert_int_equal(page_bytes, 4096);
 	uint64_t before = sum_of(fd, bytes);
-	for (int i = 0; i < 4; i++) { /* more frames than a checkpoint waits for */
+	for (int i = 0; i < LARGE; i++) { /* a WAL that is made small in steps afterwards */
 		OKAY(w->s, db_write(w->s, forget_all, NULL));
 		OKAY(w->s, db_write(w->s, fill, NULL));
 	}
@@ -269,6 +284,16 @@ static void a_frozen_file_does_not_change_while_writers_go_on(void **state)
 	assert_int_equal(db_frozen(f->db, while_it_stands, &w), ERR_LIMIT); /* what fn answered */
 	assert_true(w.called);
 	assert_int_equal(counted(f, &tenant_a), THINGS);
+	assert_true(wal_bytes(f) > 10 * MIB);
+	assert_int_equal(db_scrub(f->db, NULL, 0), OK);
+	assert_int_equal(wal_bytes(f), 0);
+	OKAY(&s, db_write(&s, rename_all, NULL));
+	assert_int_equal(counted(f, &tenant_a), THINGS);
+	db_close(f->db);
+	f->db = NULL;
+	assert_int_equal(system_check(f->file), 0);
+	fixture_reopen(f, test_schema);
+	assert_int_equal(counted(f, &tenant_a), THINGS);
 }
 
 /* ---- dead space ---- */
@@ -287,11 +312,6 @@ static enum err soil(void *arg, int fd, uint64_t bytes, size_t page_bytes)
 		++*soiled;
 	}
 	return OK;
-}
-
-static enum err rename_all(struct scope *s, struct db_tx *tx, void *arg)
-{
-	return db_exec_text(tx, DB_REACH_TENANT, "UPDATE things SET n = n + 1 WHERE tenant_id = ?1", DB_NOARGS, NULL);
 }
 
 static void dead_space_is_told_and_blanked_for_good(void **state)
@@ -442,6 +462,56 @@ static void the_owner_rewrites_tables(void **state)
 	PQfinish(c);
 }
 
+/* Of each needle: where it stands, and nowhere else. */
+static void stands_in(struct db_fixture *f, const char *text, const char *table)
+{
+	size_t n;
+	struct db_hit *found;
+	struct db_needle needle = {text, strlen(text), 0};
+	assert_int_equal(db_scan_tables(f->db, f->arena, &needle, 1, &found, &n), OK);
+	for (size_t i = 0; i < n; i++)
+		if (table == NULL || strcmp(found[i].table, "pg_wal") != 0)
+			assert_string_equal(found[i].table, table == NULL ? "nowhere" : table);
+	assert_int_equal(needle.hits > 0, table != NULL);
+}
+
+static void its_files_are_searched(void **state)
+{
+	struct scope s;
+	struct db_wal wal;
+	char *why = NULL, dir[128];
+	static const char *const tables[] = {"things"};
+	struct db_fixture *f = fixture_only(state, DB_POSTGRES);
+	struct db_needle needle = {"nobody", 6, 0};
+	size_t n;
+	struct db_hit *found;
+	assert_int_equal(db_scan_tables(f->db, f->arena, &needle, 1, &found, &n), ERR_NOT_IMPLEMENTED);
+	db_close(f->db);
+	snprintf(dir, sizeof dir, "%s/data", getenv("REEVE_TEST_PG_HOST"));
+	fixture_ok(db_open_with(&(struct db_options){.url = f->app_url, .owner_url = f->owner_url, .data_dir = dir}, test_schema, &f->db, &why), why);
+	scope_in(&s, f, &tenant_a);
+	OKAY(&s, db_write(&s, fill, NULL));
+	fixture_admin(f->admin_url, "ALTER TABLE things ALTER name SET STATISTICS 2"); /* the least, the middle, the greatest */
+	fixture_admin(f->admin_url, "ANALYZE");
+	fixture_admin(f->admin_url, "CHECKPOINT");
+	needle = (struct db_needle){names[2], strlen(names[2]), 0};
+	assert_int_equal(db_scan_tables(f->db, f->arena, &needle, 1, &found, &n), OK);
+	bool in_statistics = false;
+	for (size_t i = 0; i < n; i++)
+		in_statistics |= strcmp(found[i].table, "pg_statistic") == 0;
+	assert_true(n >= 3 && in_statistics); /* else nothing would be shown about them */
+	OKAY(&s, db_write(&s, forget, NULL));
+	assert_int_equal(db_scrub(f->db, tables, 1), OK);
+	assert_int_equal(db_scan_tables(f->db, f->arena, &needle, 1, &found, &n), OK); /* may find it in the log */
+	assert_int_equal(db_scrub(f->db, tables, 1), OK);
+	for (int i = 0; i < NAMES; i++)
+		stands_in(f, names[i], NULL);
+	stands_in(f, "somebody else 399", "things");
+	assert_int_equal(db_wal_position(f->db, f->arena, &wal), OK);
+	assert_non_null(strchr(wal.position, '/'));
+	assert_int_equal(wal.standby_n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,7 +520,7 @@ int main(void)
 		SQLITE(a_value_cut_by_a_page_border_is_found), SQLITE(a_frozen_file_does_not_change_while_writers_go_on),
 		SQLITE(dead_space_is_told_and_blanked_for_good),
 		SQLITE(a_reader_that_stays_makes_it_busy),    SQLITE(a_long_statement_is_interrupted),
-		POSTGRES(the_owner_rewrites_tables),
+		POSTGRES(the_owner_rewrites_tables),          POSTGRES(its_files_are_searched),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("db_erase", tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -193,6 +194,80 @@ static void without_a_fault_it_goes_on(void **state)
 	assert_int_equal(counted(f, &tenant_a), 3);
 }
 
+/* ---- kill -9 ---- */
+
+static enum err nothing(void *arg, int fd, uint64_t bytes, size_t page_bytes) { return OK; }
+
+static enum err churn(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int n = *(int *)arg;
+	TRY(db_exec_text(tx, DB_REACH_TENANT, "DELETE FROM things WHERE tenant_id = ?1 AND n % 3 = ?2", DB_ARGS(db_v_int(n % 3)), NULL));
+	for (int i = 0; i < 60; i++) {
+		char name[600];
+		int number = n * 60 + i;
+		snprintf(name, sizeof name, "%d %0*d", number, 1 + number * 7919 % 500, 0);
+		struct id id = numbered(number);
+		TRY(db_exec(tx, &add_thing, DB_ARGS(db_v_id(&id), db_v_text(name), db_v_int(i), db_v_null(), db_v_null()), NULL));
+	}
+	return OK;
+}
+
+/* Rows come and go, and the store is scrubbed and frozen, until somebody ends it. */
+static void killed(const char *url)
+{
+	struct db *db;
+	struct scope s;
+	struct arena *a = arena_new(LIMIT_ARENA_BYTES);
+	if (db_open_with(&(struct db_options){.url = url}, test_schema, &db, NULL) != OK)
+		_exit(1);
+	for (int n = 0; n < 1000; n++) {
+		scope_tenant(&s, a, db, NULL, tenant_a);
+		if (db_write(&s, churn, &n) != OK || db_scrub(db, NULL, 0) != OK || db_frozen(db, nothing, NULL) != OK)
+			_exit(2);
+		arena_reset(a);
+	}
+	_exit(0);
+}
+
+static enum err whole(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_text(tx, DB_REACH_GLOBAL, "PRAGMA integrity_check", DB_NOARGS, &r));
+	WANT(db_next(r));
+	WANT(strcmp(db_text(r, 0), "ok") == 0);
+	return db_rows_err(r);
+}
+
+static enum err clear(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_TENANT, "DELETE FROM things WHERE tenant_id = ?1", DB_NOARGS, NULL);
+}
+
+static void a_kill_at_any_moment_leaves_the_file_whole(void **state)
+{
+	struct scope s;
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	for (int i = 0; i < 8; i++) {
+		int status;
+		db_close(f->db);
+		f->db = NULL;
+		fflush(NULL);
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			killed(f->app_url);
+		usleep((useconds_t)(60000 + i * 37000));
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status));
+		fixture_reopen(f, test_schema);
+		scope_in(&s, f, NULL);
+		OKAY(&s, db_read(&s, whole, NULL));
+		scope_in(&s, f, &tenant_a);
+		OKAY(&s, db_write(&s, clear, NULL));
+	}
+}
+
 /* ---- a full disk ---- */
 
 struct load {
@@ -289,6 +364,7 @@ static int unmount_teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		SQLITE(a_kill_at_any_moment_leaves_the_file_whole),
 		SQLITE(a_failed_fsync_ends_the_server),
 		SQLITE(a_checkpoint_that_fails_to_sync_ends_it_too),
 		SQLITE(without_a_fault_it_goes_on),

@@ -127,6 +127,8 @@ static enum err is_residue(struct erase_job *j, const struct needle *needle, con
 {
 	struct lookup l = {.table = map_table(table), .needle = needle};
 	*ret = strcmp(table, "sqlite_schema") != 0 && !of_retention(table);
+	if (strcmp(table, "pg_statistic") == 0) /* made anew from rows that live: others' names may stand there */
+		*ret = needle->strong;
 	if (!*ret || l.table == NULL)
 		return OK;
 	if (needle->strong && l.table->link == MAP_LINK_NONE && map_column(table, "tenant_id") != NULL) {
@@ -190,6 +192,8 @@ static enum err find_residue(struct erase_job *j, const struct needles *mine, si
 			continue;
 		if (!residue)
 			TRY(is_residue(j, needle, h->table, &residue));
+		if (h->dead && strcmp(h->table, "pg_wal") == 0)
+			return scope_fail(&j->s, ERR_BUSY, "a standby, an archive or a slot keeps the write-ahead log from being written over");
 		if (residue)
 			return fail_with_residue(j, needle, where_of(j->s.arena, h));
 		if (of_retention(h->table))
@@ -231,6 +235,23 @@ static enum err judge(struct erase_job *j, const struct needles *mine, size_t fi
 
 /* ---- all of them ---- */
 
+/* Where the write-ahead log of PostgreSQL stands now that the tables are rewritten: who has replayed that far has nothing older. */
+static enum err note_position(struct batch *b)
+{
+	struct db_wal wal;
+	enum err err = db_wal_position(b->e->system->db, b->e->system->arena, &wal);
+	if (err != OK || wal.position == NULL)
+		return err == ERR_NOT_IMPLEMENTED ? OK : err;
+	for (size_t i = 0; i < b->job_n; i++) {
+		json_t *standbys = json_array();
+		for (size_t k = 0; k < wal.standby_n; k++)
+			json_array_append_new(standbys, json_pack("{s:s, s:s?, s:b}", "name", wal.standbys[k].name, "replayedPosition",
+								  wal.standbys[k].replayed, "behind", wal.standbys[k].behind));
+		json_object_set_new(b->jobs[i]->progress, "walPosition", json_pack("{s:s, s:o}", "position", wal.position, "standbys", standbys));
+	}
+	return OK;
+}
+
 /* Files hold words of our own and of the organisation: only ids and mail addresses are looked for in them. */
 static enum err search_files(struct batch *b)
 {
@@ -270,17 +291,35 @@ static enum err load_needles(struct batch *b)
 	return OK;
 }
 
-/* Dead bytes, and tables of PostgreSQL that nobody planned to rewrite: worth a second round. */
-static bool dead_space_hit(struct batch *b)
+static enum err residue_of_anybody(struct batch *b, const struct db_hit *h, bool *ret)
 {
-	bool any = false;
+	size_t first = 0;
+	*ret = h->dead;
+	for (size_t i = 0; i < b->job_n && !*ret; i++) {
+		const struct needle *needle = of_mine(&b->needles[i], first, h->needle);
+		if (needle != NULL)
+			TRY(is_residue(b->jobs[i], needle, h->table, ret));
+		first += b->needles[i].n;
+	}
+	return OK;
+}
+
+/* Whether another round may help: dead space, and a table of PostgreSQL that nobody planned to rewrite (its files do not say which of their rows
+ * live).  What lives and is found in SQLite stays found. */
+static enum err another_round(struct batch *b, bool *ret)
+{
+	bool residue, rewrites = db_engine(b->e->system->db) == DB_POSTGRES;
+	*ret = false;
 	for (size_t i = 0; i < b->hit_n; i++) {
 		const struct map_table *t = map_table(b->hits[i].table);
-		any |= b->hits[i].dead;
-		if (b->hits[i].dead && t != NULL && t->erase != MAP_TABLE_RETENTION)
+		if (!b->hits[i].dead && !rewrites)
+			continue;
+		TRY(residue_of_anybody(b, &b->hits[i], &residue));
+		if (residue && t != NULL)
 			touch(b, t->name);
+		*ret |= residue;
 	}
-	return any;
+	return OK;
 }
 
 static enum err scrub_and_scan(struct batch *b)
@@ -292,7 +331,9 @@ static enum err scrub_and_scan(struct batch *b)
 		if (err == ERR_NOT_IMPLEMENTED)
 			return OK;
 		TRY(err);
-		if (!dead_space_hit(b))
+		bool again;
+		TRY(another_round(b, &again));
+		if (!again)
 			return OK;
 	}
 	return OK;
@@ -307,6 +348,7 @@ enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, s
 	TRY(load_needles(&b));
 	touch_planned(&b);
 	TRY(scrub_and_scan(&b));
+	TRY(note_position(&b));
 	TRY(search_files(&b));
 	int64_t took = clock_monotonic() - began;
 	if (took > SECOND_US)
