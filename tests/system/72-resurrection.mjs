@@ -94,7 +94,7 @@ async function goodbye(r, w) {
   await r.stop();
   change(r, `UPDATE tenants SET purge_starts_at = 1 WHERE tenant_id = ${hex(r, w.tenant.id)}; UPDATE duties SET due_at = 1 WHERE subject_id = ${hex(r, w.tenant.id)}`);
   await r.serve();
-  await until('the tenant is gone', () => count(r, `duties WHERE subject_type = 'tenant' AND state NOT IN ('deleted', 'scrubbed')`) === 0, { seconds: 60 });
+  await until('the tenant is gone', () => count(r, `duties WHERE subject_type = 'tenant' AND state NOT IN ('deleted', 'scrubbed', 'copies_gone')`) === 0, { seconds: 60 });
   await r.stop();
 }
 const GONE = ['RESURANNCITY', 'RESURANN', 'RESURANNOWN', 'RESURANNCOMPANY', 'RESURBOBOLD', 'RESURLEACITY'], THERE = ['RESURBOBCITY', 'RESURBOBOWN'];
