@@ -195,16 +195,15 @@ static enum err finish_deleted(struct run *r)
 {
 	struct duty *list;
 	size_t n, loaded;
+	int64_t oldest = r->e.system->now;
 	TRY(duty_due(r->e.system, DUTY_deleted, SCRUB_AT_ONCE, &list, &n));
-	if (n == 0)
+	for (size_t i = 0; i < n; i++)
+		oldest = list[i].updated_at < oldest ? list[i].updated_at : oldest;
+	if (n == 0 || (r->under_way && r->e.system->now - oldest <= scrub_waits_us))
 		return OK;
 	struct erase_job *jobs = arena_alloc(r->e.system->arena, n * sizeof *jobs);
 	enum err err = load_deleted(r, list, n, jobs, &loaded);
-	int64_t oldest = r->e.system->now;
-	for (size_t i = 0; i < loaded; i++)
-		if (progress_int(&jobs[i], "deletedAt") < oldest)
-			oldest = progress_int(&jobs[i], "deletedAt");
-	if (err == OK && (!r->under_way || r->e.system->now - oldest > scrub_waits_us))
+	if (err == OK)
 		finish(r, jobs, loaded);
 	for (size_t i = 0; i < loaded; i++)
 		erase_job_free(&jobs[i]);
