@@ -252,6 +252,50 @@ static void test_a_review_is_told_of_once(void **state)
 	assert_int_equal(alarms(), 2);
 }
 
+static void test_a_closed_tenant_waits(void **state)
+{
+	static const struct id installation;
+	struct id hold = hold_new(F.tenant), member;
+	struct scope s = scope_of(F.tenant), operator_ = scope_of(installation);
+	ok_in(&s, add(hold, &F.ann, "[\"letters\"]", NULL, &member));
+	ok_in(&operator_, tenant_close(&operator_, F.tenant));
+	F.now += 121 * DAY_US;
+	run_erasure();
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM duties WHERE tenant_id = ?1 AND subject_type = 'tenant' AND waits_for = ?2",
+			     db_v_text("legalHold")).ret, 1);
+	assert_int_equal(rows_of("users", &F.ann), 1);
+	assert_int_equal(rows_of("letters", &F.bob), 1);
+	s = scope_of(F.tenant);
+	ok_in(&s, legal_hold_release(&s, hold, "over"));
+	run_erasure();
+	assert_int_equal(rows_of("users", &F.ann), 0);
+}
+
+static void test_a_person_waits_and_goes(void **state)
+{
+	struct id hold = hold_new(F.tenant), member;
+	struct scope s = scope_of(F.tenant);
+	uint64_t copied;
+	ok_in(&s, add(hold, &F.ann, NULL, NULL, &member));
+	run_sql(F.tenant, "DELETE FROM data_subject_requests WHERE tenant_id = ?1", db_v_null());
+	ok_in(&s, user_delete(&s, F.ann.user));
+	ok_in(&s, user_delete_forever(&s, F.ann.user));
+	run_erasure();
+	assert_int_equal(duties_in(F.tenant, "held"), 1);
+	assert_int_equal(rows_of("users", &F.ann), 1);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2", db_v_text("hold ErasureDuty")).ret, 1);
+	s = scope_of(F.tenant);
+	ok_in(&s, evidence_collect(&s, hold, &copied));
+	ok_in(&s, legal_hold_release(&s, hold, "over"));
+	run_erasure();
+	assert_int_equal(rows_of("users", &F.ann), 0);
+	/* into the waiting and out of it; the person would see neither */
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2", db_v_text("hold ErasureDuty")).ret, 2);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM legal_hold_evidence WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user)).ret, 0);
+	assert_true(copied > 0 && evidence() == (int64_t)copied); /* without the link, until the hold ends */
+	assert_int_equal(duties_in(F.tenant, "failed"), 0);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, fixture_up, fixture_down)
 int main(void)
 {
@@ -262,6 +306,8 @@ int main(void)
 		T(test_events_are_copied_once_and_in_time),
 		T(test_it_ends_thirty_days_after_its_release),
 		T(test_a_review_is_told_of_once),
+		T(test_a_closed_tenant_waits),
+		T(test_a_person_waits_and_goes),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
