@@ -165,7 +165,8 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_db_failures_total", "counter", "Transactions that failed.", d.failures);
 	metric(out, "reeve_db_queue", "gauge", "Closures waiting for the writer.", d.queue);
 	write_duties(&duties, out);
-	metric(out, "reeve_clock_in_doubt", "gauge", "1: the clock jumped forward and nothing is deleted until it is confirmed.", clock_guard_in_doubt(srv->clock));
+	metric(out, "reeve_clock_in_doubt", "gauge", "1: the clock jumped forward and nothing is deleted until it is confirmed.",
+	       clock_guard_in_doubt(srv->clock));
 	metric(out, "reeve_jobs_failed_total", "counter", "Runs of periodic jobs that failed.", atomic_load(&m->jobs_failed));
 	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
 	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));

@@ -125,7 +125,8 @@ static enum err keeps_promise(struct scope *s, const struct setting_info *i, int
 	if (days < 0 || days + keys + 2 <= PROMISE_DAYS)
 		return OK;
 	return scope_fail(s, ERR_BAD_REQUEST,
-			  "%s%s = %" PRId64 " cannot keep the promise to delete within %" PRId64 " days: keys of backups live %" PRId64 " days, and the work takes up to 2",
+			  "%s%s = %" PRId64 " cannot keep the promise to delete within %" PRId64 " days: keys of backups live %" PRId64
+			  " days, and the work takes up to 2",
 			  of, i->name, v, PROMISE_DAYS, keys);
 }
 

@@ -57,7 +57,7 @@ static void read_boot(char out[BOOT_ID])
 	out[n > 0 ? n : 0] = '\0';
 	out[strcspn(out, " \n")] = '\0';
 	if (out[0] == '\0')
-		strcpy(out, "unknown");
+		snprintf(out, BOOT_ID, "unknown");
 }
 
 static void read_clocks(struct clock_seen *ret)
