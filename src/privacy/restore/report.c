@@ -109,6 +109,8 @@ static void write_body(struct json_writer *w, const struct outcome_of_replay *o,
 
 struct storing {
 	const struct outcome_of_replay *o;
+	uint64_t head; /* now: the replay's own entries have been carried out, too */
+	uint8_t head_hash[SHA256_BYTES];
 	struct id report; /* out */
 };
 
@@ -147,7 +149,7 @@ static enum err store_tx(struct scope *s, struct db_tx *tx, void *arg)
 		    DB_ARGS(db_v_id(&st->report), db_v_int(s->now), db_v_int((int64_t)st->o->from.sequence), db_v_int((int64_t)all->head),
 			    db_v_int(erased), db_v_textn(body.data, body.len), db_v_blob(signature, sizeof signature)),
 		    NULL));
-	TRY(position_set(tx, all->head, all->head_hash));
+	TRY(position_set(tx, st->head, st->head_hash));
 	return record(tx, st->report, body.data, body.len,
 		      arena_printf(s->arena, "%llu", (unsigned long long)st->o->from.sequence),
 		      arena_printf(s->arena, "%llu", (unsigned long long)all->head), arena_printf(s->arena, "%lld", (long long)erased));
@@ -158,6 +160,7 @@ enum err report_store(const struct outcome_of_replay *o)
 	struct scope s;
 	struct storing st = {.o = o};
 	char text[ID_TEXT];
+	keeper_ledger_head(o->run->system->keeper, &st.head, st.head_hash);
 	scope_tenant(&s, o->run->system->arena, o->run->system->db, o->run->system->keeper, installation);
 	enum err err = db_write(&s, store_tx, &st);
 	if (err != OK)
