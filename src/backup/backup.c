@@ -25,21 +25,26 @@ DB_GLOBAL(backup_schema, "SELECT MAX(version) FROM schema_migrations");
 
 enum { PIECE = 1024 * 1024, RETRY_MINUTES = 10 };
 
-enum err backups_init(struct scope *s, struct backups *b, const char *dir, const char *data_dir, int64_t every_us)
+static enum err find_newest(struct scope *s, struct backups *b, enum backup_kind kind)
 {
 	struct backup_file *files;
 	size_t n;
+	TRY(backup_list(s, b, &files, &n));
+	for (size_t i = 0; i < n; i++)
+		if (files[i].header.kind == kind && files[i].header.created > atomic_load(&b->last_good_us))
+			atomic_store(&b->last_good_us, files[i].header.created);
+	return OK;
+}
+
+enum err backups_init(struct scope *s, struct backups *b, const char *dir, const char *data_dir, int64_t every_us)
+{
 	struct stat st;
 	*b = (struct backups){.dir = dir, .wish = arena_printf(s->arena, "%s/backup-wanted", data_dir), .every_us = every_us};
 	if (*dir == '\0')
 		return OK;
 	if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
 		return scope_fail(s, ERR_CONFIG, "backup_dir: %s is no directory", dir);
-	TRY(backup_list(s, b, &files, &n));
-	for (size_t i = 0; i < n; i++)
-		if (files[i].header.kind == BACKUP_SQLITE && files[i].header.created > b->last_good_us)
-			b->last_good_us = files[i].header.created;
-	return OK;
+	return find_newest(s, b, BACKUP_SQLITE);
 }
 
 /* ---- events, in the installation's own log ---- */
@@ -118,12 +123,25 @@ static enum err look_at_copy(struct scope *s, struct backups *b)
 	return news && tell(&t, ACT_KEEPER_COPY_AWAY, "Keeper", "keeperCopyAway", scope_detail(s, e)) != OK ? ERR_IO : e;
 }
 
+/* What nobody can open any more goes; what PostgreSQL's tools put there is seen. */
+static enum err look_at_files(struct scope *s, struct backups *b)
+{
+	size_t removed = 0;
+	b->looked_us = s->now;
+	if (db_engine(s->db) == DB_POSTGRES)
+		TRY(find_newest(s, b, BACKUP_STREAM));
+	TRY(backup_remove_dead(s, b, &removed));
+	if (removed == 0)
+		return OK;
+	return say(s, ACT_BACKUP_DELETE, "Backup", arena_printf(s->arena, "%zu whose key is destroyed", removed));
+}
+
 enum err backup_keys_run(struct scope *s, struct backups *b)
 {
 	struct keeper_day_key *key;
 	size_t n;
 	enum err first = look_at_copy(s, b);
-	bool look = !atomic_load(&b->keys_seen); /* for files: there may be many */
+	bool look = s->now - b->looked_us >= HOUR_US || s->now < b->looked_us; /* there may be many files */
 	keeper_day_keys(s->keeper, s->arena, &key, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (key[i].gone_at > s->now)
@@ -139,11 +157,7 @@ enum err backup_keys_run(struct scope *s, struct backups *b)
 	atomic_store(&b->keys_seen, true);
 	if (first != OK || *b->dir == '\0' || !look)
 		return first;
-	size_t removed = 0;
-	TRY(backup_remove_dead(s, b, &removed));
-	if (removed == 0)
-		return OK;
-	return say(s, ACT_BACKUP_DELETE, "Backup", arena_printf(s->arena, "%zu whose key is destroyed", removed));
+	return look_at_files(s, b);
 }
 
 /* ---- making one ---- */
@@ -245,7 +259,12 @@ static enum err make(struct scope *s, const struct backups *b, const char *name)
 
 /* ---- when ---- */
 
-static bool wanted(const struct backups *b) { return access(b->wish, F_OK) == 0; }
+/* Which wish it is; 0: none. */
+static ino_t wish_of(const struct backups *b)
+{
+	struct stat st;
+	return stat(b->wish, &st) == 0 ? st.st_ino : 0;
+}
 
 /* Once a day while it goes on failing. */
 static void tell_failure(struct scope *s, struct backups *b, enum err e)
@@ -263,10 +282,10 @@ static void tell_failure(struct scope *s, struct backups *b, enum err e)
 enum err backup_run(struct scope *s, struct backups *b)
 {
 	struct keeper_seal_half half;
-	bool asked = *b->dir != '\0' && wanted(b);
+	ino_t asked = *b->dir != '\0' ? wish_of(b) : 0;
 	int64_t last = atomic_load(&b->last_good_us), age = s->now - last;
 	bool due = *b->dir != '\0' && b->every_us > 0 && (last == 0 || age >= b->every_us || age < -HOUR_US);
-	if ((!asked && !due) || (s->now < b->next_try_us && b->next_try_us - s->now <= RETRY_MINUTES * MINUTE_US) ||
+	if ((asked == 0 && !due) || (s->now < b->next_try_us && b->next_try_us - s->now <= RETRY_MINUTES * MINUTE_US) ||
 	    db_engine(s->db) != DB_SQLITE)
 		return OK;
 	if (!atomic_load(&b->keys_seen) && keeper_half_now(s->keeper, s->now, &half, NULL) != OK)
@@ -284,7 +303,7 @@ enum err backup_run(struct scope *s, struct backups *b)
 	}
 	atomic_store(&b->last_good_us, s->now);
 	atomic_store(&b->failing, false);
-	if (asked && unlink(b->wish) != 0 && errno != ENOENT)
+	if (asked != 0 && wish_of(b) == asked && unlink(b->wish) != 0 && errno != ENOENT) /* one that came meanwhile wants another */
 		return scope_fail(s, ERR_IO, "%s cannot be removed", b->wish);
 	return OK;
 }

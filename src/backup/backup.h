@@ -22,9 +22,10 @@ struct backups {
 	const char *dir; /* "": off */
 	const char *wish; /* a file: somebody asked for a backup, and it is not made yet */
 	int64_t every_us; /* 0: only when asked */
-	_Atomic int64_t last_good_us;  /* created, of the newest that was made; 0: none */
+	_Atomic int64_t last_good_us;  /* created, of the newest: of PostgreSQL what was sealed last, looked at every hour; 0: none */
 	_Atomic bool failing;          /* the last attempt failed */
 	_Atomic bool keys_seen;        /* backup_keys_run() has run */
+	int64_t looked_us;             /* the keys' job's own: at the files */
 	bool away;                     /* its own: the keeper's second place was away the last time */
 	int64_t next_try_us, alarmed_us; /* the job's own */
 };

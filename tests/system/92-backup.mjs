@@ -32,7 +32,8 @@ test('92 a backup is sealed, listed, verified, and gone with the key of its day'
   await r.serve();
   await r.user('before@acme.example', { city: 'BACKUPCANARYCITY' });
   await until('one by itself', () => sealedFiles(r).length === 1);
-  assert.equal((await r.api('POST', B, r.op)).status, 202);
+  const [asked] = await Promise.all([r.api('POST', B, r.op), ...Array.from({ length: 60 }, (_, i) => r.user(`meanwhile${i}@acme.example`))]); // writers go on
+  assert.equal(asked.status, 202);
   await r.refused(403, 'POST', B);
   await r.refused(400, 'POST', B, { body: { a: 1 }, ...r.op });
   const file = await until('one that was asked for', () => sealedFiles(r)[1]);
@@ -100,9 +101,11 @@ test('92 a backup that fails is loud, a value that cannot keep the promise stops
   const failed = (await installationEvents(r, 'create Backup')).filter(e => e.activityResult === 'Failure');
   assert.equal(failed.length, 1);
   fs.renameSync(`${r.backups}.away`, r.backups);
+  fs.writeFileSync(path.join(r.backups, 'backup-cut.reeve.new'), 'what a crash left');
   await r.restart(); // the wish outlives the server
   await until('it is made', () => sealedFiles(r).length === 2);
-  assert.ok(!fs.existsSync(path.join(r.dir, 'backup-wanted')));
+  await until('the wish is granted', () => !fs.existsSync(path.join(r.dir, 'backup-wanted')));
+  assert.equal(fs.readdirSync(r.backups).length, 2);
   await r.stop();
   for (const line of ['backup_days = 22', 'backup_days = 0', `backup_dir = ${r.tmp}/nowhere`, `keeper_copy = ${r.dir}/keeper`, 'keeper_copy =']) {
     const conf = fs.readFileSync(path.join(r.dir, 'reeve.conf'), 'utf8');
