@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { REEVE, sanitizers, shared, test, testOnEngines, until } from './lib.mjs';
+import { REEVE, Reeve, sanitizers, shared, test, testOnEngines, until } from './lib.mjs';
 import { DM } from './world.mjs';
 
 const one = shared();
@@ -219,4 +219,22 @@ test('60 closing a tenant: read and export for a while, nothing else; reopened, 
   await r.ok('PATCH', `/v1.0/users/${u.id}`, { ...o, body: { city: 'y' } });
   assert.equal((await r.channel('terms', { token: token.token })).status, 200);
   await r.refused(404, 'POST', '/v1.0/installation/tenants/01999999-9999-7999-8999-999999999999/close', op);
+});
+
+test('60 erasure on PostgreSQL is proved by a search of its files where they can be read', async () => {
+  const r = await Reeve.make({ engine: 'postgres', serve: false });
+  fs.appendFileSync(path.join(r.dir, 'reeve.conf'), `postgres_data_dir = ${process.env.REEVE_TEST_PG_HOST}/data\n`);
+  await r.serve();
+  const [a, b] = await Promise.all(['scan.anna', 'scan.bert'].map(n => r.post('/v1.0/users', { userPrincipalName: `${n}@privacy.example`, displayName: 'Robin of Both Names', mailNickname: n, accountEnabled: true, city: `city-of-${n}` })));
+  await r.ok('PATCH', `/v1.0/users/${a.id}`, { body: { mobilePhone: '+64 21 555 0199' } });
+  await r.ok('DELETE', `/v1.0/users/${a.id}`);
+  await r.ok('DELETE', `/v1.0/directory/deletedItems/${a.id}`);
+  const [c] = await until('the certificate', async () => { const l = await r.all(`${DM}/erasureCertificates`); return l.length > 0 && l; }, { seconds: 60 });
+  const store = c.certificate.stores.find(s => s.store === 'postgresql');
+  assert.equal(store.method, 'rowDelete+rewrite+byteScan');
+  assert.match(store.walPosition.position, /^[0-9A-F]+\/[0-9A-F]+$/);
+  assert.ok(c.certificate.auditEvents.identifiersFoundInThem > 0);
+  const count = text => files(r).reduce((n, f) => n + fs.readFileSync(f).toString('latin1').split(text).length - 1, 0);
+  assert.equal(count('+64 21 555 0199') + count('city-of-scan.anna'), 0, 'of what no event says no byte is there');
+  assert.ok(count('city-of-scan.bert') > 0);
 });

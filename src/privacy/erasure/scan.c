@@ -96,6 +96,17 @@ struct lookup {
 	bool lives;
 };
 
+static void bytes_hold(struct buf *sql, enum db_engine engine, const struct map_column *c, int parameter)
+{
+	bool bytes = c->type == MAP_TYPE_ID || c->type == MAP_TYPE_BLOB || c->type == MAP_TYPE_SEALED;
+	if (engine == DB_SQLITE)
+		buf_printf(sql, "instr(CAST(t.%s AS BLOB), ?%d) > 0", c->name, parameter);
+	else if (bytes)
+		buf_printf(sql, "position(CAST(?%d AS bytea) IN t.%s) > 0", parameter, c->name);
+	else
+		buf_printf(sql, "position(CAST(?%d AS bytea) IN convert_to(CAST(t.%s AS text), 'UTF8')) > 0", parameter, c->name);
+}
+
 /* Whether a row that is there holds the needle in any column.  One pass over one table, only after a hit. */
 static enum err lookup_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
@@ -105,9 +116,10 @@ static enum err lookup_tx(struct scope *s, struct db_tx *tx, void *arg)
 	auto_buf sql;
 	buf_init(&sql, 32 * KIB);
 	buf_printf(&sql, "SELECT 1 FROM %s t WHERE %s(", l->table->name, l->of_tenant ? "t.tenant_id = ?1 AND " : "");
-	for (size_t i = 0; i < n; i++)
-		buf_printf(&sql, "%sinstr(CAST(t.%s AS BLOB), ?%d) > 0", i > 0 ? " OR " : "", c[i].name,
-			   l->of_tenant ? 2 : 1);
+	for (size_t i = 0; i < n; i++) {
+		buf_adds(&sql, i > 0 ? " OR " : "");
+		bytes_hold(&sql, db_engine(s->db), &c[i], l->of_tenant ? 2 : 1);
+	}
 	buf_adds(&sql, ") LIMIT 1");
 	struct db_value value = db_v_blob(l->needle->p, l->needle->n);
 	auto_rows struct db_rows *r = NULL;
