@@ -193,5 +193,6 @@ export async function world(r, o, tenant, mark) {
   w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
   w.sku = (await r.get('/v1.0/subscribedSkus', o)).value[0].id;
   w.operator = w.application; // of no installation
+  w.report = w.operation; // nothing was restored
   return w;
 }
