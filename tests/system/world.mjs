@@ -136,15 +136,15 @@ export async function world(r, o, tenant, mark) {
   w.tree.sync(); w.tree.sync();
   w.device = w.tree.id;
   w.rule = (await r.post('/beta/deviceManagement/managedDeviceCleanupRules', { displayName: m(), description: m(), deviceCleanupRulePlatformType: 'ios', deviceInactivityBeforeRetirementInDays: 90 }, o)).id;
-  // one that is to be the company's, and one that was wiped: plain calls, for they have no files
+  // one that became the person's, and one that was wiped: plain calls, for they have no files
   const enrol = async (owner, name) => {
     const { key, csr } = makeRequest(r.tmp), t2 = await r.enrollmentToken(w.upn, owner, {}, o);
     const e = await r.channel('enroll', { token: t2.token, csr, acceptedTerms: [{ id: w.terms, version: 1 }], device: { deviceName: name, manufacturer: 'M', model: 'M', serialNumber: m(), osName: 'Linux', osVersion: '12' }, provisioning: true });
     assert.equal(e.status, 201, e.text);
     return { id: e.json.deviceId, pair: { key, cert: e.json.certificate } };
   };
-  const own = await enrol('personal', m().toLowerCase()), old = await enrol('company', m().toLowerCase());
-  await r.ok('PATCH', `${DM}/managedDevices/${own.id}`, { body: { managedDeviceOwnerType: 'company' }, ...o });
+  const own = await enrol('company', m().toLowerCase()), old = await enrol('company', m().toLowerCase());
+  await r.ok('PATCH', `${DM}/managedDevices/${own.id}`, { body: { managedDeviceOwnerType: 'personal' }, ...o });
   w.change = (await r.get(`${DM}/ownershipChanges`, o)).value[0].id;
   await r.ok('PATCH', `${DM}/managedDevices/${old.id}`, { body: { assetNote: m() }, ...o });
   await r.ok('POST', `${DM}/managedDevices/${old.id}/wipe`, o);
