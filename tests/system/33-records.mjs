@@ -31,6 +31,7 @@ testOnEngines('33 a wiped company device is an asset, nobody\'s; it enrols again
   assert.equal(list.length, 1);
   const asset = list[0];
   assert.deepEqual([asset.serialNumber, asset.assetNote, typeof asset.manufacturer, typeof asset.model], ['SERIALASSET77', 'Inventory 4711', 'string', 'string']);
+  assert.match(r.cli('device', 'assets').out, /SERIALASSET77\tInventory 4711/);
   assert.ok(asset.wipedDateTime, 'by the device\'s word');
   assert.ok(!/wiped@|WIPEDPERSON/i.test(JSON.stringify(list)) && !JSON.stringify(list).includes(d.id), 'nothing leads to the person');
   // the serial number that stays is the organisation's: no residue
@@ -68,6 +69,8 @@ test('33 ownership: to the company by consent on the device or a second person; 
   assert.deepEqual([change.fromOwnerType, change.toOwnerType, change.ground], ['personal', 'company', null]);
   assert.equal(Date.parse(change.expirationDateTime) - Date.parse(change.requestedDateTime), 3 * 86400e3);
   await r.refused(403, 'POST', `${DM}/ownershipChanges/${change.id}/approve`);
+  assert.match(r.cli('device', 'ownership').out, /personal\tcompany\tpending/);
+  assert.equal(r.cli('device', 'approve', change.id).code, 77);
   const shown = d.run('consent');
   assert.ok(shown.code === 0 && /can no longer take it out of management/.test(shown.out) && /stays open/.test(shown.out), shown.out + shown.err);
   assert.equal(d.run('consent', '--no').code, 0);
