@@ -14,8 +14,8 @@
 DB_TENANT(setting_select, "SELECT value FROM tenant_settings WHERE tenant_id = ?1 AND name = ?2");
 DB_TENANT(setting_select_all, "SELECT name, value FROM tenant_settings WHERE tenant_id = ?1");
 /* A row or two of each tenant. */
-DB_GLOBAL(settings_of_promise, "SELECT t.tenant_id, s.name, s.value FROM tenants t JOIN tenant_settings s ON s.tenant_id = t.tenant_id "
-			       "AND s.name IN ('deviceGraceDays', 'eraseUndoHours')");
+DB_GLOBAL(settings_of_promise, "SELECT tenants.tenant_id, s.name, s.value FROM tenants CROSS JOIN tenant_settings s "
+			       "WHERE s.tenant_id = tenants.tenant_id AND s.name IN ('deviceGraceDays', 'eraseUndoHours')");
 DB_TENANT(setting_upsert, "INSERT INTO tenant_settings (tenant_id, name, value) VALUES (?1, ?2, ?3) "
 			  "ON CONFLICT (tenant_id, name) DO UPDATE SET value = excluded.value");
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The brakes of an erasure: a window in which it is undone, a burst that waits for a second person, alarms of what is late, a clock that jumps.
 import assert from 'node:assert/strict';
-import { FAKETIME, MovedPostgres, Reeve, shared, testOnEngines, until } from './lib.mjs';
+import fs from 'node:fs';
+import path from 'node:path';
+import { FAKETIME, MovedPostgres, Reeve, shared, test, testOnEngines, until } from './lib.mjs';
 import { DM } from './world.mjs';
 
 const one = shared();
@@ -91,6 +93,30 @@ testOnEngines('74 burst: more people than a tenant expects from one source wait 
   assert.equal(let_.confirmed, held.length); // one was cancelled, one came late
   for (const d of held.slice(1)) await reaches(r, d.id, GONE);
   assert.ok((await r.get(`${DM}/erasureDuties/${held[1].id}`)).confirmedBy);
+});
+
+test('74 settings that cannot keep the promise beside the keys of backups are refused where they are set and at the start', async () => {
+  const r = await Reeve.make(), set = days => r.api('PATCH', `${DM}/tenantSettings`, { body: { deviceGraceDays: days } });
+  assert.equal((await set(21)).status, 204, 'no backups, no keys');
+  await r.stop();
+  fs.mkdirSync(path.join(r.tmp, 'copies'));
+  fs.appendFileSync(path.join(r.dir, 'reeve.conf'), `backup_dir = ${path.join(r.tmp, 'copies')}\nbackup_days = 14\n`);
+  await r.serve(0, { ready: false });
+  assert.notEqual((await r.ended).code, 0);
+  assert.match(r.log, /deviceGraceDays = 21 cannot keep the promise/);
+  fs.appendFileSync(path.join(r.dir, 'reeve.conf'), 'backup_days = 1\n');
+  fs.writeFileSync(path.join(r.dir, 'reeve.conf'), fs.readFileSync(path.join(r.dir, 'reeve.conf'), 'utf8').replace('backup_days = 14\n', ''));
+  await r.serve();
+  assert.equal((await set(14)).status, 204);
+  await r.restart();
+  await r.stop();
+  fs.writeFileSync(path.join(r.dir, 'reeve.conf'), fs.readFileSync(path.join(r.dir, 'reeve.conf'), 'utf8').replace('backup_days = 1\n', 'backup_days = 14\n'));
+  await r.serve();
+  const refused = await set(15);
+  assert.equal(refused.status, 400);
+  assert.match(refused.text, /promise/);
+  assert.equal((await set(7)).status, 204);
+  await r.remove();
 });
 
 async function late(engine) {
