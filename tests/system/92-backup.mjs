@@ -30,7 +30,7 @@ const installationEvents = async (r, type) => (await r.events(`activityType eq '
 test('92 a backup is sealed, listed, verified, and gone with the key of its day', async () => {
   const r = await withBackups({}, 2);
   await r.serve();
-  await r.user('before@acme.example', { city: 'BACKUPCANARYCITY' });
+  const gone = await r.user('before@acme.example', { city: 'BACKUPCANARYCITY' });
   await until('one by itself', () => sealedFiles(r).length === 1);
   const [asked] = await Promise.all([r.api('POST', B, r.op), ...Array.from({ length: 60 }, (_, i) => r.user(`meanwhile${i}@acme.example`))]); // writers go on
   assert.equal(asked.status, 202);
@@ -69,11 +69,18 @@ test('92 a backup is sealed, listed, verified, and gone with the key of its day'
   assert.equal(run(r, ['backup', 'verify', bad, '--data', r.dir]).code, 65);
   assert.match(run(r, ['backup', 'verify', path.join(r.dir, 'reeve.conf'), '--data', r.dir]).err, /no sealed copy/);
 
+  // who is erased now is in it as long as the key lives
+  const states = async () => (await r.all('/v1.0/deviceManagement/erasureDuties')).map(d => d.state);
+  const certificates = async () => (await r.all('/v1.0/deviceManagement/erasureCertificates')).length;
+  await r.ok('DELETE', `/v1.0/users/${gone.id}`);
+  await r.ok('DELETE', `/v1.0/directory/deletedItems/${gone.id}`);
+  await until('scrubbed, with its first certificate', async () => (await states()).includes('scrubbed') && await certificates() === 1, { seconds: 60 });
   const kept = path.join(r.tmp, 'kept.reeve'), inPlaces = () => [path.join(r.dir, 'keeper'), r.second].map(d => fs.readdirSync(path.join(d, KEYS)).filter(f => f.startsWith(day)));
   fs.copyFileSync(file, kept);
   const travel = async days => { assert.equal((await r.stop()).code, 0, r.log.slice(-2000)); await r.serve(days); };
   await travel(1); // N - 1
   assert.equal(run(r, ['backup', 'verify', kept, '--data', r.dir]).code, 0);
+  assert.ok((await states()).includes('scrubbed') && await certificates() === 1);
   assert.ok(fs.existsSync(file) && inPlaces().every(l => l.some(f => f.endsWith('.key'))));
   await travel(3); // N + 1
   await until('its key is destroyed in both places', () => inPlaces().every(l => l.length === 0));
@@ -84,6 +91,7 @@ test('92 a backup is sealed, listed, verified, and gone with the key of its day'
   }
   assert.equal(run(r, ['backup', 'open', '--data', r.dir], bytes).out.length, 0);
   await until('the files go, which nobody can open', () => !fs.existsSync(file));
+  await until('all copies are gone, with the second certificate', async () => !(await states()).includes('scrubbed') && await certificates() === 2, { seconds: 60 });
   assert.ok((await installationEvents(r, 'destroy BackupKey')).some(e => e.resources[0].displayName === day));
   assert.ok((await installationEvents(r, 'create BackupKey')).length >= 4);
   assert.ok((await installationEvents(r, 'create Backup')).length >= 3);
