@@ -76,6 +76,7 @@ test('33 ownership: to the company by consent on the device or a second person; 
   assert.equal(d.run('consent', '--no').code, 0);
   assert.equal((await r.get(`${DM}/ownershipChanges/${change.id}`)).state, 'refused');
   assert.equal(await owner(), 'personal');
+  assert.equal((await r.all(`${DM}/notices`)).filter(n => n.kind === 'person' && n.userId === u.id).length, 1, 'the user is told');
   // the user agrees
   await take();
   const said = d.run('consent', '--yes');
