@@ -99,9 +99,10 @@ static enum err done(struct jobs *j, struct scope *s, const char *name, enum err
 	return err;
 }
 
-/* One run in a scope and an arena of its own.  On PostgreSQL only under the lease, but for what each server does for itself. */
+/* One run in a scope and an arena of its own.  On PostgreSQL only under the lease, but for what each server does for itself.  *ret_doubted: it
+ * has not run, because the time is in doubt. */
 static enum err run_once(struct jobs *j, struct arena *arena, const char *name, bool own, enum destroys destroys,
-			 enum err (*run)(struct server *, struct scope *, bool *), bool *ret_more)
+			 enum err (*run)(struct server *, struct scope *, bool *), bool *ret_more, bool *ret_doubted)
 {
 	struct scope s;
 	bool held = true;
@@ -110,7 +111,8 @@ static enum err run_once(struct jobs *j, struct arena *arena, const char *name, 
 	*ret_more = false;
 	if (db_engine(j->srv->db) == DB_POSTGRES && !own)
 		err = lease_take(&s, name, j->holder, LEASE_SECONDS, &held, NULL);
-	if (err == OK && held && !(destroys == DESTROYS && clock_guard_doubts(j->srv->clock, &s)))
+	*ret_doubted = err == OK && held && destroys == DESTROYS && clock_guard_doubts(j->srv->clock, &s);
+	if (err == OK && held && !*ret_doubted)
 		err = run(j->srv, &s, ret_more);
 	return done(j, &s, name, err, ret_more);
 }
@@ -181,14 +183,14 @@ static int64_t run_due(struct jobs *j, enum lane lane, struct arena *arena, int6
 {
 	int64_t first = INT64_MAX;
 	for (int i = 0; i < JOB_COUNT; i++) {
-		bool more = false;
+		bool more = false, doubted = false;
 		int64_t began = clock_monotonic();
 		if (JOBS[i].lane != lane)
 			continue;
 		if (began >= next[i] || (woken && JOBS[i].woken)) {
-			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].own, JOBS[i].destroys, JOBS[i].run, &more);
+			enum err err = run_once(j, arena, JOBS[i].name, JOBS[i].own, JOBS[i].destroys, JOBS[i].run, &more, &doubted);
 			next[i] = clock_monotonic() + (err == OK && more ? breath(lane, began) : JOBS[i].period_seconds * SECOND_US);
-			if (JOBS[i].destroys == DESTROYS && clock_guard_in_doubt(j->srv->clock)) /* it has not run: soon after the time is confirmed */
+			if (doubted) /* soon after the time is confirmed, which it may be by now */
 				next[i] = clock_monotonic() + DOUBT_SECONDS * SECOND_US;
 		}
 		first = next[i] < first ? next[i] : first;
@@ -278,8 +280,8 @@ static void give_leases(struct jobs *j)
 static void write_refusals(struct jobs *j)
 {
 	struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
-	bool more;
-	run_once(j, arena, "refusals", true, KEEPS, job_refusals_end, &more);
+	bool more, doubted;
+	run_once(j, arena, "refusals", true, KEEPS, job_refusals_end, &more, &doubted);
 	arena_free(arena);
 }
 
