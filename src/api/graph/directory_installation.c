@@ -236,6 +236,7 @@ enum err operators_create(struct call *c)
 	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#installation/operators/$entity", call_base_url(c)));
 	jw_kid(&w, "id", secret.application);
 	jw_kstring(&w, "displayName", name);
+	jw_kid(&w, "tenant", c->s.tenant); /* with it the answer is a file for --credentials */
 	write_secret(&w, &secret);
 	jw_end_object(&w);
 	http_response_header(c->out, "Cache-Control", "no-store"); /* the secret is shown this once */
