@@ -212,7 +212,7 @@ static const char *backups_evidence(int days, bool gone)
 
 static void write_backups(struct json_writer *w, const struct erase_job *j, bool gone)
 {
-	int64_t until = keeper_copies_gone_at(j->s.keeper, progress_int(j, "deletedAt"));
+	int64_t until = keeper_copies_gone_at(j->s.keeper, progress_int(j, "scrubbedAt"));
 	int days = keeper_backup_days(j->s.keeper);
 	jw_key(w, "backups");
 	jw_object(w);

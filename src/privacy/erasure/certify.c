@@ -29,9 +29,10 @@ static struct id certificate_of(const struct erase_job *j)
 	return certificate;
 }
 
+/* A copy that was made between deletion and scrub may hold what was left in free space. */
 static int64_t copies_due(const struct erase_job *j)
 {
-	return keeper_copies_gone_at(j->s.keeper, progress_int(j, "deletedAt"));
+	return keeper_copies_gone_at(j->s.keeper, progress_int(j, "scrubbedAt"));
 }
 
 static const char *progress_text(const struct erase_job *j, struct arena *a)
@@ -112,7 +113,7 @@ static enum err copies_of(const struct erasure *e, const struct duty *d)
 	if (j.progress == NULL)
 		return scope_fail(e->system, ERR_INTERNAL, "the result of a duty cannot be read");
 	enum err err = OK;
-	if (goes_on(&j) && keeper_copies_gone(j.s.keeper, progress_int(&j, "deletedAt")))
+	if (goes_on(&j) && keeper_copies_gone(j.s.keeper, progress_int(&j, "scrubbedAt")))
 		err = db_write_low(&j.s, copies_tx, &j);
 	json_decref(j.progress);
 	return err == OK ? OK : scope_fail(e->system, err, "%s", scope_detail(&j.s, err));
