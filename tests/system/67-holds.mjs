@@ -49,6 +49,14 @@ testOnEngines('67 a person, a record set and a device under a legal hold stay un
   assert.match((await r.refused(409, 'PATCH', `${DM}/managedDevices/${van.id}`, { body: { managedDeviceOwnerType: 'personal' } })).message, /legal hold/);
   await r.ok('DELETE', `${HOLDS}/${h.id}/members/${kept.id}`);
 
+  // by the command line
+  const cli = (...args) => { const x = r.cli('hold', ...args); assert.equal(x.code, 0, x.err); return x.out; };
+  assert.match(cli('list'), /Dispute about overtime\tLegal department\t/);
+  const second = JSON.parse(cli('create', 'By hand', 'G', 'O', inDays(9), '--json')).id;
+  cli('add', second, eve.id);
+  assert.match(cli('user', eve.id), /By hand/);
+  cli('release', second, 'a mistake');
+
   await r.ok('POST', `${DM}/managedDevices/${laptop.id}/retire`);
   laptop.sync();
   for (const u of [ann, bob]) await eraseForGood(r, u.id);
