@@ -109,10 +109,10 @@ static enum err find(struct db_tx *tx, struct adding *a)
 }
 
 /* Once its plan is frozen a deletion runs to its end: a hold that kept half of it would lie. */
-static enum err not_going(struct db_tx *tx, const struct adding *a)
+static enum err not_going(struct db_tx *tx, struct id subject)
 {
 	struct duty d;
-	enum err e = duty_of_subject(tx, a->t->user == NULL ? a->t->device : a->user, &d);
+	enum err e = is_nil(subject) ? ERR_NOT_FOUND : duty_of_subject(tx, subject, &d);
 	if (e == ERR_NOT_FOUND)
 		return OK;
 	TRY(e);
@@ -150,7 +150,8 @@ static enum err add_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct audit_change *changes = NULL, **tail = &changes;
 	TRY(hold_open(tx, a->hold, &hold));
 	TRY(find(tx, a));
-	TRY(not_going(tx, a));
+	TRY(not_going(tx, a->user)); /* a device's person, too */
+	TRY(not_going(tx, a->t->device));
 	TRY(check_room(tx, a));
 	TRY(insert(tx, a));
 	if (!is_nil(a->t->device))
