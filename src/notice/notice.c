@@ -25,12 +25,13 @@ DB_TENANT(notice_told, "SELECT 1 FROM notices WHERE tenant_id = ?1 AND about_id 
 DB_TENANT(notice_insert,
 	  "INSERT INTO notices (tenant_id, notice_id, kind, recipient_id, recipient_kind, recipient_name, what, about_id, user_id, event_id, message, "
 	  "state, attempts, created_at, next_attempt_at, expires_at) "
-	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'waiting', 0, ?12, ?12, ?13)");
+	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 'waiting', 0, ?12, ?13, ?14)");
 DB_TENANT(notices_of_duty,
 	  "SELECT n.recipient_id, n.recipient_name, n.recipient_kind, n.state, n.ended_at FROM notices n "
 	  "WHERE n.tenant_id = ?1 AND n.about_id = ?2 AND n.kind = 'erasure' ORDER BY n.notice_id");
 
 enum { TOLD_MAX = 64 };
+#define LOG_TAKES_US (2 * SECOND_US) /* until a sink that is well has an event: looking sooner finds nothing */
 
 struct told {
 	struct id recipient;
@@ -51,6 +52,7 @@ static enum err insert(struct db_tx *tx, const struct thing *t, const struct tol
 	struct scope *s = db_tx_scope(tx);
 	struct id id = scope_id(s);
 	size_t n;
+	bool by_log = strcmp(to->kind, NOTICE_BY_LOG) == 0;
 	struct db_value sealed = db_v_null();
 	if (t->message != NULL) {
 		char *text = json_dumps(t->message, JSON_COMPACT);
@@ -64,7 +66,7 @@ static enum err insert(struct db_tx *tx, const struct thing *t, const struct tol
 		       DB_ARGS(db_v_id(&id), db_v_text(t->kind), id_is_nil(to->recipient) ? db_v_null() : db_v_id(&to->recipient),
 			       db_v_text(to->kind), db_v_text(to->name), db_v_text(t->what), id_is_nil(t->about) ? db_v_null() : db_v_id(&t->about),
 			       id_is_nil(t->person) ? db_v_null() : db_v_id(&t->person), id_is_nil(t->event) ? db_v_null() : db_v_id(&t->event),
-			       sealed, db_v_int(s->now), db_v_int(s->now + NOTICE_KEPT_US)),
+			       sealed, db_v_int(s->now), db_v_int(s->now + (by_log ? LOG_TAKES_US : 0)), db_v_int(s->now + NOTICE_KEPT_US)),
 		       NULL);
 }
 
