@@ -155,6 +155,14 @@ static enum err is_residue(struct erase_job *j, const struct needle *needle, con
 	return OK;
 }
 
+/* Dead space of SQLite is blank, whoever's bytes they were.  What PostgreSQL's log and temporary files hold may be of rows that live: there only
+ * what is the subject's alone counts. */
+static enum err hit_is_residue(struct erase_job *j, const struct needle *needle, const struct db_hit *h, bool *ret)
+{
+	*ret = needle->strong || db_engine(j->s.db) == DB_SQLITE;
+	return h->dead ? OK : is_residue(j, needle, h->table, ret);
+}
+
 /* ---- one duty's verdict ---- */
 
 static enum err failed_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -199,16 +207,15 @@ static enum err find_residue(struct erase_job *j, const struct needles *mine, si
 	for (size_t i = 0; i < b->hit_n; i++) {
 		const struct db_hit *h = &b->hits[i];
 		const struct needle *needle = of_mine(mine, first, h->needle);
-		bool residue = h->dead;
+		bool residue;
 		if (needle == NULL)
 			continue;
-		if (!residue)
-			TRY(is_residue(j, needle, h->table, &residue));
-		if (h->dead && strcmp(h->table, "pg_wal") == 0)
+		TRY(hit_is_residue(j, needle, h, &residue));
+		if (residue && strcmp(h->table, "pg_wal") == 0)
 			return scope_fail(&j->s, ERR_BUSY, "a standby, an archive or a slot keeps the write-ahead log from being written over");
 		if (residue)
 			return fail_with_residue(j, needle, where_of(j->s.arena, h));
-		if (of_retention(h->table))
+		if (of_retention(h->table) && !h->dead)
 			in_events += (int64_t)h->hits;
 	}
 	for (size_t i = 0; i < b->file_n; i++) {
@@ -306,11 +313,11 @@ static enum err load_needles(struct batch *b)
 static enum err residue_of_anybody(struct batch *b, const struct db_hit *h, bool *ret)
 {
 	size_t first = 0;
-	*ret = h->dead;
+	*ret = false;
 	for (size_t i = 0; i < b->job_n && !*ret; i++) {
 		const struct needle *needle = of_mine(&b->needles[i], first, h->needle);
 		if (needle != NULL)
-			TRY(is_residue(b->jobs[i], needle, h->table, ret));
+			TRY(hit_is_residue(b->jobs[i], needle, h, ret));
 		first += b->needles[i].n;
 	}
 	return OK;
@@ -338,6 +345,8 @@ static enum err scrub_and_scan(struct batch *b)
 {
 	for (int round = 0; round < ROUNDS; round++) {
 		TRY(scrub(b));
+		if (!b->rewritten)
+			return OK; /* what was deleted is there, and no search is needed to know it */
 		enum err err = db_scan_tables(b->e->system->db, b->e->system->arena, b->all, b->n, &b->hits, &b->hit_n);
 		b->scanned = err == OK;
 		if (err == ERR_NOT_IMPLEMENTED)
@@ -367,9 +376,17 @@ enum err erasure_scrub(const struct erasure *e, struct erase_job *const *jobs, s
 		atomic_store(&rest_until, clock_monotonic() + REST * took);
 	b.done_at = e->system->now + took;
 	size_t first = 0;
+	enum err waits = OK;
 	for (size_t i = 0; i < n; i++) {
-		TRY(judge(jobs[i], &b.needles[i], first, &b));
+		enum err err = judge(jobs[i], &b.needles[i], first, &b);
+		if (err != OK && err != ERR_BUSY)
+			return err;
+		if (err == ERR_BUSY) { /* it holds up no other */
+			char duty[ID_TEXT];
+			log_event(LOG_WARN, "erasure_waits", "duty=%s detail=\"%s\"", id_format(jobs[i]->d.duty, duty), scope_detail(&jobs[i]->s, err));
+			waits = err;
+		}
 		first += b.needles[i].n;
 	}
-	return OK;
+	return waits;
 }
