@@ -142,7 +142,7 @@ static enum err claim(struct keeper *k, char **detail)
 				   "the keeper's file " MARKER);
 	if (!is_empty(c->dir) && faccessat(c->dir, "ca.key", F_OK, 0) != 0)
 		return keeper_fail(detail, ERR_CONFIG, "the second place of the keeper, %s, is not empty", c->path);
-	return newfile_put(c->dir, LEDGER_FILE, "", 0) == OK
+	return faccessat(c->dir, LEDGER_FILE, F_OK, 0) == 0 || newfile_put(c->dir, LEDGER_FILE, "", 0) == OK
 		       ? OK
 		       : keeper_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be written", c->path);
 }
