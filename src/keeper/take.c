@@ -91,7 +91,7 @@ static enum err take(int from, int to, char **detail)
 	if (faccessat(from, last, F_OK, 0) != 0)
 		return keeper_fail(detail, ERR_NOT_FOUND, "the second place holds no keeper (or one that was never finished): there is no %s", last);
 	if (faccessat(to, last, F_OK, 0) == 0)
-		return keeper_fail(detail, ERR_EXISTS, "there is a keeper in this data directory already: a second place is for a machine that has none");
+		return keeper_fail(detail, ERR_EXISTS, "there is a keeper in this data directory already: leave --keeper out to use that one");
 	TRY(copy_all(from, to, detail));
 	TRY(copy_keys(from, to, detail));
 	TRY(newfile_put(to, "heads", "", 0));

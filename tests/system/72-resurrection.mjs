@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { REEVE, Reeve, TORTURE, sanitizers, sleep, test, testOnEngines, until } from './lib.mjs';
+import { REEVE, Reeve, TORTURE, freePorts, sanitizers, sleep, test, testOnEngines, until } from './lib.mjs';
 import { DM } from './world.mjs';
 
 const pg = (program, ...args) => execFileSync(program, ['-h', process.env.REEVE_TEST_PG_HOST, '-U', 'postgres', ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -214,6 +214,35 @@ test('72 a keeper that is older than the database, another one, or one without a
   for (const f of other.files) fs.rmSync(f);
   fs.copyFileSync(path.join(r.dir, 'reeve.db'), path.join(other.dir, 'reeve.db'));
   await refused(other, /another keeper/);
+});
+
+test('72 two servers on one PostgreSQL that went back: whoever starts second waits for the replay', async () => {
+  if (!process.env.REEVE_TEST_PG_HOST) return;
+  const a = await Reeve.make({ engine: 'postgres' }), b = new Reeve(), file = path.join(a.tmp, 'copy'), all = [];
+  await a.stop();
+  Reeve.all.add(b); // a copy of its data directory with its own listeners
+  Object.assign(b, a, { tmp: fs.mkdtempSync('/tmp/reeve-sys-copy-'), port: await freePorts(), process: undefined, exit: undefined, log: '' });
+  b.dir = path.join(b.tmp, 'data');
+  execFileSync('cp', ['-a', a.dir, b.dir]);
+  settings(b, `listen = 127.0.0.1:${b.port}`, `device_listen = 127.0.0.1:${b.port + 1}`);
+  await b.serve();
+  await b.stop();
+  await a.serve();
+  for (let i = 0; i < 8; i++) all.push(await a.user(`gone${i}@acme.example`));
+  await a.stop();
+  copy(a, file);
+  await a.serve();
+  for (const u of all) await erase(a, u);
+  await deleted(a, all.length);
+  await a.stop();
+  putBack(a, file);
+  const where = r => all.map(u => [`/v1.0/users/${u.id}`, r.token]), first = firstAnswers(a, where(a));
+  await until('the replay has begun', () => /event=restore_replay /.test(a.log), { every: 5 });
+  assert.deepEqual(await firstAnswers(b, where(b)), all.map(() => 404));
+  assert.match(a.log, /event=restore_replayed/);
+  assert.deepEqual(await first, all.map(() => 404));
+  assert.equal(count(a, 'restore_reports'), 1);
+  assert.equal(count(a, "duties WHERE trigger_name = 'restoreReplay' AND subject_type = 'user'"), all.length, 'each once');
 });
 
 // ---- reeve restore ----

@@ -14,6 +14,7 @@
 
 DB_TENANT(replay_duty_by_id, "SELECT state, result FROM duties WHERE tenant_id = ?1 AND duty_id = ?2");
 DB_TENANT(replay_duty_by_pseudonym, "SELECT duty_id, state, result FROM duties WHERE tenant_id = ?1 AND subject_id = ?2 ORDER BY requested_at DESC");
+DB_TENANT(replay_reported, "SELECT max(issued_at) FROM restore_reports WHERE tenant_id = ?1");
 
 /* ---- reading the ledger ---- */
 
@@ -103,7 +104,11 @@ void entries_free(struct entries *e)
 /* ---- what the database has of it ---- */
 
 /* A duty under replay counts as come back until the replay's report is there, however often it was interrupted. */
-static bool is_replay(const json_t *progress) { return json_object_get(progress, "replay") != NULL; }
+static bool is_replay(const json_t *progress, int64_t reported_at)
+{
+	int64_t deleted_at = json_integer_value(json_object_get(progress, "deletedAt"));
+	return json_object_get(progress, "replay") != NULL && (deleted_at == 0 || deleted_at > reported_at);
+}
 
 static int64_t sum(const json_t *progress, const char *what)
 {
@@ -124,45 +129,68 @@ static bool begun(const char *state, const json_t *progress)
 	return strcmp(state, "failed") == 0 && from != NULL && (strcmp(from, "deleting") == 0 || strcmp(from, "deleted") == 0);
 }
 
-static void judge(struct entry *e, struct id duty, const char *state, const char *result)
+static void judge(struct entry *e, int64_t reported_at, struct id duty, const char *state, const char *result)
 {
 	auto_json *progress = result != NULL ? json_loads(result, 0, NULL) : NULL;
 	if (!begun(state, progress))
 		return;
-	e->outcome = is_replay(progress) ? ENTRY_ERASED : ENTRY_FOLLOWED;
+	e->outcome = is_replay(progress, reported_at) ? ENTRY_ERASED : ENTRY_FOLLOWED;
 	e->by = duty;
 	e->deleted = sum(progress, "deleted");
 	e->changed = sum(progress, "changed");
 }
 
+struct looking {
+	struct entry *e;
+	int64_t reported_at;
+};
+
 static enum err look_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
-	struct entry *e = arg;
+	const struct looking *l = arg;
+	struct entry *e = l->e;
 	struct id pseudonym = reference_id(e->reference);
 	auto_rows struct db_rows *own = NULL, *others = NULL;
 	e->outcome = ENTRY_NOTHING;
 	TRY(db_query(tx, &replay_duty_by_id, DB_ARGS(db_v_id(&e->duty)), &own));
 	if (db_next(own))
-		judge(e, e->duty, db_text(own, 0), db_text(own, 1));
+		judge(e, l->reported_at, e->duty, db_text(own, 0), db_text(own, 1));
 	TRY(db_rows_err(own));
 	if (e->outcome != ENTRY_NOTHING)
 		return OK;
 	TRY(db_query(tx, &replay_duty_by_pseudonym, DB_ARGS(db_v_id(&pseudonym)), &others));
 	while (e->outcome == ENTRY_NOTHING && db_next(others))
-		judge(e, db_id(others, 0), db_text(others, 1), db_text(others, 2));
+		judge(e, l->reported_at, db_id(others, 0), db_text(others, 1), db_text(others, 2));
 	return db_rows_err(others);
 }
 
-enum err entry_look(struct scope *system, struct entry *e)
+enum err entry_look(struct scope *system, int64_t reported_at, struct entry *e)
 {
 	struct scope t;
+	struct looking l = {e, reported_at};
 	struct arena_mark mark = arena_mark(system->arena);
 	scope_tenant(&t, system->arena, system->db, system->keeper, e->tenant);
-	enum err err = db_read(&t, look_tx, e);
+	enum err err = db_read(&t, look_tx, &l);
 	if (err != OK)
 		return scope_fail(system, err, "%s", scope_detail(&t, err));
 	arena_rewind(system->arena, mark);
 	return OK;
+}
+
+static enum err reported_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_one(tx, &replay_reported, DB_NOARGS, &r));
+	*(int64_t *)arg = db_int(r, 0);
+	return OK;
+}
+
+enum err entries_reported_at(struct scope *system, int64_t *ret)
+{
+	static const struct id installation;
+	struct scope t;
+	scope_tenant(&t, system->arena, system->db, system->keeper, installation);
+	return db_read(&t, reported_tx, ret);
 }
 
 /* ---- whose it is ---- */

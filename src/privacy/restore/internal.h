@@ -11,6 +11,7 @@
 
 struct position {
 	bool known;	   /* false: a database that no server has served yet */
+	bool own;	   /* of this place; else another's, that is gone on from */
 	uint64_t sequence; /* 0: nothing was erased yet */
 	uint8_t hash[SHA256_BYTES];
 };
@@ -50,8 +51,11 @@ struct entries {
 /* Those above `from`.  ERR_CONFIG: one that this version does not understand. */
 MUST_CHECK enum err entries_load(struct scope *s, uint64_t from, struct entries *ret);
 void entries_free(struct entries *e);
-/* Looks whether the database has carried it out (outcome, by). */
-MUST_CHECK enum err entry_look(struct scope *system, struct entry *e);
+/* When the last report was issued; 0: none was. */
+MUST_CHECK enum err entries_reported_at(struct scope *system, int64_t *ret);
+/* Looks whether the database has carried it out (outcome, by).  A replay that a report tells of already is followed like any other deletion:
+ * another server, with a ledger of its own, may have done it. */
+MUST_CHECK enum err entry_look(struct scope *system, int64_t reported_at, struct entry *e);
 /* Finds the subjects of n entries of one tenant and type, sorted by reference, among all that the tenant has. */
 MUST_CHECK enum err entries_match(struct scope *system, struct entry *v, size_t n);
 

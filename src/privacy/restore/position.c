@@ -66,7 +66,8 @@ static enum err load_tx(struct scope *s, struct db_tx *tx, void *arg)
 	while (db_next(r)) {
 		struct position p = read_position(r);
 		all->foreign = all->foreign || !is_bytes(r, 1, key);
-		if (is_bytes(r, 0, place))
+		p.own = is_bytes(r, 0, place);
+		if (p.own)
 			all->own = p;
 		if (!all->newest.known)
 			all->newest = p;

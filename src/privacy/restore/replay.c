@@ -190,7 +190,7 @@ static enum err erase_found(const struct restore_run *r, struct entry *v, size_t
 			TRY(erase_one(r, e));
 			struct entry done = *e;
 			done.duty = e->by;
-			TRY(entry_look(r->system, &done)); /* the rows that it counted */
+			TRY(entry_look(r->system, 0, &done)); /* the rows that it counted */
 			copy_outcome(e, &done);
 			e->outcome = ENTRY_ERASED;
 		}
@@ -238,7 +238,7 @@ static enum err finish_begun(const struct restore_run *r, struct entry *v, size_
 			return scope_fail(r->system, err, "%s", scope_detail(&t, err));
 		struct entry done = v[i];
 		done.duty = v[i].by;
-		TRY(entry_look(r->system, &done));
+		TRY(entry_look(r->system, 0, &done));
 		copy_outcome(&v[i], &done);
 	}
 	return OK;
@@ -287,8 +287,10 @@ static enum err resume_deleting(const struct restore_run *r, size_t *ret_n)
 
 static enum err look_at_all(const struct restore_run *r, struct entries *all)
 {
+	int64_t reported_at;
+	TRY(entries_reported_at(r->system, &reported_at));
 	for (size_t i = 0; i < all->n; i++)
-		TRY(entry_look(r->system, &all->v[i]));
+		TRY(entry_look(r->system, reported_at, &all->v[i]));
 	return OK;
 }
 
@@ -301,7 +303,7 @@ static enum err set_tx(struct scope *s, struct db_tx *tx, void *arg)
 static enum err keep_position(const struct restore_run *r, const struct position *from, struct entries *all)
 {
 	struct scope t;
-	if (from->known && from->sequence == all->head)
+	if (from->own && from->sequence == all->head)
 		return OK;
 	tenant_scope(r, installation, &t);
 	return db_write(&t, set_tx, all);
