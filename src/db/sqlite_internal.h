@@ -82,6 +82,7 @@ struct sq_db {
 	pthread_cond_t queue_filled;
 	struct sq_queue upkeep, normal, low; /* upkeep is short, and readers stand at the gate meanwhile: it goes first */
 	unsigned low_passed_over;
+	bool upkeep_was_last;
 	bool stop, writer_runs;
 	size_t batch_max;
 	struct sq_job **batch;

@@ -269,7 +269,9 @@ void sq_end_process(struct sq_db *d, const char *where)
 static struct sq_job *next_job(struct sq_db *d, bool *ret_low)
 {
 	*ret_low = false;
-	if (d->upkeep.n > 0)
+	bool upkeep = d->upkeep.n > 0 && (!d->upkeep_was_last || d->normal.n == 0); /* in steps: commits go between them */
+	d->upkeep_was_last = upkeep;
+	if (upkeep)
 		return queue_pop(&d->upkeep);
 	bool low = d->low.n > 0 && (d->normal.n == 0 || d->low_passed_over >= LOW_PATIENCE);
 	*ret_low = low;
