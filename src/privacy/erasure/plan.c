@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "codec/json.h"
 #include "devices/action.h"
 #include "devices/device.h"
@@ -375,7 +376,7 @@ static enum err begin_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return duty_move(tx, j->d.duty, DUTY_suppressed, DUTY_deleting, NULL);
 }
 
-static enum err enter_ledger(struct erase_job *j)
+static enum err append_and_begin(struct erase_job *j)
 {
 	struct keeper *k = j->s.keeper;
 	struct ledger_entry entry = {.text = entry_text(j)};
@@ -396,6 +397,38 @@ static enum err enter_ledger(struct erase_job *j)
 	TRY(db_write_low(&j->s, begin_tx, j));
 	note_entered(j->d.duty, true);
 	return OK;
+}
+
+static enum err reload_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct duty *d = arg;
+	return duty_load(tx, d->duty, d);
+}
+
+/* The duty was called back in this very moment: a restored database must not be told to delete its subject. */
+static void withdraw(struct erase_job *j)
+{
+	char tenant[ID_TEXT], duty[ID_TEXT];
+	struct scope s = j->s;
+	struct duty d = j->d;
+	if (db_read(&s, reload_tx, &d) != OK || d.state != DUTY_cancelled)
+		return;
+	const char *text = arena_printf(s.arena, "{\"type\":\"withdrawal\",\"tenantId\":\"%s\",\"dutyId\":\"%s\"}",
+					id_format(d.tenant, tenant), id_format(d.duty, duty));
+	enum err e = keeper_ledger_append(s.keeper, &s, text, strlen(text), NULL, NULL);
+	if (e != OK)
+		log_event(LOG_ERROR, "erasure_withdrawal", "duty=%s error=%s", duty, err_name(e));
+}
+
+/* Meanwhile the database's position in the ledger stands still (restore.h). */
+static enum err enter_ledger(struct erase_job *j)
+{
+	restore_entering();
+	enum err e = append_and_begin(j);
+	if (e == ERR_CONFLICT)
+		withdraw(j);
+	restore_entered(e == OK);
+	return e;
 }
 
 enum err step_suppressed(struct erase_job *j)

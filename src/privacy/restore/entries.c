@@ -50,10 +50,28 @@ static bool parse_entry(const char *json, size_t n, struct entry *ret)
 	       hex_decode(hex, sizeof ret->reference, ret->reference);
 }
 
+/* The entry of a duty that was called back before its first row went. */
+static bool is_withdrawal(struct entries *all, const char *json, size_t n)
+{
+	struct id duty;
+	auto_json *o = json_loadb(json, n, JSON_REJECT_DUPLICATES, NULL);
+	const char *type = json_string_value(json_object_get(o, "type"));
+	if (type == NULL || strcmp(type, "withdrawal") != 0 || !read_id(o, "dutyId", &duty))
+		return false;
+	size_t kept = 0;
+	for (size_t i = 0; i < all->n; i++)
+		if (!id_equal(all->v[i].duty, duty))
+			all->v[kept++] = all->v[i];
+	all->n = kept;
+	return true;
+}
+
 static bool load_one(void *arg, uint64_t sequence, const char *json, size_t n)
 {
 	struct loading *l = arg;
 	struct entries *all = l->all;
+	if (is_withdrawal(all, json, n))
+		return true;
 	if (all->n == all->room) {
 		all->room = all->room ? 2 * all->room : 64;
 		all->v = reallocarray(all->v, all->room, sizeof *all->v);
@@ -119,9 +137,10 @@ static int64_t sum(const json_t *progress, const char *what)
 	return n;
 }
 
+/* cancelled: between its entry and its first row somebody called it back, and nothing was to go. */
 static bool begun(const char *state, const json_t *progress)
 {
-	static const char *const states[] = {"deleting", "deleted", "scrubbed", "copies_gone"};
+	static const char *const states[] = {"deleting", "deleted", "scrubbed", "copies_gone", "cancelled"};
 	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
 		if (strcmp(state, states[i]) == 0)
 			return true;

@@ -22,7 +22,7 @@
 DB_TENANT(replay_tenant_state, "SELECT state FROM tenants WHERE tenant_id = ?1");
 DB_TENANT(replay_tenant_purging,
 	  "UPDATE tenants SET state = 'purging', closed_at = COALESCE(closed_at, ?2), purge_starts_at = COALESCE(purge_starts_at, ?2), "
-	  "purge_deadline_at = COALESCE(purge_deadline_at, ?3) WHERE tenant_id = ?1");
+	  "purge_deadline_at = COALESCE(purge_deadline_at, ?3), devices_retire_at = NULL WHERE tenant_id = ?1");
 
 /* Whoever could have undone it did not. */
 DB_TENANT(replay_undo_over, "UPDATE duties SET undo_until = NULL WHERE tenant_id = ?1 AND duty_id = ?2");

@@ -8,7 +8,7 @@
 static const struct id installation;
 
 /* As the first version wrote them. */
-static void enter(struct id tenant, const char *type, struct id subject, const char *more)
+static void enter_as(struct id duty, struct id tenant, const char *type, struct id subject, const char *more)
 {
 	char t[ID_TEXT], d[ID_TEXT], hex[2 * SHA256_BYTES + 1];
 	uint8_t reference[SHA256_BYTES];
@@ -18,8 +18,37 @@ static void enter(struct id tenant, const char *type, struct id subject, const c
 	char *text = arena_printf(F.d.arena,
 				  "{\"type\":\"erasure\",\"tenantId\":\"%s\",\"dutyId\":\"%s\",\"subjectType\":\"%s\",\"subject\":\"%s\","
 				  "\"requestedDateTime\":\"2026-01-01T00:00:00Z\",\"plan\":\"00\"%s}",
-				  id_format(tenant, t), id_format(id_new(F.now), d), type, hex, more);
+				  id_format(tenant, t), id_format(duty, d), type, hex, more);
 	ok_in(&s, keeper_ledger_append(F.keeper, &s, text, strlen(text), NULL, NULL));
+}
+
+static void enter(struct id tenant, const char *type, struct id subject, const char *more)
+{
+	enter_as(id_new(F.now), tenant, type, subject, more);
+}
+
+struct one_id {
+	const char *sql;
+	struct db_value v;
+	struct id ret;
+};
+
+static enum err ask_id_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct one_id *q = arg;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_text(tx, DB_REACH_TENANT, q->sql, &q->v, 1, &r));
+	if (db_next(r))
+		q->ret = db_id(r, 0);
+	return db_rows_err(r);
+}
+
+static struct id ask_id(struct id tenant, const char *sql, struct db_value v)
+{
+	struct scope s = scope_of(tenant);
+	struct one_id q = {.sql = sql, .v = v};
+	ok_in(&s, db_read(&s, ask_id_tx, &q));
+	return q.ret;
 }
 
 static enum err replay_with(bool (*go_on)(void *), void *arg)
@@ -197,6 +226,26 @@ static void test_a_ledger_that_is_not_the_databases(void **state)
 	refuses(ERR_CONFIG, "another keeper");
 }
 
+/* Somebody undid it between its entry and its first row. */
+static void test_what_was_called_back_stays(void **state)
+{
+	char d[ID_TEXT], *bob = dump_of(F.tenant, &F.bob);
+	struct id duty = id_new(F.now);
+	struct scope s = system_scope();
+	char *text = arena_printf(F.d.arena, "{\"type\":\"withdrawal\",\"dutyId\":\"%s\"}", id_format(duty, d));
+	enter_as(duty, F.tenant, "user", F.bob.user, "");
+	ok_in(&s, keeper_ledger_append(F.keeper, &s, text, strlen(text), NULL, NULL));
+	erase_forever(&F.ann);
+	struct id cancelled = ask_id(F.tenant, "SELECT duty_id FROM duties WHERE tenant_id = ?1 AND subject_id = ?2 AND state = 'received'", db_v_id(&F.ann.user));
+	run_sql(F.tenant, "UPDATE duties SET state = 'cancelled' WHERE tenant_id = ?1 AND duty_id = ?2", db_v_id(&cancelled));
+	enter_as(cancelled, F.tenant, "user", F.ann.user, "");
+	replay();
+	assert_int_equal(reports(), 0);
+	assert_string_equal(dump_of(F.tenant, &F.bob), bob);
+	assert_int_equal(ask(F.tenant, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.ann.user)).ret, 1);
+	assert_int_equal(position(), 3);
+}
+
 static void test_an_entry_of_a_later_version(void **state)
 {
 	int64_t before = users(F.tenant);
@@ -229,6 +278,7 @@ int main(void)
 		T(test_interrupted_anywhere_it_ends_once),
 		T(test_a_copy_from_the_middle),
 		T(test_a_ledger_that_is_not_the_databases),
+		T(test_what_was_called_back_stays),
 		T(test_an_entry_of_a_later_version),
 		T(test_the_position_follows),
 	};
