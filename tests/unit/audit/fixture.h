@@ -16,7 +16,7 @@ static inline int up(void **state)
 {
 	char *detail = NULL, dir[96];
 	assert_int_equal(fixture_up(state), 0);
-	snprintf(dir, sizeof dir, "%s/keeper", F.dir);
+	snprintf(dir, sizeof dir, "%s/log-keeper", F.dir); /* the fixture below has one of its own */
 	ok(keeper_create(dir, "test CA", F.system.now, &detail));
 	ok(keeper_open(dir, &K, &detail));
 	F.system.keeper = F.a.keeper = F.b.keeper = K;

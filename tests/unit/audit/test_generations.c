@@ -288,7 +288,7 @@ static struct keeper *second_keeper(void)
 {
 	struct keeper *k;
 	char *detail = NULL;
-	assert_int_equal(system(arena_printf(F.arena, "cp -a %s/keeper %s/keeper2", F.dir, F.dir)), 0);
+	assert_int_equal(system(arena_printf(F.arena, "cp -a %s/log-keeper %s/keeper2", F.dir, F.dir)), 0);
 	ok(keeper_open(arena_printf(F.arena, "%s/keeper2", F.dir), &k, &detail));
 	return k;
 }
