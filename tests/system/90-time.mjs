@@ -15,7 +15,8 @@ function files(r) {
   r.sql('CHECKPOINT');
   return list.concat(execFileSync('find', [`${r.pg.host}/data/base/${r.sql(`SELECT oid FROM pg_database WHERE datname = '${r.pg.name}'`).trim()}`, '-type', 'f'], { encoding: 'utf8' }).trim().split('\n'));
 }
-const onDisk = (r, mark) => files(r).filter(f => fs.readFileSync(f).toString('latin1').toLowerCase().includes(mark.toLowerCase()));
+const read = f => { try { return fs.readFileSync(f).toString('latin1').toLowerCase(); } catch (e) { if (e.code === 'ENOENT') return ''; throw e; } }; // PostgreSQL replaces files
+const onDisk = (r, mark) => files(r).filter(f => read(f).includes(mark.toLowerCase()));
 
 // In an event's bytes; PostgreSQL compresses long ones, so that its files do not show them.
 const inLog = (r, mark) => count(r, r.engine === 'sqlite' ? `audit_events WHERE instr(bytes, CAST('${mark}' AS BLOB)) > 0` : `audit_events WHERE position('${mark}'::bytea in bytes) > 0`);
