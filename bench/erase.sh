@@ -58,8 +58,6 @@ until n=$(ask "$left") && [ "$n" = 0 ]; do
 	sleep 0.1
 done
 b=$(micro)
-until [ "$(ask "SELECT count(*) FROM duties WHERE state IN ('received', 'suppressed', 'deleting', 'deleted') AND due_at < $b")" = 0 ]; do sleep 0.2; done
-c=$(micro)
 [ "$(ask "SELECT count(*) FROM duties WHERE state = 'failed'")" = 0 ] || { echo "bench: some have failed" >&2 && exit 1; }
 report "people erased in a second (goal 200)" "$(calc "$first / (($b - $a) / 1000000)" 0)" "$first in $(calc "($b - $a) / 1000000" 1) s, each with devices of their own"
-report "99 of 100 of $queued (goal 60 s)" "$(calc "${p99:-$((b - a))} / 1000000" 1) s" "scrubbed, scanned and certified after $(calc "($c - $a) / 1000000" 1) s"
+report "99 of 100 of $queued (goal 60 s)" "$(calc "${p99:-$((b - a))} / 1000000" 1) s" "from the start of a server that has them all; until no row is left"

@@ -23,14 +23,15 @@ DB_GLOBAL(purged_tenants,
 
 enum {
 	DUTIES_AT_ONCE = 256,
-	SCRUB_AT_ONCE = 256,
+	SCRUB_AT_ONCE = 512,
 	TENANTS_AT_ONCE = 64,
 	USERS_AT_ONCE = 20,
 	STEPS_A_RUN = 2000, /* then other jobs have a turn */
 	THREADS = 16,
 	THREADS_SHARED = 4, /* on PostgreSQL, whose connections others need, too */
 };
-static const int64_t scrub_waits_us = 60 * SECOND_US; /* at most so long for other duties to join the batch */
+/* At most so long for other duties to join the batch: what is left in free pages waits for those whose rows are all there. */
+static const int64_t scrub_waits_us = 5 * MINUTE_US;
 
 struct run {
 	struct erasure e;
@@ -195,12 +196,10 @@ static enum err finish_deleted(struct run *r)
 {
 	struct duty *list;
 	size_t n, loaded;
-	int64_t oldest = r->e.system->now;
-	TRY(duty_due(r->e.system, DUTY_deleted, SCRUB_AT_ONCE, &list, &n));
-	for (size_t i = 0; i < n; i++)
-		oldest = list[i].updated_at < oldest ? list[i].updated_at : oldest;
-	if (n == 0 || (r->under_way && r->e.system->now - oldest <= scrub_waits_us))
+	TRY(duty_due(r->e.system, DUTY_deleted, 1, &list, &n)); /* the first: a row holds its plan, and there may be thousands */
+	if (n == 0 || (r->under_way && r->e.system->now - list[0].updated_at <= scrub_waits_us))
 		return OK;
+	TRY(duty_due(r->e.system, DUTY_deleted, SCRUB_AT_ONCE, &list, &n));
 	struct erase_job *jobs = arena_alloc(r->e.system->arena, n * sizeof *jobs);
 	enum err err = load_deleted(r, list, n, jobs, &loaded);
 	if (err == OK)
