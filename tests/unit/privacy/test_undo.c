@@ -76,7 +76,8 @@ static enum err newest_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query_text(tx, DB_REACH_TENANT,
-			  "SELECT duty_id FROM duties WHERE tenant_id = ?1 AND subject_id = ?2 ORDER BY requested_at DESC, duty_id DESC LIMIT 1",
+			  "SELECT duty_id FROM duties WHERE tenant_id = ?1 AND subject_id = ?2 "
+			  "ORDER BY CASE state WHEN 'cancelled' THEN 1 ELSE 0 END, requested_at DESC LIMIT 1",
 			  DB_ARGS(db_v_id(&F.ann.user)), &r));
 	assert_true(db_next(r));
 	*(struct id *)arg = db_id(r, 0);
