@@ -14,8 +14,10 @@
  * between any two steps costs nothing: the next run goes on.  A step that cannot succeed moves the duty to `failed`,
  * loudly: a person looks, and retries by hand; a server's start retries once by itself.
  *
- * scrubbed is the last state in this version: Reeve makes no backups yet, so there is no copy that could go later, and
- * the certificate says so.
+ *   scrubbed    the last key that could open a copy is destroyed (at once where there are no backups)  -> copies_gone,
+ *               with the second certificate
+ *
+ * Before deleting it may wait (wait.c, burst.c), and in its undo window or while a burst waits it may be cancelled.
  */
 #ifndef REEVE_PRIVACY_ERASURE_H
 #define REEVE_PRIVACY_ERASURE_H
