@@ -125,7 +125,7 @@ static void what_ends_a_token(void **state)
 static void nobody_hands_on_what_they_lack(void **state)
 {
 	struct scope weak = as(&F.a, "Application.ReadWrite.All AuditLog.Read.All AuditLog.Export.All Privacy.Read.All Organization.Read.All "
-				     "RoleManagement.Read.Directory DataSubjectRequest.Read.All");
+				     "RoleManagement.Read.Directory DataSubjectRequest.Read.All LegalHold.Read.All");
 	struct application_secret secret;
 	struct id id, strong = make_application(&F.a, "Administrator");
 	refused(application_create(&weak, application_record(&F.a, "Administrator"), &id), ERR_FORBIDDEN);

@@ -77,7 +77,7 @@ static void delete_hides_and_promises(void **state)
 	assert_int_equal(duties(&F.a, id, "scheduled"), 1);
 	assert_int_equal(ask(&F.a, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&id), db_v_null()),
 			 F.a.now + 30 * DAY_US);
-	assert_int_equal(ask(&F.a, "SELECT deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&id), db_v_null()),
+	assert_int_equal(ask(&F.a, "SELECT copies_deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&id), db_v_null()),
 			 F.a.now + 60 * DAY_US);
 	make_user(&F.a, "gone@x.org"); /* the name is free */
 }
@@ -122,7 +122,7 @@ static void forever_is_invisible_at_once(void **state)
 	assert_int_equal(duties(&F.a, id, "received"), 1);
 	assert_int_equal(duties(&F.a, id, "scheduled"), 0);
 	assert_int_equal(ask(&F.a, "SELECT due_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&id), db_v_null()), later.now);
-	assert_int_equal(ask(&F.a, "SELECT deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&id), db_v_null()),
+	assert_int_equal(ask(&F.a, "SELECT copies_deadline_at FROM duties WHERE tenant_id = ?1 AND subject_id = ?2", db_v_id(&id), db_v_null()),
 			 later.now + 30 * DAY_US);
 	refused(user_restore(&later, id, NULL), ERR_NOT_FOUND);
 	refused(user_delete_forever(&later, id), ERR_NOT_FOUND);

@@ -83,7 +83,7 @@ static void sees_none(void *arg, const struct map_path *path, const struct held_
 		if (strstr(all, l->text[i]) != NULL)
 			fail_msg("%s shows %s: %s", path->section, l->text[i], all);
 	for (size_t i = 0; i < n; i++)
-		l->others += c[i].column->disclosure == MAP_DISCLOSE_OTHERS && row->value[i].what.verdict == REDACT;
+		l->others += c[i].column->type == MAP_TYPE_ID && c[i].column->disclosure == MAP_DISCLOSE_OTHERS && row->value[i].what.verdict == REDACT;
 }
 
 /* In every column of the map that may name somebody else, somebody else is named. */

@@ -218,8 +218,8 @@ static void binaries_and_exact_text(void **state)
 {
 	struct id id = test_id(3, 1);
 	as_tenant(tenant_a);
-	run("INSERT INTO certificates (tenant_id, certificate_id, duty_id, issued_at, body, signature) VALUES (?1, ?2, "
-	    "?2, 0, ?3, ?4)",
+	run("INSERT INTO certificates (tenant_id, certificate_id, duty_id, kind, issued_at, body, signature) VALUES (?1, ?2, "
+	    "?2, 'copies', 0, ?3, ?4)",
 	    DB_ARGS(db_v_id(&id), db_v_text("{\"a\":1}"), db_v_blob("\x00\xff\x10", 3)));
 	list(&RES_CERTIFICATE, "$select=body,signature");
 	assert_string_equal(strstr(fx.out.data, "[{"), "[{\"body\":\"{\\\"a\\\":1}\",\"signature\":\"AP8Q\"}]}");
