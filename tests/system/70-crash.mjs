@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { fill, free, mount, root, unmount } from './disk.mjs';
 import { Heads, checkpoint, settled, treeIn } from './heads.mjs';
 import { MovedPostgres, Reeve, TORTURE, sleep, test, testOnEngines, until } from './lib.mjs';
 import { checkpointOf } from './tlog.mjs';
@@ -107,20 +108,6 @@ testOnEngines('70 kill -9 in a burst of changes, again and again: every answer h
   assert.ok(shown >= rounds / 2, `${shown} heads`);
   console.log(`     ${rounds} kills, ${answers(all)} answered changes, ${shown} heads`);
 });
-
-const root = process.getuid() === 0;
-const mount = (where, size) => { assert.ok(root, 'not run: only root can mount a small file system'); execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'none', where]); };
-async function unmount(where) {
-  for (const x of Reeve.all) await x.stop('SIGKILL').catch(() => {});
-  spawnSync('umount', ['-l', where]);
-  fs.rmSync(where, { recursive: true, force: true });
-}
-const free = where => { const s = fs.statfsSync(where); return s.bavail * s.bsize; };
-function fill(where, leave) {
-  for (let n = free(where) - leave; n > 0; n = free(where) - leave) {
-    try { fs.appendFileSync(path.join(where, 'ballast'), Buffer.alloc(Math.min(n, 1 << 24))); } catch (e) { assert.equal(e.code, 'ENOSPC'); return; }
-  }
-}
 
 test('70 the keeper on a full disk: changes go on, nothing is signed, loudly; with space again everything is', async () => {
   const small = fs.mkdtempSync('/tmp/reeve-small-'), heads = new Heads();

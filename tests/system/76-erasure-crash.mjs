@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { drain, fill, mount, unmount } from './disk.mjs';
 import { Reeve, TORTURE, sleep, test, testOnEngines, until } from './lib.mjs';
 import { DM } from './world.mjs';
 
@@ -87,4 +88,48 @@ test('76 a ledger that cannot be written: nothing goes until it can, loudly', as
   }
   await r.serve();
   await sound(r, w);
+});
+
+test('76 a full disk in the middle of erasures: they wait, and go on when there is space', async () => {
+  const small = fs.mkdtempSync('/tmp/reeve-small-');
+  mount(small, '24m');
+  try {
+    const r = await Reeve.make({ parent: small }), w = await crowd(r, TORTURE ? 24 : 4);
+    for (const [i, u] of w.all.entries()) {
+      await erase(r, u);
+      await sleep(Math.random() * 120); // anywhere between the first step and the last
+      fill(small, i % 3 ? 0 : 40 * 1024);
+      await sleep(TORTURE ? 2500 : 1500);
+      assert.equal(r.exit, undefined, `the server lives: ${r.log.slice(-500)}`);
+      assert.equal((await r.api('GET', '/v1.0/users?$top=1')).status, 200, 'reading goes on');
+      drain(small);
+    }
+    await sound(r, w);
+    assert.ok(!/erasure_residue|erasure_failed/.test(r.log), r.log);
+    await r.remove();
+  } finally { await unmount(small); }
+});
+
+test('76 a disk that fails in the middle of erasures: the server ends, and the next start goes on', async () => {
+  const r = await Reeve.make(), w = await crowd(r, TORTURE ? 16 : 4);
+  let ends = 0;
+  await r.stop();
+  for (const [i, u] of w.all.entries()) {
+    const when = 14 + (TORTURE ? 3 * i : 9 * i); // past the start, at another step each time
+    await r.serve(0, { prefix: ['strace', '-f', '-qq', '-o', '/dev/null', '-e', 'trace=fdatasync', '-e', `inject=fdatasync:error=EIO:when=${when}+`], ready: false });
+    await Promise.race([r.ended, (async () => {
+      for (let j = 0; j < 400 && !r.exit; j++, await sleep(50)) {
+        const a = await r.api('DELETE', `/v1.0/users/${u.id}`, { timeout: 5000 }).catch(() => null);
+        if (a && [204, 404].includes(a.status)) await r.api('DELETE', `/v1.0/directory/deletedItems/${u.id}`, { timeout: 5000 }).catch(() => null);
+      }
+    })()]);
+    const end = await Promise.race([r.ended, sleep(20000)]);
+    assert.ok(end && end.code !== 0, 'it says that it does not know, and ends');
+    ends++;
+  }
+  await r.serve();
+  for (const u of w.all) // what the disk refused is asked again
+    if ((await r.api('DELETE', `/v1.0/users/${u.id}`)).status !== 401) await r.api('DELETE', `/v1.0/directory/deletedItems/${u.id}`);
+  await sound(r, w);
+  console.log(`     ${ends} ends`);
 });
