@@ -40,14 +40,28 @@ static enum err run_on(struct pg_conn *c, const char *what, const char *schema, 
 	return e;
 }
 
-/* Of a table that never was analysed there are no statistics, and none are made.  The old ones stay in their own table until that is rewritten,
- * which needs the database's owner. */
+/* Of a table, and of each of its partitions, that has statistics.  None are made: of a partitioned table nobody else would ever renew them, and
+ * so they would keep values of partitions that are long dropped. */
+static void analyse(struct pg_conn *c, const char *table)
+{
+	static const char sql[] = "SELECT DISTINCT s.tablename FROM pg_stats s WHERE s.schemaname = 'public' AND (s.tablename = $1 OR s.tablename IN "
+				  "(SELECT p.relname FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid JOIN pg_class t ON t.oid = i.inhparent "
+				  "WHERE t.relname = $1 AND t.relnamespace = 'public'::regnamespace))";
+	enum err ignored = OK;
+	PGresult *res = PQexecParams(c->pg, sql, 1, NULL, &table, NULL, NULL, 0);
+	if (PQresultStatus(res) == PGRES_TUPLES_OK)
+		for (int i = 0; i < PQntuples(res); i++)
+			ignored = run_on(c, "ANALYZE", "public", PQgetvalue(res, i, 0));
+	PQclear(res);
+	(void)ignored;
+}
+
+/* The old ones stay in their own table until that is rewritten, which needs the database's owner. */
 static void renew_statistics(struct pg_conn *c, const char *const *tables, size_t n)
 {
-	enum err ignored;
 	for (size_t i = 0; i < n; i++)
-		ignored = run_on(c, "ANALYZE", "public", tables[i]);
-	ignored = run_on(c, "VACUUM (FULL)", "pg_catalog", "pg_statistic");
+		analyse(c, tables[i]);
+	enum err ignored = run_on(c, "VACUUM (FULL)", "pg_catalog", "pg_statistic");
 	(void)ignored;
 }
 
