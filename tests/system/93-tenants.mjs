@@ -150,7 +150,8 @@ test('93 a tenant closed beside two others: read, closed, retired, gone; theirs 
 
   await r.stop();
   await r.serve(121, { doubt: true }); // so that only the purge is between the two looks
-  await until('what is due of the neighbours is tried', () => /event=(notice|letter)/.test(r.log), { seconds: 5 }).catch(() => {});
+  const waiting = () => JSON.parse(r.sql("SELECT (SELECT count(*) FROM letters WHERE state = 'waiting') + (SELECT count(*) FROM notices WHERE state = 'waiting') AS n"))[0].n;
+  await until('nothing of the neighbours moves by itself any more', () => waiting() === 0, { seconds: 30 });
   const before = [dump(r, tenants[0].id), dump(r, tenants[2].id)];
   assert.ok(before.every(d => /CANARY/.test(d.users)));
   await r.confirmClock();
@@ -164,7 +165,9 @@ test('93 a tenant closed beside two others: read, closed, retired, gone; theirs 
   for (const mark of ['CANARYBBB', 'canarybbb', 'CANARYBBB-SILENT']) assert.deepEqual(onDisk(mark), [], mark);
   for (const mark of ['CANARYAAA', 'CANARYCCC']) assert.ok(onDisk(mark).length > 0, mark);
   assert.equal(fs.readdirSync(path.join(r.dir, 'archives')).length, 1);
-  const c = (await r.all('/v1.0/installation/erasureCertificates', op)).find(x => x.certificate.tenantId === gone.id).certificate;
+  const both = await until('both certificates are with the installation', async () => { const l = (await r.all('/v1.0/installation/erasureCertificates', op)).filter(x => x.certificate.tenantId === gone.id); return l.length === 2 && l; }, { seconds: 30 });
+  assert.deepEqual(both.map(x => x.kind).sort(), ['activeData', 'copies']);
+  const c = both.find(x => x.kind === 'activeData').certificate;
   assert.ok(c.residues.some(x => x.what === 'devicesNotConfirmed' && x.text.startsWith(`what ${open} devices`)), JSON.stringify(c.residues));
   assert.equal((await r.channel('checkin', { items: [] }, silent.pair)).status, 401, 'a device of nobody');
   await r.refused(401, 'GET', '/v1.0/users', o);

@@ -59,7 +59,7 @@ static void write_issuer(struct json_writer *w, const struct erase_job *j)
 /* The needles, and with them the subject's id, are there until the certificate is issued; the reference is kept from then on. */
 static void write_subject(struct json_writer *w, const struct erase_job *j)
 {
-	jw_kid(w, "tenantId", j->d.tenant);
+	jw_kid(w, "tenantId", j->type == SUBJECT_TENANT ? j->d.subject : j->d.tenant); /* its duty may be the installation's copy by now */
 	jw_kid(w, "dutyId", j->d.duty);
 	jw_kstring(w, "trigger", j->d.trigger);
 	jw_kstring(w, "subjectType", j->d.subject_type);
