@@ -96,11 +96,11 @@ export class Reeve {
   }
 
   // doubt: what jumped forward in time is left in doubt, and destroys nothing; else the operator confirms the time at once.
-  async serve(days = 0, { prefix = [], ready = true, doubt = false } = {}) {
+  async serve(days = 0, { prefix = [], ready = true, doubt = false, program = REEVE } = {}) {
     const jumped = this.days !== undefined && days > this.days;
     this.days = days;
     this.log = '';
-    const argv = [...prefix, REEVE, 'serve', '--data', this.dir];
+    const argv = [...prefix, program, 'serve', '--data', this.dir];
     this.process = spawn(argv[0], argv.slice(1), { env: this.env(days), stdio: ['ignore', 'ignore', 'pipe'] });
     this.process.stderr.on('data', d => { this.log += d; if (this.log.length > 4e6) this.log = this.log.slice(-2e6); });
     this.ended = new Promise(r => this.process.on('exit', (code, signal) => { this.exit = { code, signal }; r(this.exit); }));
