@@ -273,7 +273,7 @@ certificate_of_anna() {
 	quiet erase certificates --json
 	certificate=$(jq -r '[.value[] | select(.kind == "activeData")] | sort_by(.issuedDateTime) | last | .id' <<<"$out" 2>/dev/null)
 	quiet erase certificate "$certificate" --json
-	[ "$code" = 0 ] && [ "$(jq -r .certificate.trigger <<<"$out" 2>/dev/null)" = permanentDelete ]
+	[ "$code" = 0 ] && jq -e '.certificate.trigger == "permanentDelete" and .logProof != null' <<<"$out" >/dev/null 2>&1
 }
 holds "the duty runs, and a certificate is signed" wait_for 90 certificate_of_anna
 printf '%s\n' "$out" >"$var/certificate.json"

@@ -77,7 +77,7 @@ static const struct line WHAT[] = {
 	{"Out of use", "suppressedDateTime"}, {"Rows deleted", "deletedDateTime"},
 	{"Bytes gone, proved", "scrubbedDateTime"}, {"Copies gone", "copiesGoneDateTime"},
 	{"Deadline", "deadlineDateTime"}, {"Deadline met", "deadlineMet"},
-	{"Copies gone by", "copiesDeadlineDateTime"}, {"Version of the data map", "mapVersion"},
+	{"Deadline of copies", "copiesDeadlineDateTime"}, {"Version of the data map", "mapVersion"},
 };
 static const struct line ISSUER[] = {
 	{"Server", "host"}, {"Software", "software"}, {"Public key (Ed25519)", "publicKey"},
