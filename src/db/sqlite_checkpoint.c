@@ -56,16 +56,6 @@ static int wal_grew(void *arg, sqlite3 *h, const char *name, int frames)
 	return SQLITE_OK;
 }
 
-static int64_t pragma_int(struct sq_conn *c, const char *sql)
-{
-	int64_t v = 0;
-	sqlite3_stmt *st = NULL;
-	if (sqlite3_prepare_v2(c->h, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return v;
-}
-
 static enum err checkpoint(struct sq_conn *c, int mode, int *ret_frames, int *ret_copied)
 {
 	int rc = sqlite3_wal_checkpoint_v2(c->h, "main", mode, ret_frames, ret_copied);
@@ -158,7 +148,7 @@ static enum err trim_locked(struct sq_db *d, int fd, bool *ret_more)
 	struct stat st;
 	if (!frames_now(&d->writer, &frames) || fstat(fd, &st) != 0)
 		return ERR_BUSY;
-	int64_t end = WAL_HEADER + (int64_t)frames * (WAL_FRAME_HEADER + pragma_int(&d->writer, "PRAGMA page_size"));
+	int64_t end = WAL_HEADER + (int64_t)frames * (WAL_FRAME_HEADER + sq_pragma(&d->writer, "PRAGMA page_size"));
 	int64_t keep = st.st_size - TRIM;
 	*ret_more = keep > end;
 	return !*ret_more || ftruncate(fd, keep) == 0 ? OK : ERR_IO;
@@ -228,7 +218,7 @@ static void checkpoint_once(struct sq_db *d)
 	int frames = 0, left;
 	struct sq_conn *c = &d->checkpointer;
 	enum err e = copy_beside(d, &frames, &left);
-	if (e == OK && frames * pragma_int(c, "PRAGMA page_size") > wal_large)
+	if (e == OK && frames * sq_pragma(c, "PRAGMA page_size") > wal_large)
 		e = wal_empty(d, CHECKPOINT_BUSY_US, old_reader_us, NULL);
 	if (c->fsync_failed)
 		sq_end_process(d, "checkpoint");

@@ -40,6 +40,16 @@ enum err sq_exec_text(struct sq_conn *c, const char *sql, char **detail)
 	return db_detail(detail, sq_error(c), "SQLite: %s", sqlite3_errmsg(c->h));
 }
 
+int64_t sq_pragma(struct sq_conn *c, const char *sql)
+{
+	int64_t v = 0;
+	sqlite3_stmt *st = NULL;
+	if (sqlite3_prepare_v2(c->h, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		v = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return v;
+}
+
 /* A file system without shared memory keeps the old mode and says so only in the answer. */
 static enum err use_wal(struct sq_conn *c, const char *path, char **detail)
 {

@@ -55,16 +55,6 @@ void sq_thaw(struct sq_db *d)
 	(void)ignored; /* nothing was written */
 }
 
-static int64_t pragma(struct sq_conn *c, const char *sql)
-{
-	int64_t v = 0;
-	sqlite3_stmt *st = NULL;
-	if (sqlite3_prepare_v2(c->h, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
-		v = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	return v;
-}
-
 enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg)
 {
 	struct sq_db *d = (struct sq_db *)db;
@@ -73,7 +63,7 @@ enum err db_frozen(struct db *db, db_frozen_fn fn, void *arg)
 	TRY(sq_turn_take(d));
 	enum err e = sq_freeze(d);
 	if (e == OK) {
-		int64_t size = pragma(&d->still, "PRAGMA page_size"), pages = pragma(&d->still, "PRAGMA page_count");
+		int64_t size = sq_pragma(&d->still, "PRAGMA page_size"), pages = sq_pragma(&d->still, "PRAGMA page_count");
 		e = size > 0 && pages > 0 ? fn(arg, d->scan_fd, (uint64_t)(size * pages), (size_t)size) : ERR_IO;
 		sq_thaw(d);
 	}

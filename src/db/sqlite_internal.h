@@ -118,6 +118,7 @@ enum err sq_error(struct sq_conn *c);
 enum err sq_fail(struct sq_conn *c, struct scope *s, const struct db_call *call);
 enum err sq_run(struct sq_conn *c, sqlite3_stmt *st); /* begin, commit and their like */
 enum err sq_exec_text(struct sq_conn *c, const char *sql, char **detail);
+int64_t sq_pragma(struct sq_conn *c, const char *sql); /* the first number that it answers; 0 where it does not */
 
 /* ---- sqlite_stmt.c ---- */
 

@@ -9,13 +9,12 @@
  *   deleting    rows go in short batches, by the data map; then every mapped table is asked again      -> deleted
  *   deleted     the store is scrubbed and scanned for the needles, once for all duties that wait here  -> scrubbed,
  *               with the certificate
+ *   scrubbed    the last key that could open a copy is destroyed (at once where there are no backups)  -> copies_gone,
+ *               with the second certificate
  *
  * One step is one short closure (or one scrub).  Where a duty is stands in its row and in the keeper, so a crash
  * between any two steps costs nothing: the next run goes on.  A step that cannot succeed moves the duty to `failed`,
  * loudly: a person looks, and retries by hand; a server's start retries once by itself.
- *
- *   scrubbed    the last key that could open a copy is destroyed (at once where there are no backups)  -> copies_gone,
- *               with the second certificate
  *
  * Before deleting it may wait (wait.c, burst.c), and in its undo window or while a burst waits it may be cancelled.
  */
