@@ -182,6 +182,13 @@ testOnEngines('60 erasure: restore cancels it; for good, no byte is left but in 
   const again = await r.user(a.upn);
   assert.notEqual(again.id, a.id);
   assert.deepEqual(await r.all(`/v1.0/users/${a.upn}/managedDevices`), []);
+  // hired again, with the same laptop: nothing suppresses them, and nothing of the first comes with them
+  const laptop = await r.device(a.upn, 'personal', { serial: a.lap.serial });
+  laptop.sync();
+  const kept = await r.managed(laptop.id);
+  assert.deepEqual([kept.userId, kept.serialNumber, kept.notes ?? ''], [again.id, a.lap.serial, '']);
+  assert.notEqual(laptop.id, a.lap.id);
+  assert.deepEqual((await r.all(`/v1.0/users/${again.id}/managedDevices`)).map(d => d.id), [laptop.id]);
 });
 
 test('60 every removal starts a duty at the request, with 30 days; leaving too', async () => {
