@@ -2,7 +2,7 @@
 # Installs what building (and, with "test", testing) Reeve needs from Debian's packages.  Does nothing where all is there.
 set -eu
 build="gcc meson ninja-build pkg-config python3 libsqlite3-dev libpq-dev libjansson-dev libssl-dev libmicrohttpd-dev libgnutls28-dev
- libcurl4-openssl-dev libarchive-dev curl jq openssl sqlite3 unzip"
+ libcurl4-openssl-dev libarchive-dev libcjose-dev libargon2-dev libseccomp-dev curl jq openssl sqlite3 unzip"
 test="wrk clang llvm libclang-rt-14-dev libcmocka-dev libfaketime postgresql strace golang-go golang-golang-x-mod-dev rsyslog rsyslog-gnutls chromium"
 want=$build
 [ "${1:-}" = test ] && want="$build $test"

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/authenticate.h"
 #include "api/gate.h"
 #include "api/metrics.h"
 #include "api/refusals.h"
@@ -22,26 +23,11 @@
 #include "crypto/x509.h"
 #include "devices/enrolment.h"
 #include "devices/returned.h"
-#include "directory/application.h"
 #include "directory/role.h"
 #include "directory/tenant.h"
 #include "directory/tenant_settings.h"
 
 /* ---- who ---- */
-
-static enum err authenticate_bearer(struct call *c, struct tenant_levels *ret_levels)
-{
-	const char *h = http_header(c->in, "Authorization");
-	struct token_claims claims;
-	if (h == NULL || strncasecmp(h, "Bearer ", 7) != 0)
-		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "send an access token: 'Authorization: Bearer …'");
-	TRY(keeper_token_verify(c->server->keeper, &c->s, h + 7 + strspn(h + 7, " "), &claims));
-	c->s.tenant = claims.tenant;
-	c->s.has_tenant = true;
-	TRY(tenant_admit(&c->s, &claims, &c->s.actor, ret_levels));
-	c->s.actor.ip = c->in->client_ip;
-	return OK;
-}
 
 static enum err authenticate_device(struct call *c, struct tenant_levels *ret_levels)
 {
@@ -134,7 +120,7 @@ static enum err admit_log(struct call *c)
 	int64_t published = 0;
 	bool token = http_header(c->in, "Authorization") != NULL;
 	if (token) {
-		TRY(authenticate_bearer(c, &levels));
+		TRY(authenticate(c, &levels));
 		TRY(check_tenant(c, &levels));
 	}
 	bool named = audit_log_name_parse(call_param(c, "log"), &tenant, &c->generation);
@@ -161,7 +147,7 @@ static enum err admit(struct call *c)
 	case ACCESS_PUBLIC:
 		return OK;
 	case ACCESS_BEARER:
-		TRY(authenticate_bearer(c, &levels));
+		TRY(authenticate(c, &levels));
 		TRY(check_throttle(c));
 		break;
 	case ACCESS_DEVICE:

@@ -10,6 +10,7 @@
 #define REEVE_BASE_SCOPE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -22,7 +23,7 @@ struct keeper;
 enum actor_type {
 	ACTOR_SYSTEM,      /* jobs and the server itself */
 	ACTOR_APPLICATION, /* a program or administrator's token (client credentials) */
-	ACTOR_USER,        /* a person acting on their own account, e.g. leaving with a device */
+	ACTOR_USER,        /* a person: signed in, or acting on their own account, e.g. leaving with a device */
 	ACTOR_DEVICE,      /* an enrolled device, by its certificate */
 	ACTOR_OPERATOR,    /* the installation's operator: tenants, no personal data */
 	ACTOR_ANONYMOUS,   /* nobody has been authenticated yet */
@@ -34,8 +35,19 @@ struct actor {
 	const char *name;        /* display name as it is now */
 	const char *upn;         /* of a user; NULL otherwise */
 	const char *ip;          /* the client's address; NULL for the system */
-	const char *permissions; /* space-separated, as granted */
+	const char *permissions; /* space-separated, as granted: the union of all that its roles allow */
+	struct id application;   /* ACTOR_USER: the program through which the person acts; nil: a browser */
+	struct id session;       /* ACTOR_USER: the row of sessions; nil otherwise */
+	const struct scope_groups *only; /* whose data the request may concern; NULL: everybody's.  Set by the gate for the route's permission */
 };
+
+/* The groups whose members an actor may see and change (scope groups of role assignments).  A device, a duty, an event counts with the person
+ * that it belongs to; what belongs to nobody can be read and not changed. */
+struct scope_groups {
+	const struct id *groups;
+	size_t n; /* 1 to SCOPE_GROUPS_MAX */
+};
+enum { SCOPE_GROUPS_MAX = 64 };
 
 struct scope {
 	struct arena *arena;

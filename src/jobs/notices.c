@@ -11,7 +11,7 @@
 
 #include "codec/target.h"
 #include "jobs/jobs_internal.h"
-#include "jobs/outbound.h"
+#include "http/outbound.h"
 #include "jobs/sinks_internal.h"
 #include "privacy/request/letter.h"
 

@@ -17,7 +17,7 @@
 #include "codec/target.h"
 #include "crypto/seal.h"
 #include "jobs/lease.h"
-#include "jobs/outbound.h"
+#include "http/outbound.h"
 #include "jobs/sinks_internal.h"
 #include "privacy/export/export.h"
 

@@ -13,7 +13,7 @@
 #include "codec/json.h"
 #include "codec/target.h"
 #include "crypto/digest.h"
-#include "jobs/outbound.h"
+#include "http/outbound.h"
 #include "jobs/sinks_internal.h"
 #include "keeper/keeper.h"
 

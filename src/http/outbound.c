@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "jobs/outbound.h"
+#include "http/outbound.h"
 
 #include <sys/socket.h>
 

@@ -4,8 +4,8 @@
  * at each connect (http/reach.h), TLS 1.2 at least, no redirect is followed, no proxy and no .netrc of the environment is used, and of the answer's
  * body no more than OUTBOUND_ANSWER_MAX bytes are taken and none kept.
  */
-#ifndef REEVE_JOBS_OUTBOUND_H
-#define REEVE_JOBS_OUTBOUND_H
+#ifndef REEVE_HTTP_OUTBOUND_H
+#define REEVE_HTTP_OUTBOUND_H
 
 #include <curl/curl.h>
 #include <stdbool.h>

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/authenticate.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* A token that this server issued (keeper_token_issue). */
+static enum err own_token(struct call *c, const char *token, struct tenant_levels *ret)
+{
+	struct token_claims claims;
+	TRY(keeper_token_verify(c->server->keeper, &c->s, token, &claims));
+	c->s.tenant = claims.tenant;
+	c->s.has_tenant = true;
+	TRY(tenant_admit(&c->s, &claims, &c->s.actor, ret));
+	c->s.actor.ip = c->in->client_ip;
+	return OK;
+}
+
+enum err authenticate(struct call *c, struct tenant_levels *ret)
+{
+	const char *h = http_header(c->in, "Authorization");
+	if (h == NULL || strncasecmp(h, "Bearer ", strlen("Bearer ")) != 0)
+		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "send an access token: 'Authorization: Bearer …'");
+	h += strlen("Bearer ");
+	return own_token(c, h + strspn(h, " "), ret);
+}

@@ -1,0 +1,1 @@
+-- Who may do what: roles of people, groups and applications, and the groups that they are limited to.

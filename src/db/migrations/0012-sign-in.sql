@@ -1,0 +1,1 @@
+-- People who sign in: local accounts, sessions, one-time codes of devices without a browser.

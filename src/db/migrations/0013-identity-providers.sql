@@ -1,0 +1,1 @@
+-- Other houses whose word on who somebody is counts: identity providers, issuers of tokens, and whose account is whose here.

@@ -1,0 +1,1 @@
+-- Certificates with which applications sign in.

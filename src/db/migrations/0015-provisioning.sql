@@ -1,0 +1,1 @@
+-- Directories that another one provisions (SCIM): clients, their tokens, what they say of people and groups.

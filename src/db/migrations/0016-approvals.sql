@@ -1,0 +1,1 @@
+-- Approval by a second person: what needs one, and the requests.
