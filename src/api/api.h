@@ -38,6 +38,7 @@ struct server {
 	struct reach *reach;    /* where sinks and exports may be sent to (http/reach.h) */
 	const char *storage_ca; /* file of certificates that storage locations are checked against; "": the system's */
 	const char *sink_dir;   /* files of sinks stand in <sink_dir>/<tenant>/ */
+	struct issuers *issuers; /* api/sign_in/issuer.h */
 	struct throttle *throttle;   /* throttle.h; NULL: nobody is throttled */
 	const struct mailer *mailer; /* what carries letters away (privacy/request/letter.h); NULL: there is no mail server */
 	struct clock_guard *clock;   /* whether the time can be believed (duty/clock_guard.h) */

@@ -17,6 +17,7 @@
 
 #include "api/api.h"
 #include "api/metrics.h"
+#include "api/sign_in/issuer.h"
 #include "api/throttle.h"
 #include "audit/audit_retention.h"
 #include "audit/log/log.h"
@@ -373,6 +374,7 @@ static enum err start(struct serve *v)
 	v->srv.host = host;
 	v->srv.metrics = &v->metrics;
 	v->srv.storage_ca = v->settings.storage_ca_file;
+	v->srv.issuers = issuers_new(v->srv.reach, v->settings.issuer_ca_file);
 	TRY(set_mail(v));
 	TRY(open_clock(v));
 	TRY(open_keeper(v));
@@ -412,6 +414,7 @@ static void stop(struct serve *v)
 	db_close(v->srv.db);
 	keeper_close(v->srv.keeper);
 	clock_guard_close(v->srv.clock);
+	issuers_free(v->srv.issuers);
 	reach_free(v->srv.reach);
 	throttle_free(v->srv.throttle);
 }

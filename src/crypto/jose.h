@@ -61,7 +61,7 @@ const char *jose_text(const json_t *claims, const char *name);
 
 /* The public key of an X.509 certificate as a JWK, for whom it is registered (keyCredentials). */
 struct jose_certificate {
-	json_t *jwk;  /* owned by the caller; kid and "x5t#S256" are sha256_text */
+	json_t *jwk;  /* owned by the caller; its kid is sha256_text */
 	uint8_t sha1[20], sha256[32]; /* thumbprints of the DER */
 	char sha1_text[28], sha256_text[44]; /* base64url, as x5t and x5t#S256 have them */
 	int64_t not_before_us, not_after_us;

@@ -59,7 +59,7 @@ struct issuer_expected {
 	const char *issuer;           /* configured: whose keys */
 	const char *other_issuer;     /* also accepted in the claim iss (Entra's v1 form), NULL: none; may hold {tenantid} */
 	const char *const *audiences; /* one of them must be in aud; NULL-terminated */
-	const char *const *tenants;   /* where the issuer has {tenantid}: the allowed values of tid, NULL-terminated; NULL: an issuer with {tenantid} is refused */
+	const char *const *tenants;   /* allowed values of tid, NULL-terminated; NULL: any, but then an issuer with {tenantid} is refused */
 	unsigned algs;                /* JOSE_ALL */
 };
 /* Signature (by kid), iss, aud, exp, nbf, iat.  *ret_claims is the caller's (auto_json).  What is special to a use (nonce, azp, typ, scp, …) is the
