@@ -4,6 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/sign_in/cookie.h"
+#include "directory/provisioning/client.h"
+
 /* A token that this server issued (keeper_token_issue). */
 static enum err own_token(struct call *c, const char *token, struct tenant_levels *ret)
 {
@@ -19,8 +22,13 @@ static enum err own_token(struct call *c, const char *token, struct tenant_level
 enum err authenticate(struct call *c, struct tenant_levels *ret)
 {
 	const char *h = http_header(c->in, "Authorization");
-	if (h == NULL || strncasecmp(h, "Bearer ", strlen("Bearer ")) != 0)
+	if (h == NULL)
+		return cookie_admit(c, ret);
+	if (strncasecmp(h, "Bearer ", strlen("Bearer ")) != 0)
 		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "send an access token: 'Authorization: Bearer …'");
 	h += strlen("Bearer ");
-	return own_token(c, h + strspn(h, " "), ret);
+	h += strspn(h, " ");
+	if (provisioning_token_looks(h))
+		return provisioning_admit(&c->s, h, &c->s.actor, ret);
+	return own_token(c, h, ret);
 }

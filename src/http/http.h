@@ -57,7 +57,7 @@ struct http_field {
 	const char *name, *value;
 };
 /* Fills *ret with a request of the outer one's client, listener, credentials and arena; body and body_len are the caller's to set.  target
- * begins with '/', has no fragment and is not longer than LIMIT_URL_BYTES; fields' Authorization is left out.  Texts are not copied.  False:
+ * begins with '/', has no fragment and is not longer than LIMIT_URL_BYTES; fields' own credentials are left out.  Texts are not copied.  False:
  * *reason (a constant) says what a listener would have refused it for. */
 MUST_CHECK bool http_inner(const struct http_request *outer, const char *method, const char *target, const struct http_field *fields,
 	size_t n, struct http_request *ret, const char **reason);

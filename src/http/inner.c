@@ -7,7 +7,17 @@
 #include "http/guard.h"
 #include "http/server.h"
 
-static const char CREDENTIALS[] = "Authorization";
+/* Whose request it is, and for the session of a browser that our own page sent it. */
+static const char *const CREDENTIALS[] = {"Authorization", "Cookie", "X-Reeve-CSRF", "Origin", "Sec-Fetch-Site"};
+enum { CREDENTIALS_N = sizeof CREDENTIALS / sizeof CREDENTIALS[0] };
+
+static bool is_credential(const char *name)
+{
+	for (size_t i = 0; i < CREDENTIALS_N; i++)
+		if (strcasecmp(name, CREDENTIALS[i]) == 0)
+			return true;
+	return false;
+}
 
 static const char *refused(const char *method, const char *target, const struct http_field *fields, size_t n)
 {
@@ -32,13 +42,15 @@ bool http_inner(const struct http_request *outer, const char *method, const char
 	*reason = refused(method, target, fields, n);
 	if (*reason != NULL)
 		return false;
-	struct header_table *t = arena_alloc(outer->arena, sizeof *t + (n + 1) * sizeof t->line[0]);
-	const char *credentials = http_header(outer, CREDENTIALS);
+	struct header_table *t = arena_alloc(outer->arena, sizeof *t + (n + CREDENTIALS_N) * sizeof t->line[0]);
 	for (size_t i = 0; i < n; i++)
-		if (strcasecmp(fields[i].name, CREDENTIALS) != 0)
+		if (!is_credential(fields[i].name))
 			t->line[t->count++] = fields[i];
-	if (credentials != NULL)
-		t->line[t->count++] = (struct http_field){CREDENTIALS, credentials};
+	for (size_t i = 0; i < CREDENTIALS_N; i++) {
+		const char *value = http_header(outer, CREDENTIALS[i]);
+		if (value != NULL)
+			t->line[t->count++] = (struct http_field){CREDENTIALS[i], value};
+	}
 	const char *mark = strchr(target, '?');
 	*ret = *outer;
 	ret->method = method;

@@ -116,7 +116,7 @@ enum err page_not_found(struct call *c)
 /* ---- reading ---- */
 
 /* Whoever opens a form on another site sends that site's origin. */
-static bool same_origin(struct call *c)
+bool page_same_origin(struct call *c)
 {
 	const char *origin = http_header(c->in, "Origin"), *site = http_header(c->in, "Sec-Fetch-Site");
 	if (origin != NULL)
@@ -133,7 +133,7 @@ static bool read_form(struct call *c, struct form_field *fields, size_t n)
 
 bool page_form(struct call *c, struct form_field *fields, size_t n)
 {
-	if (!same_origin(c)) {
+	if (!page_same_origin(c)) {
 		(void)page_message(c, 403, "This form was sent from elsewhere", "Open the page itself and try again.");
 		return false;
 	}

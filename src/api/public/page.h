@@ -25,6 +25,8 @@ enum err page_message(struct call *c, int status, const char *title, const char 
 /* Reads what our own page sent (codec/form.h; Origin, or Sec-Fetch-Site where a browser sends that).  False: a page that says
  * what is wrong is the answer already. */
 bool page_form(struct call *c, struct form_field *fields, size_t n);
+/* Whether a browser says that one of our own pages sent the request. */
+bool page_same_origin(struct call *c);
 
 /* ---- limits ---- */
 

@@ -30,7 +30,10 @@ static const struct {
 #define CLASS_ACTIVITIES                                                                                          \
 	CLASS_ACTIVITY(ACCOUNT, CREATE, 1, "Create") CLASS_ACTIVITY(ACCOUNT, ENABLE, 2, "Enable")                 \
 	CLASS_ACTIVITY(ACCOUNT, DISABLE, 5, "Disable") CLASS_ACTIVITY(ACCOUNT, DELETE, 6, "Delete")               \
-	CLASS_ACTIVITY(SIGN_IN, LOGON, 1, "Logon")                                                                \
+	CLASS_ACTIVITY(ACCOUNT, PASSWORD, 4, "Password Reset") CLASS_ACTIVITY(ACCOUNT, LOCK, 9, "Lock")           \
+	CLASS_ACTIVITY(ACCOUNT, MFA_ENABLE, 10, "MFA Factor Enable") CLASS_ACTIVITY(ACCOUNT, UNLOCK, 12, "Unlock") \
+	CLASS_ACTIVITY(ACCOUNT, MFA_DISABLE, 11, "MFA Factor Disable")                                            \
+	CLASS_ACTIVITY(SIGN_IN, LOGON, 1, "Logon") CLASS_ACTIVITY(SIGN_IN, LOGOFF, 2, "Logoff")                   \
 	CLASS_ACTIVITY(ENTITY, CREATE, 1, "Create") CLASS_ACTIVITY(ENTITY, READ, 2, "Read")                       \
 	CLASS_ACTIVITY(ENTITY, UPDATE, 3, "Update") CLASS_ACTIVITY(ENTITY, DELETE, 4, "Delete")                   \
 	CLASS_ACTIVITY(ENTITY, ENROLL, 6, "Enroll") CLASS_ACTIVITY(ENTITY, UNENROLL, 7, "Unenroll")               \

@@ -10,7 +10,7 @@ CREATE TABLE local_accounts (
   failed_at TIME,
   locked_until TIME,                 -- no attempt is looked at before
   totp_secret BLOB,                  -- sealed; NULL: no second factor
-  totp_at TIME,                      -- since when
+  totp_at TIME,                      -- when it was set, or taken away
   totp_step INT NOT NULL,            -- the newest step whose code was used: none is good twice
   created_at TIME NOT NULL,
   PRIMARY KEY (tenant_id, user_id)
@@ -32,12 +32,12 @@ CREATE TABLE sessions (
   created_at TIME NOT NULL,
   auth_at TIME NOT NULL,             -- when the person last proved who they are
   last_used_at TIME NOT NULL,
-  idle_at TIME NOT NULL,             -- when it ends unless it is used; never later than expires_at
-  expires_at TIME NOT NULL,
+  expires_at TIME NOT NULL,          -- when it ends unless it is used; never later than ends_at
+  ends_at TIME NOT NULL,             -- in any case
   PRIMARY KEY (tenant_id, session_id)
 ) STRICT;
 CREATE UNIQUE INDEX sessions_by_secret ON sessions (tenant_id, secret_hash);
 CREATE UNIQUE INDEX sessions_by_previous ON sessions (tenant_id, previous_hash) WHERE previous_hash IS NOT NULL;
 CREATE INDEX sessions_by_user ON sessions (tenant_id, user_id, created_at);
 CREATE INDEX sessions_by_provider ON sessions (tenant_id, provider_id, provider_session) WHERE provider_id IS NOT NULL;
-CREATE INDEX sessions_by_end ON sessions (idle_at);
+CREATE INDEX sessions_by_end ON sessions (expires_at);

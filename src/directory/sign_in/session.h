@@ -3,7 +3,7 @@
  * Sessions of people: a row for each browser and each program through which a person acts.  The secret is 32 random bytes in base64url; its
  * SHA-256 is stored, its text goes into a cookie (kind "browser") or is the refresh token (kind "commandLine").  A session ends when it was not
  * used for the tenant's idle limit, at its absolute limit, when it is ended, and with its user: one who is disabled or deleted is refused
- * although the row is there.  An ended session has no row; what is left of it are its events.
+ * although the row is there.  An ended session has no row (what ran out goes by the map's retention); what is left of it are its events.
  *
  * Times are microseconds UTC; texts of results are in the scope's arena.
  */
@@ -24,6 +24,7 @@
 #define SESSION_COMMAND_LINE "commandLine"
 
 enum {
+	SESSIONS_MAX = 100,                                      /* of a user; the oldest goes when one more begins */
 	SESSION_SECRET_TEXT = 44,                                /* 43 characters and the terminator */
 	SESSION_COOKIE_TEXT = ID_TEXT + SESSION_SECRET_TEXT,     /* "<tenant>.<secret>" and the terminator */
 	SESSION_CSRF_TEXT = 44,
@@ -49,8 +50,8 @@ MUST_CHECK enum err session_begin(struct db_tx *tx, const struct session_new *n,
 /* The cookie's value. */
 void session_cookie(struct id tenant, const char *secret, char ret[SESSION_COOKIE_TEXT]);
 
-/* A refused sign-in, in a transaction of its own, at most one a minute and user; nil user: nobody is named.  `why` is for the log of the
- * tenant, not for who was refused. */
+/* A refused sign-in, in a transaction of its own, at most one a minute and user.  `why` is for the tenant's log, not for who was refused.  A nil
+ * user is nobody of the tenant: the API's refusals count that, and there is no event. */
 void session_refused(struct scope *s, struct id user, const char *why);
 
 /* ---- using ---- */
@@ -64,7 +65,7 @@ MUST_CHECK enum err session_admit_id(struct scope *s, struct id session, struct 
 struct session {
 	struct id session, user, provider, application;
 	const char *kind, *method, *provider_session, *ip, *user_agent;
-	int64_t created_at, auth_at, last_used_at, idle_at, expires_at; /* idle_at: when it ends unless it is used; expires_at: in any case */
+	int64_t created_at, auth_at, last_used_at, expires_at, ends_at; /* expires_at: when it ends unless it is used; ends_at: in any case */
 };
 /* A living session.  ERR_NOT_FOUND. */
 MUST_CHECK enum err session_get(struct db_tx *tx, struct id session, struct session *ret);
@@ -72,7 +73,7 @@ MUST_CHECK enum err session_get(struct db_tx *tx, struct id session, struct sess
 MUST_CHECK enum err session_list(struct db_tx *tx, struct id user, struct session **ret, size_t *ret_n);
 
 /* A new secret for a session of the command line (refresh): the old one is good no more, and one that is shown again ends the session, for
- * somebody else may have it (RFC 9700, section 2.2.2): that is in the transaction, so look at *ret_stolen and commit.  ERR_UNAUTHENTICATED: there is no
+ * somebody else may have it (RFC 9700, section 2.2.2).  That is done in the transaction: OK with *ret_stolen, and nobody is to be let in.  ERR_UNAUTHENTICATED: there is no
  * such session, or its user is gone or disabled. */
 MUST_CHECK enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SESSION_SECRET_TEXT], struct session *ret, bool *ret_stolen);
 /* They proved again who they are. */
@@ -94,8 +95,5 @@ MUST_CHECK enum err session_end_all(struct db_tx *tx, struct id user, const char
 MUST_CHECK enum err session_end_others(struct db_tx *tx, struct id user, struct id keep, const char *why);
 /* Back-channel logout: the sessions that a provider began, of one "sid" (NULL: of any) and one user (nil: of any; then sid is needed). */
 MUST_CHECK enum err session_end_provider(struct db_tx *tx, struct id provider, const char *provider_session, struct id user, const char *why);
-
-/* Removes at most `most` rows that have ended, of all tenants, in a scope without one; for the periodic job. */
-MUST_CHECK enum err session_remove_ended(struct scope *s, size_t most, size_t *ret_n);
 
 #endif
