@@ -12,9 +12,12 @@ extern const struct resource RES_USER;
 extern const struct resource RES_DELETED_USER;
 extern const struct resource RES_GROUP;
 extern const struct resource RES_APPLICATION;
+extern const struct resource RES_ROLE_ASSIGNMENT;
 extern const struct resource RES_ROLE;
 extern const struct resource RES_MANAGED_DEVICE;
 extern const struct resource RES_OWNERSHIP_CHANGE;
+extern const struct resource RES_APPROVAL_POLICY;  /* what needs a second person */
+extern const struct resource RES_APPROVAL_REQUEST; /* and what waits for one */
 extern const struct resource RES_DEVICE_ASSET;   /* company machines after a wipe */
 extern const struct resource RES_DEVICE_CLEANUP_RULE;
 extern const struct resource RES_DETECTED_APP;
@@ -39,6 +42,7 @@ extern const struct resource RES_DATA_SUBJECT_REQUEST;
 extern const struct resource RES_DISCLOSURE_DECISION;
 extern const struct resource RES_LETTER;       /* …/dataSubjectRequests/{id}/letters */
 extern const struct resource RES_RECIPIENT;    /* whom the organisation has told of erasures and alarms */
+extern const struct resource RES_STORAGE_LOCATION; /* where exports may be sent */
 extern const struct resource RES_NOTICE;
 extern const struct resource RES_LEGAL_HOLD;
 extern const struct resource RES_LEGAL_HOLD_MEMBER;
@@ -46,6 +50,9 @@ extern const struct resource RES_LEGAL_HOLD_EVIDENCE;
 extern const struct resource RES_AUDIT_EVENT;
 extern const struct resource RES_AUDIT_EXPORT;
 extern const struct resource RES_AUDIT_SINK;
+extern const struct resource RES_IDENTITY_PROVIDER;
+extern const struct resource RES_IDENTITY_PROVIDER_ROLE;
+extern const struct resource RES_USER_IDENTITY; /* …/users/{id}/identities */
 extern const struct resource RES_DIRECTORY_AUDIT; /* those of the directory, in Entra's words */
 
 #endif

@@ -26,6 +26,11 @@ enum {
  * say, or the text is too long or no text.  In the arena. */
 char *identity_subject(struct arena *a, const struct provider *p, const json_t *claims);
 
+/* What the provisioned externalId is compared with: sub, or oid of Entra.  NULL: they do not say. */
+const char *identity_external_id(struct arena *a, const struct provider *p, const json_t *claims);
+/* The userPrincipalName that the provider vouches for: upn of Entra, of any other email where email_verified is true.  NULL: it vouches for none. */
+const char *identity_upn(const struct provider *p, const json_t *claims);
+
 /* The values of the role claim, a path such as "roles" or "realm_access.roles" (a member that has the whole path as its name wins): strings of an array, or
  * one string, duplicates included, at most IDENTITY_VALUES_MAX.  In the arena, valid as long as the claims. */
 size_t identity_values(struct arena *a, const json_t *claims, const char *path, const char ***ret);
@@ -35,12 +40,14 @@ bool identity_overage(const json_t *claims, const char *path);
 /* The visible user that these claims are bound to.  ERR_NOT_FOUND: nobody. */
 MUST_CHECK enum err identity_user(struct db_tx *tx, const struct provider *p, const json_t *claims, struct id *ret);
 /* The same, and at the first sign-in binds them, with an event, to the user whose externalId is sub or oid (p->match_external_id), or whose
- * userPrincipalName the provider has verified (p->match_upn), if that one has no identity at this provider yet.  ERR_NOT_FOUND: nobody. */
+ * userPrincipalName the provider has verified (p->match_upn), if that one has no identity at this provider yet, and holds nothing that only its holders
+ * hand on (access/rule.h): such a person is bound by one of those.  ERR_NOT_FOUND: nobody. */
 MUST_CHECK enum err identity_sign_in(struct db_tx *tx, const struct provider *p, const json_t *claims, struct id *ret);
-/* Makes the roles that the user holds through this provider those that the mappings give for these claims, with an event where they change. */
+/* Makes the roles that the user holds through this provider those that the mappings give for these claims, with an event for each difference. */
 MUST_CHECK enum err identity_roles(struct db_tx *tx, const struct provider *p, const json_t *claims, struct id user);
 
-/* By an administrator: subject as identity_subject() has it.  ERR_EXISTS: somebody is bound to it, or the user to another; ERR_NOT_FOUND. */
+/* By an administrator: subject as identity_subject() has it.  ERR_EXISTS: somebody is bound to it, or the user to another; ERR_NOT_FOUND;
+ * ERR_FORBIDDEN: the user may do what the caller may not (whoever owns the other account becomes them). */
 MUST_CHECK enum err identity_bind(struct scope *s, struct id user, struct id provider, const char *subject, struct id *ret);
 /* Ends the sessions that the provider began for the user. */
 MUST_CHECK enum err identity_unbind(struct scope *s, struct id user, struct id identity);
