@@ -113,6 +113,8 @@ MUST_CHECK enum err call_get(struct call *c, const struct resource_query *q, str
 MUST_CHECK enum err call_counted(struct call *c);
 /* After a create: 201, Location: <collection>/<key>, and the entity; with Prefer: return=minimal 204 without it. */
 MUST_CHECK enum err call_created(struct call *c, const struct resource *r, struct id key);
+/* The same of a query with hooks. */
+MUST_CHECK enum err call_created_as(struct call *c, const struct resource_query *q, struct id key);
 
 /* The same request with another token, for @odata.nextLink and @odata.deltaLink; name NULL: with none. */
 const char *call_delta_link(struct call *c, const char *name, const char *token);

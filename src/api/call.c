@@ -189,12 +189,17 @@ enum err call_get(struct call *c, const struct resource_query *q, struct id key)
 
 enum err call_created(struct call *c, const struct resource *r, struct id key)
 {
-	char text[ID_TEXT];
-	const char *preference;
 	struct resource_query q;
 	TRY(call_query(c, r, &q));
-	const char *location = arena_printf(c->s.arena, "%s/%s/%s", q.base_url, r->context, id_format(key, text));
-	TRY(call_get(c, &q, key));
+	return call_created_as(c, &q, key);
+}
+
+enum err call_created_as(struct call *c, const struct resource_query *q, struct id key)
+{
+	char text[ID_TEXT];
+	const char *preference;
+	const char *location = arena_printf(c->s.arena, "%s/%s/%s", q->base_url, q->res->context, id_format(key, text));
+	TRY(call_get(c, q, key));
 	http_response_header(c->out, "Location", location);
 	c->out->status = 201;
 	if (!call_prefers(c, "return", &preference) || strcasecmp(preference, "minimal") != 0)

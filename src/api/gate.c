@@ -15,6 +15,7 @@
 #include "api/metrics.h"
 #include "api/refusals.h"
 #include "api/router.h"
+#include "api/scope_groups.h"
 #include "api/throttle.h"
 #include "audit/log/files.h"
 #include "base/clock.h"
@@ -23,7 +24,7 @@
 #include "crypto/x509.h"
 #include "devices/enrolment.h"
 #include "devices/returned.h"
-#include "directory/role.h"
+#include "directory/access/access.h"
 #include "directory/tenant.h"
 #include "directory/tenant_settings.h"
 
@@ -84,7 +85,7 @@ static enum err check_tenant(struct call *c, const struct tenant_levels *levels)
 
 static enum err check_permission(struct call *c)
 {
-	if (!permission_granted(c->s.actor.permissions, c->route->permission))
+	if (!actor_allows(&c->s.actor, c->route->permission, c->s.arena, &c->s.actor.only))
 		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", c->route->permission);
 	return OK;
 }
@@ -124,8 +125,10 @@ static enum err admit_log(struct call *c)
 		TRY(check_tenant(c, &levels));
 	}
 	bool named = audit_log_name_parse(call_param(c, "log"), &tenant, &c->generation);
-	if (named && token && id_equal(tenant, c->s.tenant))
-		return check_permission(c);
+	if (named && token && id_equal(tenant, c->s.tenant)) {
+		TRY(check_permission(c));
+		return scope_groups_check(c);
+	}
 	if (named) {
 		scope_tenant(&log, c->s.arena, c->s.db, c->s.keeper, tenant);
 		TRY(db_read(&log, is_published, &published));
@@ -157,7 +160,10 @@ static enum err admit(struct call *c)
 		return admit_log(c);
 	}
 	TRY(check_tenant(c, &levels));
-	return c->route->access == ACCESS_BEARER ? check_permission(c) : OK;
+	if (c->route->access != ACCESS_BEARER)
+		return OK;
+	TRY(check_permission(c));
+	return scope_groups_check(c);
 }
 
 /* ---- the answer ---- */
@@ -193,7 +199,7 @@ static bool is_internal(enum err err)
 static void answer_error(struct call *c, enum err err)
 {
 	bool inside = is_internal(err);
-	const char *message = inside ? err_text(err) : scope_detail(&c->s, err);
+	const char *message = inside ? err_text(err) : scope_groups_detail(c, err);
 	if (inside)
 		log_event(LOG_ERROR, "failure", "error=%s at=%s:%d detail=\"%s\"", err_name(err),
 			  c->s.detail_file != NULL ? c->s.detail_file : "?", c->s.detail_line, scope_detail(&c->s, err));

@@ -7,7 +7,7 @@
 #include "api/graph/intune.h"
 #include "devices/managed_device.h"
 #include "devices/standing.h"
-#include "directory/role.h"
+#include "directory/access/access.h"
 #include "resource/tables.h"
 
 static enum err write_object(struct json_writer *w, const char *type, struct id device)
@@ -71,11 +71,12 @@ enum err relations_resolve(struct scope *s, struct resource_query *q)
 		const struct api_relation *found = find(q->res, e->name);
 		if (found == NULL)
 			return scope_fail(s, ERR_EXPAND, "the relation '%.64s' of %s cannot be expanded", e->name, q->res->name);
-		if (!permission_granted(s->actor.permissions, found->permission))
+		const struct scope_groups *only = NULL;
+		if (!actor_allows(&s->actor, found->permission, s->arena, &only))
 			return scope_fail(s, ERR_FORBIDDEN, "expanding '%s' needs the permission %s", found->relation.name, found->permission);
 		if (is_named_twice(q, &found->relation))
 			return scope_fail(s, ERR_BAD_REQUEST, "$expand names '%s' twice", found->relation.name);
-		q->expansions[q->expansion_count++] = (struct resource_expansion){.relation = &found->relation, .select = e->select};
+		q->expansions[q->expansion_count++] = (struct resource_expansion){.relation = &found->relation, .select = e->select, .only = only};
 	}
 	return OK;
 }

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "base/id.h"
 
+struct access;
 struct db;
 struct keeper;
 
@@ -38,6 +39,7 @@ struct actor {
 	const char *permissions; /* space-separated, as granted: the union of all that its roles allow */
 	struct id application;   /* ACTOR_USER: the program through which the person acts; nil: a browser */
 	struct id session;       /* ACTOR_USER: the row of sessions; nil otherwise */
+	const struct access *access;     /* by which roles it holds them (directory/access/access.h); NULL: by none */
 	const struct scope_groups *only; /* whose data the request may concern; NULL: everybody's.  Set by the gate for the route's permission */
 };
 
@@ -48,6 +50,20 @@ struct scope_groups {
 	size_t n; /* 1 to SCOPE_GROUPS_MAX */
 };
 enum { SCOPE_GROUPS_MAX = 64 };
+
+/* The same set as text, the same whatever its order: ids with a comma between, in the arena; NULL for NULL.  A file of background work carries it
+ * with its row. */
+const char *scope_groups_text(struct arena *a, const struct scope_groups *only);
+/* Back again, in the arena; NULL for NULL.  Text that is none is a programming error: it is the database's. */
+const struct scope_groups *scope_groups_parse(struct arena *a, const char *text);
+
+struct db_tx;
+/* What the first change of a scope takes with it, in the transaction of that change: an approval, which counts once (directory/approval/).  Called
+ * by audit_record() for every event of the scope in this tenant; what is taken already, by this attempt, stays so. */
+struct scope_claim {
+	struct id tenant, request, attempt;
+	enum err (*take)(struct db_tx *tx, const struct scope_claim *claim);
+};
 
 struct scope {
 	struct arena *arena;
@@ -63,6 +79,7 @@ struct scope {
 	const char *detail_file;
 	int detail_line;
 	struct id subject;     /* the object that an audited refusal is about, when known */
+	const struct scope_claim *claim; /* NULL: nothing */
 };
 
 /* Fills a scope for one tenant / for the system.  `now` and a new correlation id are set; the actor is the system. */

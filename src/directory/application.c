@@ -5,17 +5,16 @@
 #include <string.h>
 
 #include "directory/application_internal.h"
-#include "directory/role.h"
+#include "directory/provisioning/client.h"
+#include "directory/access/assignment.h"
+#include "directory/access/role.h"
+#include "directory/access/rule.h"
 #include "resource/tables.h"
 
 DB_TENANT(application_drop, "DELETE FROM applications WHERE tenant_id = ?1 AND application_id = ?2");
 DB_TENANT(application_secrets_drop, "DELETE FROM application_secrets WHERE tenant_id = ?1 AND application_id = ?2");
 DB_TENANT(application_found_insert, "INSERT INTO applications (tenant_id, application_id, display_name, role_id, enabled, created_at) "
 				    "VALUES (?1, ?2, ?3, ?4, 1, ?5)");
-/* A tenant has tens of applications, not thousands: its own rows are read by the key's first column. */
-DB_TENANT(application_others, "SELECT count(*) FROM applications WHERE tenant_id = ?1 AND role_id = ?2 AND enabled = 1 "
-			      "AND application_id <> ?3");
-
 struct write {
 	struct id application;
 	const struct record *r;
@@ -30,43 +29,34 @@ static enum err record_event(struct db_tx *tx, enum activity activity, struct id
 
 /* ---- rules ---- */
 
-/* Nobody hands on what they do not have. */
 static enum err may_give(struct db_tx *tx, struct id role)
 {
-	struct scope *s = db_tx_scope(tx);
-	struct role r;
-	TRY(role_by_id(tx, role, &r));
-	if (s->actor.type == ACTOR_SYSTEM)
-		return OK;
-	const char *missing = permission_missing(s->arena, s->actor.permissions, r.permissions);
-	if (missing != NULL)
-		return scope_fail(s, ERR_FORBIDDEN, "the role has the permission %s, which the caller does not have", missing);
-	return OK;
-}
-
-/* The application is about to lose its role or to be disabled or deleted. */
-static enum err may_lose(struct db_tx *tx, struct id application, const struct record *old)
-{
-	struct scope *s = db_tx_scope(tx);
-	struct role r;
-	struct id role = record_id(old, "roleDefinitionId");
-	TRY(role_by_id(tx, role, &r));
-	bool guarded = strcmp(r.display_name, ROLE_ADMINISTRATOR) == 0 || strcmp(r.display_name, ROLE_OPERATOR) == 0;
-	if (!guarded || record_int(old, "accountEnabled") == 0)
-		return OK;
-	auto_rows struct db_rows *rows = NULL;
-	TRY(db_query_one(tx, &application_others, DB_ARGS(db_v_id(&role), db_v_id(&application)), &rows));
-	if (db_int(rows, 0) == 0)
-		return scope_fail(s, ERR_CONFLICT, "this is the last enabled application with the role %s", r.display_name);
-	return OK;
+	static const struct id tenant;
+	return access_may_give(tx, role, tenant);
 }
 
 /* ---- create ---- */
 
+/* A provisioning client has the role that is meant for it, where nobody names another. */
+static enum err with_role(struct db_tx *tx, const struct record **r)
+{
+	struct scope *s = db_tx_scope(tx);
+	struct role role;
+	if (record_has(*r, "roleDefinitionId") || record_int(*r, "isProvisioningClient") == 0)
+		return OK;
+	struct record *more = arena_memdup(s->arena, *r, sizeof **r);
+	TRY(role_by_name(tx, ROLE_PROVISIONING, &role));
+	record_set_id(more, s->arena, "roleDefinitionId", role.role);
+	*r = more;
+	return OK;
+}
+
 static enum err create_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct write *a = arg;
-	TRY(may_give(tx, record_id(a->r, "roleDefinitionId")));
+	TRY(with_role(tx, &a->r));
+	if (record_has(a->r, "roleDefinitionId"))
+		TRY(may_give(tx, record_id(a->r, "roleDefinitionId")));
 	a->application = scope_id(s);
 	struct extra_column extra[] = {{"created_at", db_v_int(s->now)}, {"enabled", db_v_int(1)}};
 	TRY(record_insert(tx, a->r, a->application, extra, record_has(a->r, "accountEnabled") ? 1 : 2));
@@ -104,15 +94,14 @@ enum err application_found(struct db_tx *tx, const char *display_name, const cha
 
 static enum err patch_rules(struct db_tx *tx, const struct write *a, const struct record *old)
 {
-	bool role = record_has(a->r, "roleDefinitionId") &&
-		    !id_equal(record_id(a->r, "roleDefinitionId"), record_id(old, "roleDefinitionId"));
-	bool disable = record_has(a->r, "accountEnabled") && record_int(a->r, "accountEnabled") == 0;
-	bool enable = record_has(a->r, "accountEnabled") && !disable && record_int(old, "accountEnabled") == 0;
+	struct id before = record_id(old, "roleDefinitionId"), now = record_id(a->r, "roleDefinitionId");
+	bool role = record_has(a->r, "roleDefinitionId") && !id_equal(now, before);
+	bool enable = record_has(a->r, "accountEnabled") && record_int(a->r, "accountEnabled") != 0 && record_int(old, "accountEnabled") == 0;
+	if (role && !id_is_nil(before))
+		TRY(access_may_take(tx, before));
 	if (role)
-		TRY(may_give(tx, record_id(a->r, "roleDefinitionId")));
-	else if (enable)
-		TRY(may_give(tx, record_id(old, "roleDefinitionId")));
-	return role || disable ? may_lose(tx, a->application, old) : OK;
+		TRY(may_give(tx, now));
+	return enable ? access_may_become(tx, ACTOR_APPLICATION, a->application) : OK;
 }
 
 static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -126,6 +115,7 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(record_update(tx, old, a->r, a->application, NULL, 0, &tail, &changed));
 	if (!changed)
 		return OK;
+	TRY(access_keep_administrator(tx));
 	const struct record *named = record_has(a->r, "displayName") ? a->r : old;
 	return record_event(tx, ACT_APPLICATION_UPDATE, a->application, record_text(s->arena, named, "displayName"), changes);
 }
@@ -143,9 +133,13 @@ static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
 	const struct write *a = arg;
 	struct record *old;
 	TRY(record_load(tx, &RES_APPLICATION, a->application, false, &old));
-	TRY(may_lose(tx, a->application, old));
+	TRY(access_may_end(tx, a->application));
 	TRY(db_exec(tx, &application_secrets_drop, DB_ARGS(db_v_id(&a->application)), NULL));
+	TRY(application_certificates_drop(tx, a->application));
+	TRY(provisioning_tokens_drop(tx, a->application));
 	TRY(db_exec(tx, &application_drop, DB_ARGS(db_v_id(&a->application)), NULL));
+	TRY(assignment_drop_principal(tx, a->application, NULL));
+	TRY(access_keep_administrator(tx));
 	return record_event(tx, ACT_APPLICATION_DELETE, a->application, record_text(s->arena, old, "displayName"), NULL);
 }
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "codec/base64.h"
 #include "directory/application_internal.h"
-#include "directory/role.h"
+#include "directory/access/rule.h"
 #include "resource/tables.h"
 
 DB_TENANT(secret_insert, "INSERT INTO application_secrets (tenant_id, secret_id, application_id, secret_hash, hint, display_name, "
@@ -13,9 +13,7 @@ DB_TENANT(secret_insert, "INSERT INTO application_secrets (tenant_id, secret_id,
 DB_TENANT(secret_drop, "DELETE FROM application_secrets WHERE tenant_id = ?1 AND secret_id = ?2 AND application_id = ?3");
 DB_TENANT(secret_list, "SELECT secret_id, hint, display_name, created_at, expires_at FROM application_secrets "
 		       "WHERE tenant_id = ?1 AND application_id = ?2 ORDER BY created_at, secret_id LIMIT ?3");
-DB_TENANT(application_role, "SELECT a.display_name, r.permissions FROM applications a "
-			    "JOIN roles r ON r.tenant_id = a.tenant_id AND r.role_id = a.role_id "
-			    "WHERE a.tenant_id = ?1 AND a.application_id = ?2");
+DB_TENANT(application_name, "SELECT display_name FROM applications WHERE tenant_id = ?1 AND application_id = ?2");
 
 enum { SECRETS_MAX = 16 }; /* of one application: sign-in compares with each of them */
 
@@ -56,22 +54,17 @@ static enum err record_secret(struct db_tx *tx, enum activity activity, const ch
 						      .resource = application, .resource_name = name, .changes = change});
 }
 
-/* A secret is the application's role in somebody's hand: who adds one must have every permission of that role. */
+/* A secret is the application's roles in somebody's hand. */
 static enum err load_application(struct db_tx *tx, struct id application, const char **ret_name, bool adds)
 {
 	struct scope *s = db_tx_scope(tx);
 	auto_rows struct db_rows *r = NULL;
-	enum err e = db_query_one(tx, &application_role, DB_ARGS(db_v_id(&application)), &r);
+	enum err e = db_query_one(tx, &application_name, DB_ARGS(db_v_id(&application)), &r);
 	if (e == ERR_NOT_FOUND)
 		return scope_fail(s, e, "there is no such application");
 	TRY(e);
 	*ret_name = db_text_dup(r, 0, s->arena);
-	if (!adds || s->actor.type == ACTOR_SYSTEM)
-		return OK;
-	const char *missing = permission_missing(s->arena, s->actor.permissions, db_text(r, 1));
-	if (missing != NULL)
-		return scope_fail(s, ERR_FORBIDDEN, "the application has the permission %s, which the caller does not have", missing);
-	return OK;
+	return adds ? access_may_become(tx, ACTOR_APPLICATION, application) : OK;
 }
 
 /* ---- add ---- */

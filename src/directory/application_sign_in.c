@@ -5,6 +5,7 @@
  */
 #include "audit/audit_read.h"
 #include "base/clock.h"
+#include "directory/access/access.h"
 #include "directory/application_internal.h"
 #include "directory/tenant_internal.h"
 #include "resource/tables.h"
@@ -12,14 +13,16 @@
 DB_TENANT(sign_in_secrets, "SELECT s.secret_id, s.secret_hash, s.expires_at, a.enabled, a.display_name FROM applications a "
 			   "LEFT JOIN application_secrets s ON s.tenant_id = a.tenant_id AND s.application_id = a.application_id "
 			   "WHERE a.tenant_id = ?1 AND a.application_id = ?2");
-DB_TENANT(principal, "SELECT a.display_name, r.permissions, t.state, t.closed_at, "
+DB_TENANT(principal, "SELECT a.display_name, t.state, t.closed_at, "
 		     "(SELECT count(*) FROM subscriptions p WHERE p.tenant_id = ?1 AND p.status IN ('Enabled', 'Warning') "
 		     "AND p.product = '" PRODUCT_DEVICE_MANAGEMENT "'), "
 		     "(SELECT count(*) FROM subscriptions p WHERE p.tenant_id = ?1 AND p.status IN ('Enabled', 'Warning')) "
-		     "FROM application_secrets s "
-		     "JOIN applications a ON a.tenant_id = s.tenant_id AND a.application_id = s.application_id "
-		     "JOIN roles r ON r.tenant_id = a.tenant_id AND r.role_id = a.role_id JOIN tenants t ON t.tenant_id = s.tenant_id "
-		     "WHERE s.tenant_id = ?1 AND s.secret_id = ?2 AND s.application_id = ?3 AND s.expires_at > ?4 AND a.enabled = 1");
+		     "FROM applications a JOIN tenants t ON t.tenant_id = a.tenant_id "
+		     "WHERE a.tenant_id = ?1 AND a.application_id = ?3 AND a.enabled = 1 AND ("
+		     "EXISTS (SELECT 1 FROM application_secrets s WHERE s.tenant_id = ?1 AND s.secret_id = ?2 AND s.application_id = ?3 "
+		     "AND s.expires_at > ?4) OR "
+		     "EXISTS (SELECT 1 FROM application_certificates c WHERE c.tenant_id = ?1 AND c.certificate_id = ?2 AND c.application_id = ?3 "
+		     "AND c.expires_at > ?4))");
 
 /* ---- sign in ---- */
 
@@ -56,12 +59,18 @@ static enum err sign_in_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return db_rows_err(r);
 }
 
-static enum err refuse(struct scope *s, const struct sign_in *a)
+enum err sign_in_refuse(struct scope *s, struct id client, const char *name, const char *why)
 {
-	if (a->known && audit_first_in_minute(s, ACT_TOKEN_REFUSED, a->client)) /* all of them are counted by the API's refusals */
+	if (name != NULL && audit_first_in_minute(s, ACT_TOKEN_REFUSED, client)) /* all of them are counted by the API's refusals */
 		audit_refused(s, &(struct audit_event){.activity = ACT_TOKEN_REFUSED, .resource_type = RES_APPLICATION.entity,
-						       .resource = a->client, .resource_name = a->name, .failure = a->why});
+						       .resource = client, .resource_name = name, .failure = why});
 	return scope_fail(s, ERR_UNAUTHENTICATED, "unknown client, wrong or expired secret, or the client may not sign in");
+}
+
+struct token_claims sign_in_claims(const struct scope *s, struct id application, struct id credential)
+{
+	return (struct token_claims){.tenant = s->tenant, .application = application, .credential = credential, .issued_us = s->now,
+				     .expires_us = s->now + TOKEN_LIFE_US};
 }
 
 enum err application_sign_in(struct scope *s, struct id client, const char *secret, struct token_claims *ret)
@@ -77,9 +86,8 @@ enum err application_sign_in(struct scope *s, struct id client, const char *secr
 		a.why = "the tenant is closed";
 	}
 	if (!a.granted)
-		return refuse(s, &a);
-	*ret = (struct token_claims){.tenant = s->tenant, .application = client, .credential = a.secret, .issued_us = s->now,
-				     .expires_us = s->now + TOKEN_LIFE_US};
+		return sign_in_refuse(s, client, a.name, a.why);
+	*ret = sign_in_claims(s, client, a.secret);
 	return OK;
 }
 
@@ -104,9 +112,12 @@ static enum err principal_tx(struct scope *s, struct db_tx *tx, void *arg)
 	a->ret->id = c->application;
 	a->ret->name = db_text_dup(r, 0, s->arena);
 	a->ret->upn = NULL;
-	a->ret->permissions = db_text_dup(r, 1, s->arena);
 	if (a->levels != NULL)
-		*a->levels = tenant_levels_of(db_text(r, 2), db_int(r, 3), db_int(r, 4), db_int(r, 5), s->now);
+		*a->levels = tenant_levels_of(db_text(r, 1), db_int(r, 2), db_int(r, 3), db_int(r, 4), s->now);
+	struct access *access;
+	TRY(access_load(tx, a->ret->type, c->application, &access));
+	a->ret->access = access;
+	a->ret->permissions = access_permissions(access, s->arena);
 	return OK;
 }
 

@@ -7,7 +7,7 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "directory/role.h"
+#include "directory/access/role.h"
 #include "directory/tenant_internal.h"
 
 static struct token_claims claims_of(const struct scope *s, struct id tenant, const struct application_secret *secret)

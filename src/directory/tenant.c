@@ -7,7 +7,7 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "directory/role.h"
+#include "directory/access/role.h"
 #include "directory/tenant_internal.h"
 #include "directory/tenant_settings.h"
 #include "duty/duty.h"

@@ -34,3 +34,21 @@ enum err resource_condition_joined(struct scope *s, const struct resource *r, en
 	bool joined;
 	return condition(s, r, v, filter, first, ret, &joined);
 }
+
+enum err resource_filter_reached(struct scope *s, const struct resource *r, enum api_version v, const char *filter, unsigned first,
+				 struct resource_condition *ret)
+{
+	struct resource_condition f = {.sql = "1=1"}, reach;
+	struct db_value *args;
+	if (filter != NULL)
+		TRY(resource_condition(s, r, v, filter, first, &f));
+	TRY(resource_reach_condition(s, s->actor.only, r->whose, r->owner, first + (unsigned)f.arg_count, &reach));
+	args = arena_alloc(s->arena, (f.arg_count + reach.arg_count + 1) * sizeof *args);
+	if (f.arg_count > 0)
+		memcpy(args, f.args, f.arg_count * sizeof *args);
+	if (reach.arg_count > 0)
+		memcpy(args + f.arg_count, reach.args, reach.arg_count * sizeof *args);
+	*ret = (struct resource_condition){.sql = arena_printf(s->arena, "(%s AND %s)", f.sql, reach.sql), .args = args,
+					   .arg_count = f.arg_count + reach.arg_count};
+	return OK;
+}

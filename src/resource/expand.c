@@ -32,6 +32,17 @@ void expand_begin(struct expand *e, struct scope *s, const struct resource_query
 		e->places = arena_alloc(s->arena, cap * sizeof *e->places);
 }
 
+/* As the relation's own permission reaches. */
+static enum err write_value(struct db_tx *tx, const struct resource_expansion *x, struct json_writer *w, struct id key)
+{
+	struct scope *s = db_tx_scope(tx);
+	const struct scope_groups *was = s->actor.only;
+	s->actor.only = x->only;
+	enum err e = x->relation->write(tx, w, key);
+	s->actor.only = was;
+	return e;
+}
+
 enum err expand_row(struct expand *e, struct db_tx *tx, const struct row_plan *pl, const struct db_rows *r, struct json_writer *w)
 {
 	if (e->rq->expansion_count == 0)
@@ -43,7 +54,7 @@ enum err expand_row(struct expand *e, struct db_tx *tx, const struct row_plan *p
 		if (relation->target != NULL)
 			continue;
 		jw_key(w, relation->name);
-		TRY(relation->write(tx, w, key));
+		TRY(write_value(tx, &e->rq->expansions[i], w, key));
 	}
 	e->places[e->n++] = (struct expand_place){.key = key, .end = w->out->len};
 	return OK;
@@ -73,9 +84,9 @@ static size_t place_of(const struct fill *f, struct id key)
 	return f->e->n;
 }
 
-static enum err relation_sql(struct fill *f, const struct resource_relation *relation, struct order *order, const struct row_plan *plan,
-			     struct sql *q)
+static enum err relation_sql(struct fill *f, const struct resource_expansion *x, struct order *order, const struct row_plan *plan, struct sql *q)
 {
+	const struct resource_relation *relation = x->relation;
 	sql_begin(q, f->s->arena, 2);
 	row_plan_sql(plan, q);
 	sql_add(q, ", ");
@@ -92,7 +103,9 @@ static enum err relation_sql(struct fill *f, const struct resource_relation *rel
 		sql_add(q, i == 0 ? "" : ", ");
 		sql_param(q, db_v_id(&f->e->places[i].key));
 	}
-	sql_add(q, ") ORDER BY ");
+	sql_add(q, ")");
+	sql_reach(q, f->s, relation->target, x->only, true);
+	sql_add(q, " ORDER BY ");
 	sql_add(q, relation->parent);
 	for (size_t i = 0; i < order->n; i++) {
 		sql_add(q, ", ");
@@ -148,7 +161,7 @@ static enum err read_relation(struct fill *f, size_t which)
 				    .base_url = f->e->rq->base_url, .more = x->relation->more};
 	TRY(order_plan(f->s, &rq, &order));
 	TRY(row_plan(f->s, &rq, NULL, plan));
-	TRY(relation_sql(f, x->relation, &order, plan, &q));
+	TRY(relation_sql(f, x, &order, plan, &q));
 	TRY(db_query_text(f->tx, DB_REACH_TENANT, q.text, q.args, q.arg_count, &r));
 	return read_rows(f, which, &rq, plan, r);
 }

@@ -55,8 +55,11 @@ bool property_is_plain(const struct property *p);    /* operand and stored value
 bool property_is_nullable(const struct property *p); /* of the operand */
 /* "FROM …"; the join only where something uses it, for SQLite counts through it even where it changes nothing. */
 void sql_from(struct sql *q, const struct resource *r, bool joined);
-/* "WHERE …" of the visible rows and extra_where; binds its arguments, which must be the first. */
-void sql_where(struct sql *q, const struct scope *s, const struct resource_query *rq);
+/* " AND …": what the groups of `only` reach of rows of r; nothing where it is NULL.  one: a row that is known by other conditions; else the
+ * statement begins with the people. */
+void sql_reach(struct sql *q, const struct scope *s, const struct resource *r, const struct scope_groups *only, bool one);
+/* "WHERE …" of the visible rows that the actor reaches and extra_where; binds its arguments, which must be the first. */
+void sql_where(struct sql *q, const struct scope *s, const struct resource_query *rq, bool one);
 enum db_reach resource_reach(const struct scope *s, const struct resource *r);
 
 /* ---- filter.c ---- */

@@ -46,7 +46,7 @@ static unsigned first_param(const struct scope *s, const struct resource *r)
 static enum err where_sql(struct scope *s, const struct resource_query *rq, struct sql *q)
 {
 	sql_begin(q, s->arena, first_param(s, rq->res));
-	sql_where(q, s, rq);
+	sql_where(q, s, rq, false);
 	if (rq->odata.filter != NULL) {
 		sql_add(q, " AND ");
 		TRY(filter_sql(s, rq->res, rq->version, rq->odata.filter, q));
@@ -330,7 +330,7 @@ static enum err write_one(struct db_tx *tx, const struct resource_query *rq, str
 	sql_begin(&q, s->arena, first_param(s, rq->res));
 	row_plan_sql(pl, &q);
 	sql_from(&q, rq->res, q.joined);
-	sql_where(&q, s, rq);
+	sql_where(&q, s, rq, true);
 	sql_add(&q, " AND ");
 	check(pl->key_count == 1); /* rows with a longer key are listed only */
 	sql_property(&q, pl->keys[0]);

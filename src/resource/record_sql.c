@@ -122,6 +122,7 @@ enum err record_load(struct db_tx *tx, const struct resource *r, struct id key, 
 		sql_add(&q, " AND ");
 		sql_add(&q, r->where);
 	}
+	sql_reach(&q, s, r, s->actor.only, true);
 	TRY(sql_end(&q, s));
 	TRY(db_query_text(tx, resource_reach(s, r), q.text, q.args, q.arg_count, &rows));
 	if (!db_next(rows)) {

@@ -72,6 +72,17 @@ struct property {
 				   (P_NOCASE: lower case) */
 };
 
+/* Whose a row is, and so who sees it of those whose roles hold for the members of scope groups only (struct actor, `only`).  People count as
+ * members as the groups stand now, deleted ones too. */
+enum resource_whose {
+	WHOSE_UNSAID,  /* forgotten: nobody with scope groups sees it, and a test fails */
+	WHOSE_NOBODYS, /* the organisation's own: seen by all who may read it */
+	WHOSE_PERSONS, /* `owner` is the person's id */
+	WHOSE_DEVICES, /* `owner` is a device's id: the row is its person's */
+	WHOSE_ASKERS,  /* a file that holds what its asker could see (requested_by, scope_groups): theirs, while they can see just that */
+	WHOSE_TENANTS, /* of the tenant as a whole, or of many people at once: seen by nobody with scope groups */
+};
+
 struct resource {
 	const char *name;       /* "managedDevice" */
 	const char *entity;     /* of audit events: "ManagedDevice" */
@@ -84,6 +95,8 @@ struct resource {
 	const char *join;       /* LEFT JOIN … u ON …, for properties "(u.…)"; never multiplies rows; NULL */
 	const char *content;    /* a BLOB column (of a hidden property) that the query's content hook writes; NULL */
 	const char *where;      /* always true of visible rows, over t; "1=1" for all */
+	enum resource_whose whose;
+	const char *owner;      /* SQL over t, without the join */
 	const char *order;      /* default order: a property name */
 	bool order_descending;
 	bool always_count;      /* Intune's lists carry @odata.count unasked */
@@ -172,6 +185,7 @@ struct resource_relation {
 struct resource_expansion {
 	const struct resource_relation *relation;
 	const char *const *select; /* of the target; NULL: its default */
+	const struct scope_groups *only; /* of whom the relation's own permission lets the actor see; NULL: of everybody */
 };
 
 struct resource_query {
@@ -220,5 +234,18 @@ MUST_CHECK enum err resource_condition(struct scope *s, const struct resource *r
 /* The same of a parsed filter, for statements that have the resource's join. */
 MUST_CHECK enum err resource_condition_joined(struct scope *s, const struct resource *r, enum api_version v, const struct odata_node *filter,
 					      unsigned first, struct resource_condition *ret);
+
+/* ---- whose rows ---- */
+
+/* The condition that scope groups put on rows, for statements that are not made here: over `t`, parameters from ?first on (?1 is the tenant);
+ * "1=1" where only is NULL.  Not for WHOSE_ASKERS. */
+MUST_CHECK enum err resource_reach_condition(struct scope *s, const struct scope_groups *only, enum resource_whose whose, const char *owner,
+					     unsigned first, struct resource_condition *ret);
+/* resource_condition() of a filter (NULL: all rows) and of what the scope's actor reaches of r. */
+MUST_CHECK enum err resource_filter_reached(struct scope *s, const struct resource *r, enum api_version v, const char *filter, unsigned first,
+					    struct resource_condition *ret);
+/* ERR_NOT_FOUND, as where there is none, unless the row is there (visible or not) and the scope's actor reaches it.  Without scope groups it
+ * is not looked for: OK. */
+MUST_CHECK enum err resource_reachable(struct db_tx *tx, const struct resource *r, struct id key);
 
 #endif

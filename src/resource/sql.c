@@ -144,7 +144,7 @@ void sql_from(struct sql *q, const struct resource *r, bool joined)
 	}
 }
 
-void sql_where(struct sql *q, const struct scope *s, const struct resource_query *rq)
+void sql_where(struct sql *q, const struct scope *s, const struct resource_query *rq, bool one)
 {
 	const struct resource *r = rq->res;
 	sql_add(q, " WHERE ");
@@ -158,4 +158,5 @@ void sql_where(struct sql *q, const struct scope *s, const struct resource_query
 	}
 	check(q->arg_count == 0);
 	sql_args(q, rq->args, rq->arg_count);
+	sql_reach(q, s, r, s->actor.only, one);
 }

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "devices/platform_action.h"
 #include "devices/request.h"
-#include "directory/role.h"
+#include "directory/access/access.h"
 
 enum err managed_devices_execute(struct call *c);
 
@@ -50,6 +50,7 @@ static const char *const LISTS[OUTCOMES] = {"successfulDeviceIds", "failedDevice
 struct bulk {
 	const struct bulk_action *action;
 	const json_t *body;
+	const struct scope_groups *only; /* of the action's own permission */
 	const char *id[DEVICES_MAX];
 	enum outcome outcome[DEVICES_MAX];
 	size_t n;
@@ -62,7 +63,8 @@ static enum err find_action(struct call *c, const char *name, struct bulk *b)
 			b->action = &ACTIONS[i];
 	if (b->action == NULL)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "'actionName' is none of Graph's remote actions");
-	if (b->action->permission != NULL && !permission_granted(c->s.actor.permissions, b->action->permission))
+	b->only = c->s.actor.only;
+	if (b->action->permission != NULL && !actor_allows(&c->s.actor, b->action->permission, c->s.arena, &b->only))
 		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", b->action->permission);
 	return OK;
 }
@@ -121,6 +123,7 @@ static enum outcome ask(struct call *c, const struct bulk *b, const char *text)
 		return NOT_SUPPORTED;
 	struct scope s = c->s;
 	s.detail = NULL;
+	s.actor.only = b->only;
 	enum err err = b->action->run(&s, device, b->body);
 	if (err != OK)
 		audit_refused(&c->s, &(struct audit_event){.activity = b->action->activity, .resource_type = "ManagedDevice", .resource = device,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * applications, their secrets, and the roles that they can have. */
-#include "api/api.h"
+ * applications and their secrets. */
+#include "api/graph/directory_application_keys.h"
 #include "base/clock.h"
 #include "directory/application.h"
 #include "resource/tables.h"
@@ -12,8 +12,6 @@ enum err applications_patch(struct call *c);
 enum err applications_delete(struct call *c);
 enum err applications_add_password(struct call *c);
 enum err applications_remove_password(struct call *c);
-enum err roles_list(struct call *c);
-enum err roles_get(struct call *c);
 
 static enum err application_param(struct call *c, struct id *ret)
 {
@@ -37,6 +35,8 @@ static enum err write_more(struct db_tx *tx, struct json_writer *w, const struct
 {
 	struct secret_info *v;
 	size_t n;
+	if (resource_selected(q, "keyCredentials"))
+		TRY(application_keys_write(tx, w, key, q->odata.select != NULL));
 	if (!resource_selected(q, "passwordCredentials"))
 		return OK;
 	TRY(application_secrets(tx, key, &v, &n));
@@ -162,22 +162,4 @@ enum err applications_remove_password(struct call *c)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "'keyId' must be the id of a secret");
 	TRY(application_remove_secret(&c->s, application, secret));
 	return call_status(c, 204);
-}
-
-/* ---- roles ---- */
-
-enum err roles_list(struct call *c)
-{
-	struct resource_query q;
-	TRY(call_query(c, &RES_ROLE, &q));
-	return call_list(c, &q);
-}
-
-enum err roles_get(struct call *c)
-{
-	struct resource_query q;
-	struct id role;
-	TRY(call_param_id(c, "role", "role", &role));
-	TRY(call_query(c, &RES_ROLE, &q));
-	return call_get(c, &q, role);
 }

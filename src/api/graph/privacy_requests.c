@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "directory/role.h"
+#include "directory/access/role.h"
 #include "privacy/request/request.h"
 #include "resource/tables.h"
 

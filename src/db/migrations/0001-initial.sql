@@ -49,7 +49,8 @@ CREATE TABLE roles (
   tenant_id ID NOT NULL,
   role_id ID NOT NULL,
   display_name TEXT NOT NULL,
-  permissions TEXT NOT NULL,         -- space-separated Graph permission names
+  description TEXT,
+  permissions TEXT NOT NULL,         -- space-separated Graph permission names; of a built-in role: what this version gives it is asked (roles.def)
   built_in BOOL NOT NULL,
   created_at TIME NOT NULL,
   PRIMARY KEY (tenant_id, role_id)
@@ -60,12 +61,18 @@ CREATE TABLE applications (
   tenant_id ID NOT NULL,
   application_id ID NOT NULL,
   display_name TEXT NOT NULL,
-  role_id ID NOT NULL,
+  role_id ID,                        -- one that it has over the whole tenant, beside its assignments
   enabled BOOL NOT NULL,
   provisioning BOOL NOT NULL DEFAULT 0, -- follows another directory: what it deletes for good may be undone for a while
+  last_contact_at TIME,              -- when it was last heard of with one of its provisioning_tokens, to the minute
+  silent_at TIME,                    -- when it was told that it is silent; NULL again at the next contact
+  external_issuer TEXT,              -- the issuer whose app-only tokens stand for it, and what it is called there
+  external_client_id TEXT,
   created_at TIME NOT NULL,
   PRIMARY KEY (tenant_id, application_id)
 ) STRICT;
+CREATE UNIQUE INDEX applications_by_external ON applications (tenant_id, external_issuer, external_client_id) WHERE external_client_id IS NOT NULL;
+CREATE INDEX applications_by_contact ON applications (tenant_id, last_contact_at) WHERE last_contact_at IS NOT NULL;
 
 CREATE TABLE application_secrets (
   tenant_id ID NOT NULL,
@@ -108,11 +115,35 @@ CREATE TABLE users (
   account_enabled BOOL NOT NULL,
   created_at TIME NOT NULL,
   deleted_at TIME,                   -- soft delete; 30 days later permanent
+  modified_at TIME,                  -- the last change; NULL: none since created_at
+  version INT NOT NULL DEFAULT 1,    -- of the row and its contacts: SCIM's meta.version
+  user_name TEXT,                    -- SCIM's userName where it can be no userPrincipalName; upn is made of it then
+  external_id TEXT,                  -- the other directory's id
+  display_derived BOOL,              -- display_name was made here, nobody gave it
+  name_formatted TEXT,
+  middle_name TEXT,
+  honorific_prefix TEXT,
+  honorific_suffix TEXT,
+  nick_name TEXT,
+  employee_type TEXT,
+  locale TEXT,
+  time_zone TEXT,
+  cost_center TEXT,
+  division TEXT,
+  manager_id ID,
+  disabled_at TIME,                  -- since when account_enabled is 0
+  provider_disabled BOOL NOT NULL DEFAULT 0, -- a provisioning client said so: its retention runs from disabled_at
+  erase_due_at TIME,                 -- the day that was announced; then the erasure is asked for
   PRIMARY KEY (tenant_id, user_id)
 ) STRICT;
 CREATE UNIQUE INDEX users_by_upn ON users (tenant_id, upn_key);
 CREATE INDEX users_deleted ON users (tenant_id, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_by_name ON users (tenant_id, display_name, user_id);
+CREATE UNIQUE INDEX users_by_external ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
+CREATE INDEX users_by_mail ON users (tenant_id, lower(mail));
+CREATE INDEX users_by_manager ON users (tenant_id, manager_id) WHERE manager_id IS NOT NULL;
+CREATE INDEX users_left ON users (tenant_id, disabled_at) WHERE provider_disabled = 1;
+CREATE INDEX users_erase_due ON users (tenant_id, erase_due_at) WHERE erase_due_at IS NOT NULL;
 
 CREATE TABLE groups (
   tenant_id ID NOT NULL,
@@ -121,8 +152,13 @@ CREATE TABLE groups (
   description TEXT,
   mail_nickname TEXT,
   created_at TIME NOT NULL,
+  modified_at TIME,                  -- the last change, of its members too
+  version INT NOT NULL DEFAULT 1,    -- SCIM's meta.version
+  external_id TEXT,                  -- the other directory's id
   PRIMARY KEY (tenant_id, group_id)
 ) STRICT;
+CREATE INDEX groups_by_name ON groups (tenant_id, lower(display_name));
+CREATE INDEX groups_by_external ON groups (tenant_id, external_id) WHERE external_id IS NOT NULL;
 
 CREATE TABLE group_members (
   tenant_id ID NOT NULL,
@@ -387,7 +423,7 @@ CREATE TABLE duties (
   tenant_id ID NOT NULL,
   duty_id ID NOT NULL,
   trigger_name TEXT NOT NULL CHECK (trigger_name IN ('softDelete', 'permanentDelete', 'wipe', 'retire', 'selfRemoval', 'deviceDelete', 'tenantClose',
-    'exportExpiry', 'restoreReplay', 'ownershipChange')),
+    'exportExpiry', 'restoreReplay', 'ownershipChange', 'deactivated')),
   subject_type TEXT NOT NULL CHECK (subject_type IN ('user', 'device', 'tenant', 'export')),
   subject_id ID NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('scheduled', 'received', 'held', 'suppressed', 'deleting', 'deleted', 'scrubbed', 'copies_gone', 'cancelled',
@@ -447,6 +483,7 @@ CREATE TABLE data_policy_operations (
   status TEXT NOT NULL CHECK (status IN ('notStarted', 'running', 'complete', 'failed')),
   progress INT NOT NULL,
   storage_location TEXT NOT NULL,
+  requested_by ID,                   -- whose file it is; NULL: a case's, or a link's of old
   submitted_at TIME NOT NULL,
   completed_at TIME,
   expires_at TIME NOT NULL,          -- the finished file goes with it
@@ -457,6 +494,7 @@ CREATE TABLE data_policy_operations (
 ) STRICT;
 CREATE INDEX data_policy_operations_by_status ON data_policy_operations (status, submitted_at);
 CREATE INDEX data_policy_operations_by_user ON data_policy_operations (tenant_id, user_id);
+CREATE INDEX data_policy_operations_by_actor ON data_policy_operations (tenant_id, requested_by) WHERE requested_by IS NOT NULL;
 CREATE INDEX data_policy_operations_by_expiry ON data_policy_operations (expires_at);
 
 -- ---------------------------------------------------------------- work

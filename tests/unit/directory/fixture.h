@@ -23,7 +23,7 @@
 #include "db/db.h"
 #include "directory/group.h"
 #include "directory/installation.h"
-#include "directory/role.h"
+#include "directory/access/role.h"
 #include "directory/tenant.h"
 #include "directory/tenant_settings.h"
 #include "directory/user.h"

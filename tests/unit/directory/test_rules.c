@@ -54,7 +54,7 @@ static void every_name_in_use_is_known(void **state)
 #undef ROUTE
 #define ROLE_ALL ""
 #define ROLE(reach, name, permissions) permissions,
-#include "directory/roles.def"
+#include "directory/access/roles.def"
 #undef ROLE
 	};
 	for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Permissions and built-in roles from their tables; a tenant's roles from its rows. */
-#include "directory/role.h"
+#include "directory/access/role.h"
 
 #include <string.h>
 
@@ -8,14 +8,13 @@
 #include "base/limits.h"
 
 DB_TENANT(role_insert, "INSERT INTO roles (tenant_id, role_id, display_name, permissions, built_in, created_at) "
-		       "VALUES (?1, ?2, ?3, ?4, 1, ?5)");
-DB_TENANT(role_select_id, "SELECT role_id, display_name, permissions FROM roles WHERE tenant_id = ?1 AND role_id = ?2");
-DB_TENANT(role_select_name,
-	  "SELECT role_id, display_name, permissions FROM roles WHERE tenant_id = ?1 AND display_name = ?2");
+		       "VALUES (?1, ?2, ?3, '', 1, ?4) ON CONFLICT (tenant_id, display_name) DO NOTHING");
+DB_TENANT(role_select_id, "SELECT role_id, display_name, permissions, built_in FROM roles WHERE tenant_id = ?1 AND role_id = ?2");
+DB_TENANT(role_select_name, "SELECT role_id, display_name, permissions, built_in FROM roles WHERE tenant_id = ?1 AND display_name = ?2");
 
 static const struct permission_info PERMISSIONS[] = {
 #define PERMISSION(name_, reach_, text_) {.name = name_, .text = text_, .reach = REACH_##reach_},
-#include "directory/permissions.def"
+#include "directory/access/permissions.def"
 #undef PERMISSION
 };
 enum { PERMISSION_COUNT = sizeof PERMISSIONS / sizeof PERMISSIONS[0] };
@@ -26,7 +25,7 @@ static const struct built_in {
 	const char *display_name, *permissions;
 } BUILT_IN[] = {
 #define ROLE(reach_, name_, permissions_) {REACH_##reach_, name_, permissions_},
-#include "directory/roles.def"
+#include "directory/access/roles.def"
 #undef ROLE
 };
 
@@ -36,12 +35,29 @@ const struct permission_info *permission_table(size_t *ret_n)
 	return PERMISSIONS;
 }
 
-bool permission_known(const char *name)
+static const struct permission_info *find_permission(const char *name)
 {
 	for (size_t i = 0; i < PERMISSION_COUNT; i++)
 		if (strcmp(PERMISSIONS[i].name, name) == 0)
-			return true;
-	return false;
+			return &PERMISSIONS[i];
+	return NULL;
+}
+
+bool permission_known(const char *name)
+{
+	return find_permission(name) != NULL;
+}
+
+bool permission_of_tenant(const char *name)
+{
+	const struct permission_info *p = find_permission(name);
+	return p != NULL && p->reach != REACH_INSTALLATION;
+}
+
+bool permission_of_holders(const char *name)
+{
+	const struct permission_info *p = find_permission(name);
+	return p != NULL && p->reach == REACH_HOLDERS;
 }
 
 /* ---- lists of names ---- */
@@ -85,6 +101,17 @@ bool permission_granted(const char *granted, const char *required)
 	return false;
 }
 
+bool permission_listed(const char *list, const char *name)
+{
+	size_t want = strlen(name);
+	for (size_t n; *list != '\0'; list += n + (list[n] != '\0')) {
+		n = strcspn(list, " ");
+		if (n == want && memcmp(list, name, n) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *permission_missing(struct arena *a, const char *granted, const char *wanted)
 {
 	while (*wanted != '\0') {
@@ -96,7 +123,7 @@ const char *permission_missing(struct arena *a, const char *granted, const char 
 	return NULL;
 }
 
-/* ---- rows ---- */
+/* ---- built-in roles ---- */
 
 static char *all_of(struct arena *a, enum role_reach reach)
 {
@@ -113,18 +140,37 @@ static char *all_of(struct arena *a, enum role_reach reach)
 	return arena_strndup(a, b.data, b.len);
 }
 
+static const struct built_in *find_built_in(const char *display_name)
+{
+	for (size_t i = 0; i < sizeof BUILT_IN / sizeof BUILT_IN[0]; i++)
+		if (strcmp(BUILT_IN[i].display_name, display_name) == 0)
+			return &BUILT_IN[i];
+	return NULL;
+}
+
+bool role_is_built_in_name(const char *display_name)
+{
+	return find_built_in(display_name) != NULL;
+}
+
+const char *role_built_in(struct arena *a, const char *display_name)
+{
+	const struct built_in *b = find_built_in(display_name);
+	if (b == NULL)
+		return ""; /* of a version before: it allows nothing any more */
+	return b->permissions != ROLE_ALL ? b->permissions : all_of(a, b->reach);
+}
+
+/* ---- rows ---- */
+
 enum err role_seed(struct db_tx *tx, enum role_reach reach)
 {
 	struct scope *s = db_tx_scope(tx);
 	for (size_t i = 0; i < sizeof BUILT_IN / sizeof BUILT_IN[0]; i++) {
-		const struct built_in *r = &BUILT_IN[i];
-		if (r->reach != reach)
+		if (BUILT_IN[i].reach != reach)
 			continue;
-		const char *permissions = r->permissions != ROLE_ALL ? r->permissions : all_of(s->arena, reach);
 		struct id id = scope_id(s);
-		TRY(db_exec(tx, &role_insert,
-			    DB_ARGS(db_v_id(&id), db_v_text(r->display_name), db_v_text(permissions), db_v_int(s->now)),
-			    NULL));
+		TRY(db_exec(tx, &role_insert, DB_ARGS(db_v_id(&id), db_v_text(BUILT_IN[i].display_name), db_v_int(s->now)), NULL));
 	}
 	return OK;
 }
@@ -137,9 +183,8 @@ static enum err one_role(struct db_tx *tx, struct db_stmt *stmt, struct db_value
 	if (e == ERR_NOT_FOUND)
 		return scope_fail(s, ERR_BAD_REQUEST, "the tenant has no such role");
 	TRY(e);
-	ret->role = db_id(r, 0);
-	ret->display_name = db_text_dup(r, 1, s->arena);
-	ret->permissions = db_text_dup(r, 2, s->arena);
+	*ret = (struct role){.role = db_id(r, 0), .display_name = db_text_dup(r, 1, s->arena), .built_in = db_bool(r, 3)};
+	ret->permissions = ret->built_in ? role_built_in(s->arena, ret->display_name) : db_text_dup(r, 2, s->arena);
 	return OK;
 }
 
