@@ -113,7 +113,7 @@ static X509 *read_der(const void *bytes, size_t n)
 static enum err read_certificate(struct scope *s, const void *bytes, size_t n, X509 **ret)
 {
 	static const char begin[] = "-----BEGIN CERTIFICATE-----";
-	if (n == 0 || n > CERTIFICATE_MAX)
+	if (bytes == NULL || n == 0 || n > CERTIFICATE_MAX)
 		return scope_fail(s, ERR_BAD_REQUEST, "the certificate is empty or longer than %d bytes", CERTIFICATE_MAX);
 	if (memmem(bytes, n, "PRIVATE KEY-----", strlen("PRIVATE KEY-----")) != NULL)
 		return scope_fail(s, ERR_BAD_REQUEST, "there is a private key beside the certificate: it is to stay where it is used; take it for known");

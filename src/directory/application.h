@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/scope.h"
+#include "crypto/jose.h"
 #include "db/db.h"
 #include "keeper/keeper.h"
 #include "resource/resource.h"
@@ -47,6 +48,36 @@ struct secret_info {
 	int64_t created_at, expires_at;
 };
 MUST_CHECK enum err application_secrets(struct db_tx *tx, struct id application, struct secret_info **ret, size_t *ret_n);
+
+/* ---- certificates: the private key stays where it is used ---- */
+
+struct application_certificate {
+	struct id certificate, application;
+	const char *display_name, *subject; /* display_name: NULL where it was given none */
+	uint8_t sha1[20], sha256[SHA256_BYTES];
+	int64_t created_at, starts_at, expires_at;
+	const void *der;
+	size_t der_n;
+};
+/* expires_at 0: the certificate's own end.  ERR_BAD_REQUEST: it has ended, or expires_at lies behind its end or in the past; ERR_EXISTS: the application
+ * has this certificate; ERR_CONFLICT: it has too many. */
+MUST_CHECK enum err application_add_certificate(struct scope *s, struct id application, const char *display_name, const struct jose_certificate *c,
+						int64_t expires_at, struct application_certificate *ret);
+MUST_CHECK enum err application_remove_certificate(struct scope *s, struct id application, struct id certificate);
+/* Oldest first. */
+MUST_CHECK enum err application_certificates(struct db_tx *tx, struct id application, struct application_certificate **ret, size_t *ret_n);
+/* With the application. */
+MUST_CHECK enum err application_certificates_drop(struct db_tx *tx, struct id application);
+
+/* Client credentials with a signed assertion in the place of a secret (RFC 7523; private_key_jwt): of one of the client's certificates, named by
+ * x5t#S256, x5t or kid where the token names one; iss and sub are the client; aud is one of `audiences` (NULL-terminated); it ends within ASSERTION_LIFE_US
+ * and its jti was not used before, which is on disk.  Errors as of application_sign_in(). */
+#define ASSERTION_LIFE_US (20 * MINUTE_US)
+MUST_CHECK enum err application_assert(struct scope *s, struct id client, const struct jose_token *t, const char *const *audiences,
+				       struct token_claims *ret);
+
+/* The enabled application that an app-only token of another issuer stands for.  ERR_NOT_FOUND without a detail. */
+MUST_CHECK enum err application_external(struct db_tx *tx, const char *issuer, const char *client, struct id *ret);
 
 /* In a transaction of the tenant's birth: an application with a built-in role and one secret that lives for `life_us`. */
 MUST_CHECK enum err application_found(struct db_tx *tx, const char *display_name, const char *role, int64_t life_us,

@@ -12,6 +12,10 @@
 enum { SECRET_BYTES = 32, SECRET_HINT = 3 };
 
 void secret_hash(const char *text, uint8_t out[SHA256_BYTES]);
+/* The one answer to a client that is not let in.  name: of one that exists, whose log gets the event, NULL otherwise. */
+enum err sign_in_refuse(struct scope *s, struct id client, const char *name, const char *why);
+/* The claims of a token of the application. */
+struct token_claims sign_in_claims(const struct scope *s, struct id application, struct id credential);
 /* Draws a secret for the application and inserts it; the event is the caller's. */
 MUST_CHECK enum err secret_issue(struct db_tx *tx, struct application_secret *secret);
 
