@@ -4,6 +4,9 @@
  * of the user's open duty; no third place holds it.
  */
 #include "base/clock.h"
+#include "directory/access/rule.h"
+#include "directory/provisioning/client.h"
+#include "directory/sign_in/session.h"
 #include "directory/tenant_settings.h"
 #include "directory/user.h"
 #include "directory/user_internal.h"
@@ -15,14 +18,14 @@ DB_TENANT(user_soft_delete, "UPDATE users SET deleted_at = ?3, upn_key = NULL "
 DB_TENANT(user_deleted, "SELECT upn, display_name, deleted_at FROM users "
 			"WHERE tenant_id = ?1 AND user_id = ?2 AND deleted_at IS NOT NULL");
 DB_TENANT(user_undelete, "UPDATE users SET deleted_at = NULL, upn = ?3, upn_key = ?4 WHERE tenant_id = ?1 AND user_id = ?2");
+/* Restored to a disabled account: what is counted from its deactivation begins anew. */
+DB_TENANT(user_disabled_again, "UPDATE users SET disabled_at = ?3, erase_due_at = NULL WHERE tenant_id = ?1 AND user_id = ?2 AND account_enabled = 0");
 DB_GLOBAL(users_due, "SELECT tenant_id, subject_id FROM duties WHERE state = 'scheduled' AND due_at <= ?1 "
 		     "AND trigger_name = 'softDelete' ORDER BY due_at LIMIT ?2");
 
-DB_TENANT(actor_provisions, "SELECT provisioning FROM applications WHERE tenant_id = ?1 AND application_id = ?2");
-
 struct removal {
 	struct id user;
-	const char *new_upn;
+	const char *new_upn, *trigger; /* trigger: of the duty at once; NULL: DUTY_BY_PERMANENT_DELETE */
 };
 
 static enum err record_removal(struct db_tx *tx, enum activity activity, struct id user, const char *name,
@@ -53,6 +56,8 @@ static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(user_load(tx, a->user, &u));
 	TRY(db_exec(tx, &user_soft_delete, DB_ARGS(db_v_id(&a->user), db_v_int(s->now)), NULL));
 	TRY(record_removal(tx, ACT_USER_DELETE, a->user, u.display_name, NULL));
+	TRY(access_keep_administrator(tx));
+	TRY(session_end_all(tx, a->user, "userDeleted"));
 	return promise(tx, a->user, s->now);
 }
 
@@ -95,6 +100,7 @@ static enum err restore_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(user_upn_free(tx, upn, a->user));
 	TRY(db_exec(tx, &user_undelete,
 		    DB_ARGS(db_v_id(&a->user), db_v_text(upn), db_v_text(upn_key(s->arena, upn))), NULL));
+	TRY(db_exec(tx, &user_disabled_again, DB_ARGS(db_v_id(&a->user), db_v_int(s->now)), NULL));
 	struct audit_change *changes = NULL;
 	if (a->new_upn != NULL)
 		audit_change_add(s->arena, &changes, "userPrincipalName", "users", "upn", d.upn, upn);
@@ -111,14 +117,12 @@ enum err user_restore(struct scope *s, struct id user, const char *new_upn)
 static enum err undo_until(struct db_tx *tx, int64_t *ret)
 {
 	struct scope *s = db_tx_scope(tx);
-	auto_rows struct db_rows *r = NULL;
 	int64_t hours;
+	bool provider;
 	*ret = 0;
-	if (s->actor.type != ACTOR_APPLICATION)
+	TRY(provisioning_acts(tx, &provider));
+	if (!provider)
 		return OK;
-	enum err e = db_query_one(tx, &actor_provisions, DB_ARGS(db_v_id(&s->actor.id)), &r);
-	if (e != OK || !db_bool(r, 0))
-		return e == ERR_NOT_FOUND ? OK : e;
 	TRY(tenant_setting_int(tx, "eraseUndoHours", &hours));
 	*ret = hours == 0 ? 0 : s->now + hours * HOUR_US;
 	return OK;
@@ -133,7 +137,8 @@ static enum err forever_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(undo_until(tx, &undo));
 	TRY(record_removal(tx, ACT_USER_DELETE_FOREVER, a->user, d.display_name, NULL));
 	return duty_open(tx,
-			 &(struct duty_order){.trigger = DUTY_BY_PERMANENT_DELETE, .subject_type = "user", .subject = a->user,
+			 &(struct duty_order){.trigger = a->trigger != NULL ? a->trigger : DUTY_BY_PERMANENT_DELETE,
+					      .subject_type = "user", .subject = a->user,
 					      .person = a->user, .first = DUTY_received, .due_at = s->now,
 					      .deadline_at = s->now + DUTY_DEADLINE_US, .undo_until = undo},
 			 NULL);
@@ -152,10 +157,10 @@ static enum err is_deleted(struct db_tx *tx, struct id user, bool *ret)
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
-enum err user_erase(struct db_tx *tx, struct id user, struct id *ret_duty)
+enum err user_erase_by(struct db_tx *tx, struct id user, const char *trigger, struct id *ret_duty)
 {
 	struct scope *s = db_tx_scope(tx);
-	struct removal a = {.user = user};
+	struct removal a = {.user = user, .trigger = trigger};
 	struct duty d;
 	bool deleted;
 	TRY(is_deleted(tx, user, &deleted));
@@ -165,6 +170,11 @@ enum err user_erase(struct db_tx *tx, struct id user, struct id *ret_duty)
 	TRY(duty_of_subject(tx, user, &d));
 	*ret_duty = d.duty;
 	return OK;
+}
+
+enum err user_erase(struct db_tx *tx, struct id user, struct id *ret_duty)
+{
+	return user_erase_by(tx, user, DUTY_BY_PERMANENT_DELETE, ret_duty);
 }
 
 enum err user_keep_deleted(struct db_tx *tx, struct id user)
