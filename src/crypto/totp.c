@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/totp.h"
 
-#include <stdio.h>
-
 #include "base/err.h"
 #include "crypto/openssl.h"
 
@@ -19,5 +17,8 @@ void totp_code(const void *key, size_t n, int64_t step, unsigned digits, char re
 	check(EVP_Q_mac(NULL, "HMAC", NULL, "SHA1", NULL, key, n, counter, sizeof counter, mac, sizeof mac, &mac_n) != NULL && mac_n == sizeof mac);
 	unsigned at = mac[SHA1_BYTES - 1] & 0xf;
 	uint32_t value = ((uint32_t)mac[at] & 0x7f) << 24 | (uint32_t)mac[at + 1] << 16 | (uint32_t)mac[at + 2] << 8 | mac[at + 3];
-	snprintf(ret, TOTP_TEXT, "%0*u", (int)digits, value % powers[digits]);
+	value %= powers[digits];
+	for (unsigned i = digits; i > 0; i--, value /= 10)
+		ret[i - 1] = (char)('0' + value % 10);
+	ret[digits] = '\0';
 }
