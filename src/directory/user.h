@@ -31,7 +31,7 @@ struct user {
 const char *upn_problem(const char *upn);
 char *upn_key(struct arena *a, const char *upn); /* lower case: what is unique */
 
-/* An id or a userPrincipalName in any case, as it stands in a path, of a visible user. */
+/* An id or a userPrincipalName in any case, as it stands in a path, of a visible user whom the scope's actor reaches. */
 MUST_CHECK enum err user_resolve(struct scope *s, const char *id_or_upn, struct id *ret);
 /* A visible user, in a transaction of a higher layer. */
 MUST_CHECK enum err user_load(struct db_tx *tx, struct id user, struct user *ret);
@@ -40,6 +40,15 @@ MUST_CHECK enum err user_load(struct db_tx *tx, struct id user, struct user *ret
  * of Reeve's yet. */
 MUST_CHECK enum err user_create(struct scope *s, const struct record *r, struct id *ret);
 MUST_CHECK enum err user_patch(struct scope *s, struct id user, const struct record *r);
+
+/* Both in the caller's transaction.  `more` (may be NULL) writes what belongs to the user beside the row, appends its changes to the event's,
+ * and says whether it changed anything. */
+struct user_more {
+	enum err (*write)(struct db_tx *tx, struct id user, struct audit_change ***tail, bool *changed, void *arg);
+	void *arg;
+};
+MUST_CHECK enum err user_create_in(struct db_tx *tx, const struct record *r, const struct user_more *more, struct id *ret);
+MUST_CHECK enum err user_patch_in(struct db_tx *tx, struct id user, const struct record *r, const struct user_more *more);
 
 /* Soft: found by nothing but /directory/deletedItems, name free; accountEnabled keeps its value; a duty is scheduled for day 30 with its
  * deadline on day 60. */
@@ -51,6 +60,8 @@ MUST_CHECK enum err user_restore(struct scope *s, struct id user, const char *ne
 MUST_CHECK enum err user_delete_forever(struct scope *s, struct id user);
 /* Both in the caller's transaction, of a user who is visible or soft-deleted; the duty. */
 MUST_CHECK enum err user_erase(struct db_tx *tx, struct id user, struct id *ret_duty);
+/* The same, with another trigger of the duty (DUTY_BY_…). */
+MUST_CHECK enum err user_erase_by(struct db_tx *tx, struct id user, const char *trigger, struct id *ret_duty);
 /* After a permanent delete was cancelled: a deleted user again, as of the day of the deletion. */
 MUST_CHECK enum err user_keep_deleted(struct db_tx *tx, struct id user);
 /* For the periodic job, in a scope without a tenant: user_delete_forever() by the system for soft-deleted users whose day 30 has come, of

@@ -50,6 +50,7 @@ bool duty_may_move(enum duty_state from, enum duty_state to);
 #define DUTY_BY_TENANT_CLOSE "tenantClose"
 #define DUTY_BY_EXPORT_EXPIRY "exportExpiry"
 #define DUTY_BY_RESTORE_REPLAY "restoreReplay"       /* a restored database held what the ledger says is gone */
+#define DUTY_BY_DEACTIVATED "deactivated"            /* long ago, by the directory that provisions the account, and never deleted there */
 #define DUTY_BY_OWNERSHIP_CHANGE "ownershipChange"   /* a company's device became personal: what may no longer be held */
 
 /* What a held one waits for. */
