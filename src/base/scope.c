@@ -3,6 +3,8 @@
 #include "base/scope.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -48,4 +50,40 @@ enum err scope_fail_at(struct scope *s, enum err e, const char *file, int line, 
 const char *scope_detail(const struct scope *s, enum err e)
 {
 	return s->detail != NULL ? s->detail : err_text(e);
+}
+
+static int by_id(const void *a, const void *b) { return memcmp(a, b, sizeof(struct id)); }
+
+const char *scope_groups_text(struct arena *a, const struct scope_groups *only)
+{
+	char text[ID_TEXT];
+	if (only == NULL)
+		return NULL;
+	struct id *sorted = arena_memdup(a, only->groups, only->n * sizeof *sorted);
+	qsort(sorted, only->n, sizeof *sorted, by_id);
+	char *ret = arena_alloc(a, only->n * ID_TEXT + 1), *at = ret;
+	for (size_t i = 0; i < only->n; i++) {
+		memcpy(at, id_format(sorted[i], text), ID_TEXT - 1);
+		at += ID_TEXT - 1;
+		*at++ = ',';
+	}
+	at[only->n > 0 ? -1 : 0] = '\0';
+	return ret;
+}
+
+const struct scope_groups *scope_groups_parse(struct arena *a, const char *text)
+{
+	if (text == NULL)
+		return NULL;
+	struct scope_groups *ret = arena_alloc(a, sizeof *ret);
+	struct id *groups = arena_alloc(a, (strlen(text) / ID_TEXT + 1) * sizeof *groups);
+	for (; *text != '\0'; text += ID_TEXT - 1, text += *text == ',') {
+		char one[ID_TEXT];
+		check(strlen(text) >= ID_TEXT - 1);
+		memcpy(one, text, ID_TEXT - 1);
+		one[ID_TEXT - 1] = '\0';
+		check(id_parse(one, &groups[ret->n++]));
+	}
+	ret->groups = groups;
+	return ret;
 }

@@ -8,9 +8,10 @@
 
 #include "codec/base64.h"
 
-DB_TENANT(detected_devices,
-	  "SELECT count(*) FROM detected_apps t JOIN managed_devices d ON d.tenant_id = t.tenant_id AND d.device_id = t.device_id "
-	  "WHERE t.tenant_id = ?1 AND t.name = ?2 AND t.version = ?3 AND d.hidden_at IS NULL");
+#define DEVICES \
+	"SELECT count(*) FROM detected_apps t JOIN managed_devices d ON d.tenant_id = t.tenant_id AND d.device_id = t.device_id " \
+	"WHERE t.tenant_id = ?1 AND t.name = ?2 AND t.version = ?3 AND d.hidden_at IS NULL"
+DB_TENANT(detected_devices, DEVICES);
 #define NEXT "SELECT t.name, t.version FROM detected_apps t WHERE t.tenant_id = ?1 AND (t.name, t.version) > (?2, ?3)"
 
 char *detected_id(struct arena *a, const struct detected_package *p)
@@ -33,9 +34,26 @@ bool detected_parse(struct arena *a, const char *id, struct detected_package *re
 	return true;
 }
 
+/* Among the devices that an actor with scope groups reaches. */
+static enum err count_reached(struct db_tx *tx, const struct detected_package *p, int64_t *ret)
+{
+	struct scope *s = db_tx_scope(tx);
+	struct resource_condition reach;
+	struct db_value args[2 + SCOPE_GROUPS_MAX] = {db_v_text(p->name), db_v_text(p->version)};
+	auto_rows struct db_rows *r = NULL;
+	TRY(resource_reach_condition(s, s->actor.only, WHOSE_DEVICES, "t.device_id", true, 4, &reach));
+	check(reach.arg_count <= SCOPE_GROUPS_MAX);
+	memcpy(args + 2, reach.args, reach.arg_count * sizeof *args);
+	TRY(db_query_text(tx, DB_REACH_TENANT, arena_printf(s->arena, DEVICES " AND %s", reach.sql), args, 2 + reach.arg_count, &r));
+	*ret = db_next(r) ? db_int(r, 0) : 0;
+	return db_rows_err(r);
+}
+
 static enum err count_devices(struct db_tx *tx, const struct detected_package *p, int64_t *ret)
 {
 	auto_rows struct db_rows *r = NULL;
+	if (db_tx_scope(tx)->actor.only != NULL)
+		return count_reached(tx, p, ret);
 	TRY(db_query_one(tx, &detected_devices, DB_ARGS(db_v_text(p->name), db_v_text(p->version)), &r));
 	*ret = db_int(r, 0);
 	return OK;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "resource/tables.h"
+
 DB_TENANT(device_facts,
 	  "SELECT directory_device_id, user_id, owner_type, provisioning, hidden_at, device_name, platform, "
 	  "management_state, hidden_reason FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2");
@@ -23,6 +25,7 @@ enum err device_load(struct db_tx *tx, struct id device, bool hidden_too, struct
 {
 	struct scope *s = db_tx_scope(tx);
 	auto_rows struct db_rows *r = NULL;
+	TRY(resource_reachable(tx, &RES_MANAGED_DEVICE, device));
 	enum err err = db_query_one(tx, &device_facts, DB_ARGS(db_v_id(&device)), &r);
 	if (err == ERR_NOT_FOUND || (err == OK && !hidden_too && !db_is_null(r, 4)))
 		return not_found(s, device);

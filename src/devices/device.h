@@ -26,7 +26,7 @@ struct device {
 	const char *name, *owner, *platform, *management_state; /* in the arena */
 };
 
-/* ERR_NOT_FOUND with a detail.  A hidden device (deleted by an administrator, its retire still owed; silent for too long, cleanup.h) is found
+/* ERR_NOT_FOUND with a detail, also where the scope's actor does not reach the device's person.  A hidden device (deleted by an administrator, its retire still owed; silent for too long, cleanup.h) is found
  * only with hidden_too. */
 MUST_CHECK enum err device_load(struct db_tx *tx, struct id device, bool hidden_too, struct device *ret);
 

@@ -8,7 +8,7 @@ static enum err event_filter(struct scope *s, const char *filter, unsigned first
 			     size_t *ret_n)
 {
 	struct resource_condition c;
-	TRY(resource_condition(s, &RES_AUDIT_EVENT, API_V1, filter, first, &c));
+	TRY(resource_filter_reached(s, &RES_AUDIT_EVENT, API_V1, filter, first, &c));
 	*ret_sql = c.sql;
 	*ret_args = c.args;
 	*ret_n = c.arg_count;

@@ -42,7 +42,7 @@ enum err resource_filter_reached(struct scope *s, const struct resource *r, enum
 	struct db_value *args;
 	if (filter != NULL)
 		TRY(resource_condition(s, r, v, filter, first, &f));
-	TRY(resource_reach_condition(s, s->actor.only, r->whose, r->owner, first + (unsigned)f.arg_count, &reach));
+	TRY(resource_reach_condition(s, s->actor.only, r->whose, r->owner, true, first + (unsigned)f.arg_count, &reach));
 	args = arena_alloc(s->arena, (f.arg_count + reach.arg_count + 1) * sizeof *args);
 	if (f.arg_count > 0)
 		memcpy(args, f.args, f.arg_count * sizeof *args);

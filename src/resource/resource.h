@@ -237,9 +237,9 @@ MUST_CHECK enum err resource_condition_joined(struct scope *s, const struct reso
 
 /* ---- whose rows ---- */
 
-/* The condition that scope groups put on rows, for statements that are not made here: over `t`, parameters from ?first on (?1 is the tenant);
- * "1=1" where only is NULL.  Not for WHOSE_ASKERS. */
-MUST_CHECK enum err resource_reach_condition(struct scope *s, const struct scope_groups *only, enum resource_whose whose, const char *owner,
+/* The condition that scope groups put on rows, for statements that are not made here: parameters from ?first on (?1 is the tenant); "1=1" where
+ * only is NULL.  each: rows are found by other conditions, and each is judged; else by their people.  Not for WHOSE_ASKERS. */
+MUST_CHECK enum err resource_reach_condition(struct scope *s, const struct scope_groups *only, enum resource_whose whose, const char *owner, bool each,
 					     unsigned first, struct resource_condition *ret);
 /* resource_condition() of a filter (NULL: all rows) and of what the scope's actor reaches of r. */
 MUST_CHECK enum err resource_filter_reached(struct scope *s, const struct resource *r, enum api_version v, const char *filter, unsigned first,

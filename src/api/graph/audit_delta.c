@@ -71,9 +71,9 @@ static enum err read_options(struct delta *d)
 	if (token != NULL && !d->latest && !audit_place_read(s, token, o->filter_text, &d->place))
 		return scope_fail(s, ERR_BAD_REQUEST, "the token does not belong to this query");
 	d->tail.most = page_size(d);
-	if (o->filter_text == NULL)
+	if (o->filter_text == NULL && s->actor.only == NULL)
 		return OK;
-	TRY(resource_condition(s, &RES_AUDIT_EVENT, d->c->version, o->filter_text, AUDIT_TAIL_FIRST, &where));
+	TRY(resource_filter_reached(s, &RES_AUDIT_EVENT, d->c->version, o->filter_text, AUDIT_TAIL_FIRST, &where));
 	d->tail.where = where.sql;
 	d->tail.args = where.args;
 	d->tail.arg_count = where.arg_count;

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "base/limits.h"
+#include "devices/managed_device.h"
 #include "devices/platform_action.h"
 #include "devices/request.h"
 #include "directory/access/access.h"
@@ -123,8 +124,10 @@ static enum outcome ask(struct call *c, const struct bulk *b, const char *text)
 		return NOT_SUPPORTED;
 	struct scope s = c->s;
 	s.detail = NULL;
-	s.actor.only = b->only;
-	enum err err = b->action->run(&s, device, b->body);
+	enum err err = managed_device_visible(&s, device, NULL);
+	s.actor.only = b->only == NULL ? c->s.actor.only : b->only; /* the action's own permission may hold for other groups */
+	if (err == OK)
+		err = b->action->run(&s, device, b->body);
 	if (err != OK)
 		audit_refused(&c->s, &(struct audit_event){.activity = b->action->activity, .resource_type = "ManagedDevice", .resource = device,
 							   .failure = err_http_status(err) >= 500 ? err_text(err) : scope_detail(&s, err)});

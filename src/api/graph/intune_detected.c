@@ -36,10 +36,10 @@ static enum err read_options(struct call *c, struct detected_read *a)
 	a->page.most = o->top < 0 ? PAGE_DEFAULT : o->top < LIMIT_PAGE_MAX ? o->top : LIMIT_PAGE_MAX;
 	if (o->skiptoken != NULL && !detected_parse(c->s.arena, o->skiptoken, &a->page.after))
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "$skiptoken is none of this server's");
-	if (o->filter_text == NULL)
+	if (o->filter_text == NULL && c->s.actor.only == NULL)
 		return OK;
 	struct resource_condition *condition = arena_alloc(c->s.arena, sizeof *condition);
-	TRY(resource_condition(&c->s, &RES_DETECTED_APP, c->version, o->filter_text, 4, condition));
+	TRY(resource_filter_reached(&c->s, &RES_DETECTED_APP, c->version, o->filter_text, 4, condition));
 	a->page.condition = condition;
 	return OK;
 }

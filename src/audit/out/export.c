@@ -23,8 +23,8 @@ DB_TENANT(audit_export_counts,
 	  "SELECT count(*), count(CASE WHEN status IN ('notStarted', 'inProgress') THEN 1 END) FROM audit_exports "
 	  "WHERE tenant_id = ?1 AND expires_at > ?2 AND of_tenant IS NULL");
 DB_TENANT(audit_export_insert,
-	  "INSERT INTO audit_exports (tenant_id, export_id, format, filter, from_at, until_at, status, requested_by, created_at, expires_at) "
-	  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'notStarted', ?7, ?8, ?9)");
+	  "INSERT INTO audit_exports (tenant_id, export_id, format, filter, from_at, until_at, status, requested_by, created_at, expires_at, "
+	  "scope_groups) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'notStarted', ?7, ?8, ?9, ?10)");
 DB_TENANT(audit_export_days, "SELECT value FROM tenant_settings WHERE tenant_id = ?1 AND name = 'exportDays'");
 DB_TENANT(audit_export_sum, "SELECT sha256 FROM audit_exports WHERE tenant_id = ?1 AND export_id = ?2");
 DB_TENANT(audit_export_select,
@@ -102,7 +102,8 @@ static enum err request_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(db_exec(tx, &audit_export_insert,
 		    DB_ARGS(db_v_id(&a->export), db_v_text(a->format), db_v_text(a->q->filter),
 			    a->q->from > 0 ? db_v_int(a->q->from) : db_v_null(), a->q->until < INT64_MAX ? db_v_int(a->q->until) : db_v_null(),
-			    db_v_id(id_is_nil(s->actor.id) ? NULL : &s->actor.id), db_v_int(s->now), db_v_int(s->now + life)),
+			    db_v_id(id_is_nil(s->actor.id) ? NULL : &s->actor.id), db_v_int(s->now), db_v_int(s->now + life),
+			    db_v_text(scope_groups_text(s->arena, s->actor.only))),
 		    NULL));
 	return record_request(tx, a);
 }
@@ -119,6 +120,8 @@ enum err audit_export_request(struct scope *s, const struct audit_export_request
 		return scope_fail(s, ERR_BAD_REQUEST, "'format' must be csv, ndjson, ocsf or archive");
 	if (q->filter != NULL && strcmp(a.format, AUDIT_EXPORT_ARCHIVE) == 0)
 		return scope_fail(s, ERR_BAD_REQUEST, "an archive holds every event of its period: it takes no filter");
+	if (s->actor.only != NULL && strcmp(a.format, AUDIT_EXPORT_ARCHIVE) == 0)
+		return scope_fail(s, ERR_FORBIDDEN, "an archive holds everybody's events: it needs the permission AuditLog.Export.All for the whole tenant");
 	if (q->from >= q->until)
 		return scope_fail(s, ERR_BAD_REQUEST, "'untilDateTime' must be after 'fromDateTime'");
 	TRY(db_write(s, request_tx, &a));

@@ -53,7 +53,8 @@ void audit_export_close(void *stream);
 
 /* ---- the jobs'; s is the system's scope ---- */
 
-/* How a $filter becomes SQL, which is resource/'s business: a condition over audit_events t, parameters from ?first on, in the arena. */
+/* How a $filter (NULL: none) and what the scope's actor reaches become SQL, which is resource/'s business: a condition over audit_events t,
+ * parameters from ?first on, in the arena. */
 typedef enum err (*audit_filter_fn)(struct scope *s, const char *filter, unsigned first, const char **ret_sql, const struct db_value **ret_args,
 				    size_t *ret_n);
 

@@ -24,7 +24,7 @@
 #include "keeper/keeper.h"
 
 DB_GLOBAL(audit_export_next,
-	  "SELECT tenant_id, export_id, format, filter, from_at, until_at, created_at FROM audit_exports WHERE status IN ('inProgress', "
+	  "SELECT tenant_id, export_id, format, filter, from_at, until_at, created_at, scope_groups FROM audit_exports WHERE status IN ('inProgress', "
 	  "'notStarted') ORDER BY created_at LIMIT 1");
 DB_TENANT(audit_export_start,
 	  "UPDATE audit_exports SET status = 'inProgress' WHERE tenant_id = ?1 AND export_id = ?2 AND status IN ('inProgress', 'notStarted')");
@@ -54,6 +54,7 @@ struct making {
 	struct scope *s; /* of the tenant */
 	const struct audit_export_job *job;
 	const char *format_name, *filter;
+	const struct scope_groups *only; /* what whoever asked could see */
 	enum audit_format format;
 	int64_t from, until;
 	bool found;
@@ -85,6 +86,7 @@ static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
 		m->from = db_int(r, 4);
 		m->until = db_is_null(r, 5) ? INT64_MAX : db_int(r, 5);
 		m->file.asked_at = db_int(r, 6);
+		m->only = scope_groups_parse(s->arena, db_text(r, 7));
 	}
 	return db_rows_err(r);
 }
@@ -135,8 +137,9 @@ static enum err prepare_filter(struct making *m)
 {
 	const struct db_value *args;
 	const char *condition;
-	if (m->filter == NULL)
+	if (m->filter == NULL && m->only == NULL)
 		return OK;
+	m->s->actor.only = m->only;
 	TRY(m->job->filter(m->s, m->filter, FIRST_PARAM, &condition, &args, &m->arg_count));
 	m->sql = page_sql(m->s->arena, condition);
 	m->args = arena_alloc(m->s->arena, (FIRST_PARAM - 2 + m->arg_count) * sizeof *m->args);

@@ -263,6 +263,7 @@ CREATE TABLE audit_exports (
                                      -- DIR/archives/<of_tenant>-<day of created_at, UTC, as 2026-01-31>.zip
   status TEXT NOT NULL CHECK (status IN ('notStarted', 'inProgress', 'completed', 'failed')),
   requested_by ID,
+  scope_groups TEXT,                 -- whose events whoever asked could see: ids of groups, sorted, with commas; NULL: everybody's
   created_at TIME NOT NULL,
   completed_at TIME,
   expires_at TIME NOT NULL,          -- the file goes with it

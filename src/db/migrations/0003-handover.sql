@@ -140,6 +140,7 @@ CREATE TABLE report_jobs (           -- deviceManagement/reports/exportJobs
   localization TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('notStarted', 'inProgress', 'completed', 'failed')),
   requested_by ID,
+  scope_groups TEXT,                 -- whose rows whoever asked could see: ids of groups, sorted, with commas; NULL: everybody's
   requested_at TIME NOT NULL,
   completed_at TIME,
   expires_at TIME NOT NULL,

@@ -21,7 +21,7 @@
 #include "keeper/keeper.h"
 
 DB_GLOBAL(report_job_next,
-	  "SELECT tenant_id, job_id, report_name, filter, selected, format, localization, requested_at FROM report_jobs WHERE status IN "
+	  "SELECT tenant_id, job_id, report_name, filter, selected, format, localization, requested_at, scope_groups FROM report_jobs WHERE status IN "
 	  "('inProgress', 'notStarted') ORDER BY requested_at LIMIT 1");
 DB_TENANT(report_job_start,
 	  "UPDATE report_jobs SET status = 'inProgress' WHERE tenant_id = ?1 AND job_id = ?2 AND status IN ('inProgress', 'notStarted')");
@@ -44,6 +44,7 @@ struct making {
 	const char *data_dir;
 	const _Atomic bool *stop;
 	const char *report, *filter, *select, *format, *localization;
+	const struct scope_groups *only; /* what whoever asked could see */
 	bool found;
 	struct report_plan *plan;
 	struct seal_stream *to;
@@ -69,6 +70,7 @@ static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
 		m->format = db_text_dup(r, 5, s->arena);
 		m->localization = db_text_dup(r, 6, s->arena);
 		m->file.asked_at = db_int(r, 7);
+		m->only = scope_groups_parse(s->arena, db_text(r, 8));
 	}
 	return db_rows_err(r);
 }
@@ -152,6 +154,7 @@ static enum err make(void *arg, struct scope *s)
 	struct making *m = arg;
 	m->s = s;
 	const char *dir = arena_printf(m->s->arena, "%s/reports", m->data_dir);
+	s->actor.only = m->only;
 	TRY(report_job_plan(m->s, m->report, m->filter, m->select, m->localization, m->format, &m->plan));
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return scope_fail(m->s, ERR_IO, "the folder of reports cannot be made");

@@ -18,7 +18,7 @@ DB_TENANT(report_job_counts,
 	  "SELECT count(*), count(CASE WHEN status IN ('notStarted', 'inProgress') THEN 1 END) FROM report_jobs WHERE tenant_id = ?1");
 DB_TENANT(report_job_insert,
 	  "INSERT INTO report_jobs (tenant_id, job_id, report_name, filter, selected, format, localization, status, requested_by, requested_at, "
-	  "expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'notStarted', ?8, ?9, ?10)");
+	  "expires_at, scope_groups) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'notStarted', ?8, ?9, ?10, ?11)");
 DB_TENANT(report_job_select, "SELECT report_name, status, expires_at, size_bytes FROM report_jobs WHERE tenant_id = ?1 AND job_id = ?2");
 DB_GLOBAL(report_jobs_expired, "SELECT tenant_id, job_id, report_name FROM report_jobs WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
 DB_TENANT(report_job_delete, "DELETE FROM report_jobs WHERE tenant_id = ?1 AND job_id = ?2");
@@ -123,7 +123,7 @@ static enum err request_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(db_exec(tx, &report_job_insert,
 		    DB_ARGS(db_v_id(&a->job), db_v_text(a->report), db_v_text(a->filter), db_v_text(a->select), db_v_text(a->format),
 			    db_v_text(a->localization), db_v_id(id_is_nil(s->actor.id) ? NULL : &s->actor.id), db_v_int(s->now),
-			    db_v_int(s->now + hours * HOUR_US)),
+			    db_v_int(s->now + hours * HOUR_US), db_v_text(scope_groups_text(s->arena, s->actor.only))),
 		    NULL));
 	return record_request(tx, a);
 }

@@ -7,6 +7,8 @@
  * whole.  A crash leaves the row inProgress: the next run starts it again from nothing.  Whenever somebody's data is erased all finished files
  * of the tenant go, for each of them may name anybody.
  *
+ * A file holds what its asker could see when they asked: the row carries their scope groups.
+ *
  * Every request, completion, download and end is an event.
  */
 #ifndef REEVE_DEVICES_REPORTS_JOB_H

@@ -232,7 +232,7 @@ static void add_key_condition(struct buf *b, const struct report_plan *p)
 	buf_adds(b, ")");
 }
 
-static void write_sql(struct report_plan *p, struct buf *b, const char *condition)
+static void write_sql(struct report_plan *p, struct buf *b, const char *condition, const char *reach)
 {
 	int at = 0;
 	buf_adds(b, "SELECT ");
@@ -247,25 +247,32 @@ static void write_sql(struct report_plan *p, struct buf *b, const char *conditio
 	add_key_condition(b, p);
 	if (condition != NULL)
 		buf_printf(b, " AND %s", condition);
-	buf_adds(b, " ORDER BY ");
+	buf_printf(b, " AND %s ORDER BY ", reach);
 	add_list(b, p);
 	buf_printf(b, " LIMIT %d", (int)REPORT_PAGE);
 }
 
 static enum err make_statement(struct scope *s, struct report_plan *p, const char *filter)
 {
-	struct resource_condition *c;
+	struct resource_condition *c, reach;
+	struct db_value *args;
 	auto_buf b;
 	buf_init(&b, 256 * 1024);
 	while (p->key_n < REPORT_KEY_MAX && p->report->key[p->key_n] != NULL)
 		p->key_n++;
 	TRY(report_filter(s, p->report, filter, (unsigned)p->key_n + 2, &c));
-	write_sql(p, &b, c == NULL ? NULL : c->sql);
+	size_t n = c == NULL ? 0 : c->arg_count;
+	TRY(resource_reach_condition(s, s->actor.only, p->report->whose, p->report->owner, false, (unsigned)(p->key_n + 2 + n), &reach));
+	write_sql(p, &b, c == NULL ? NULL : c->sql, reach.sql);
 	if (b.failed)
 		return scope_fail(s, ERR_LIMIT, "the filter is too long");
 	p->sql = arena_strdup(s->arena, b.data);
-	p->args = c == NULL ? NULL : c->args;
-	p->arg_n = c == NULL ? 0 : c->arg_count;
+	p->arg_n = n + reach.arg_count;
+	p->args = args = arena_alloc(s->arena, (p->arg_n + 1) * sizeof *args);
+	if (n > 0)
+		memcpy(args, c->args, n * sizeof *args);
+	if (reach.arg_count > 0)
+		memcpy(args + n, reach.args, reach.arg_count * sizeof *args);
 	return OK;
 }
 

@@ -60,11 +60,11 @@ struct report_plan {
 	} place[2];                   /* behind the last page, and behind the one at hand */
 	size_t key_n;
 	int key_at;                   /* its first column in the statement */
-	const struct db_value *args;  /* the filter's */
+	const struct db_value *args;  /* the filter's, and those of what the scope's actor reaches */
 	size_t arg_n;
 };
 
-/* In the arena.  ERR_BAD_REQUEST: an unknown column, one that cannot be filtered, a value of another kind, a filter that is missing though
+/* In the arena; of the rows that the scope's actor reaches.  ERR_BAD_REQUEST: an unknown column, one that cannot be filtered, a value of another kind, a filter that is missing though
  * the report needs it; the detail quotes names, never values. */
 MUST_CHECK enum err report_plan_make(struct scope *s, const struct report *r, const struct report_asked *q, struct report_plan **ret);
 

@@ -62,9 +62,11 @@ static const struct report_column enrollment_activity[] = {
 #include "devices/reports/enrollment_activity.def"
 };
 
-#define REPORT(name_, columns_, from_, where_, required_, ...) \
-	{.name = name_, .from = from_, .where = where_, .key = {__VA_ARGS__}, .required = required_, .columns = columns_, \
-	 .n = sizeof(columns_) / sizeof((columns_)[0])},
+#define REPORT(name_, columns_, from_, where_, owner_, required_, ...) \
+	{.name = name_, .from = from_, .where = where_, .whose = WHOSE_##owner_, .owner = OWNER_##owner_, .key = {__VA_ARGS__}, \
+	 .required = required_, .columns = columns_, .n = sizeof(columns_) / sizeof((columns_)[0])},
+#define OWNER_PERSONS "t.user_id"
+#define OWNER_DEVICES "t.device_id"
 
 static const struct report reports[] = {
 #include "devices/reports/reports.def"

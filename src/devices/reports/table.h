@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "resource/resource.h"
+
 enum report_type {
 	REPORT_TEXT,
 	REPORT_ID,
@@ -47,6 +49,8 @@ struct report {
 	const char *name;
 	const char *from;     /* "managed_devices t LEFT JOIN …" */
 	const char *where;    /* of its rows; tenant and place are added */
+	enum resource_whose whose;
+	const char *owner;    /* as in struct resource */
 	const char *key[3];   /* columns in the order of an index that is unique in them; NULL-terminated */
 	const char *required; /* the filter must compare this column with eq; NULL */
 	const struct report_column *columns;

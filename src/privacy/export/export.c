@@ -11,23 +11,26 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "crypto/seal.h"
+#include "directory/access/access.h"
 #include "directory/tenant_settings.h"
 #include "directory/user.h"
 #include "duty/duty.h"
 #include "keeper/keeper.h"
 #include "privacy/export/internal.h"
+#include "privacy/export/storage_location.h"
 #include "privacy/request/request.h"
 #include "privacy/retention.h"
+#include "resource/tables.h"
 
 DB_TENANT(export_user_known, "SELECT 1 FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(export_insert,
 	  "INSERT INTO data_policy_operations (tenant_id, operation_id, user_id, status, progress, storage_location, "
-	  "submitted_at, expires_at, request_id, variant, form, sections) "
-	  "VALUES (?1, ?2, ?3, 'notStarted', 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+	  "submitted_at, expires_at, request_id, variant, form, sections, requested_by) "
+	  "VALUES (?1, ?2, ?3, 'notStarted', 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
 DB_TENANT(export_case_of, "SELECT user_id FROM data_subject_requests WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(export_select,
-	  "SELECT user_id, status, expires_at, size_bytes, form, request_id, sha256 FROM data_policy_operations WHERE tenant_id = ?1 AND "
-	  "operation_id = ?2");
+	  "SELECT user_id, status, expires_at, size_bytes, form, request_id, sha256, requested_by FROM data_policy_operations WHERE "
+	  "tenant_id = ?1 AND operation_id = ?2");
 DB_TENANT(export_delete, "DELETE FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
 DB_TENANT(exports_of_user, "SELECT operation_id FROM data_policy_operations WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(exports_of_tenant, "SELECT operation_id FROM data_policy_operations WHERE tenant_id = ?1");
@@ -45,6 +48,7 @@ static enum err exportable(struct db_tx *tx, struct id user)
 	struct scope *s = db_tx_scope(tx);
 	struct duty d;
 	auto_rows struct db_rows *r = NULL;
+	TRY(resource_reachable(tx, &RES_USER, user));
 	enum err e = db_query_one(tx, &export_user_known, DB_ARGS(db_v_id(&user)), &r);
 	if (e == OK) {
 		e = duty_of_subject(tx, user, &d);
@@ -149,6 +153,8 @@ enum err export_request_tx(struct db_tx *tx, const struct export_order *order, s
 	TRY(check_order(s, &o));
 	TRY(exportable(tx, o.user));
 	TRY(check_case(tx, &o));
+	if (o.storage_location != NULL)
+		TRY(storage_location_check(tx, o.storage_location));
 	TRY(tenant_setting_int(tx, "exportDays", &days));
 	o.variant = o.variant == NULL ? "redacted" : o.variant;
 	o.form = o.form == NULL ? "bundle" : o.form;
@@ -156,7 +162,7 @@ enum err export_request_tx(struct db_tx *tx, const struct export_order *order, s
 	TRY(db_exec(tx, &export_insert,
 		    DB_ARGS(db_v_id(ret_operation), db_v_id(&o.user), db_v_text(o.storage_location == NULL ? "" : o.storage_location),
 			    db_v_int(s->now), db_v_int(s->now + days * DAY_US), id_is_nil(o.request) ? db_v_null() : db_v_id(&o.request),
-			    db_v_text(o.variant), db_v_text(o.form), db_v_text(o.sections)),
+			    db_v_text(o.variant), db_v_text(o.form), db_v_text(o.sections), db_v_id(id_is_nil(s->actor.id) ? NULL : &s->actor.id)),
 		    NULL));
 	return record_order(tx, &o, *ret_operation);
 }
@@ -183,6 +189,23 @@ enum err export_request(struct scope *s, const struct export_order *o, struct id
 
 /* ---- fetching ---- */
 
+#define READ_OTHERS "PrivacyBundles.Read.All"
+
+enum err export_readable(struct db_tx *tx, struct id user, struct id requested_by)
+{
+	struct scope *s = db_tx_scope(tx);
+	const struct scope_groups *only = NULL, *was = s->actor.only;
+	bool person = s->actor.type == ACTOR_USER || s->actor.type == ACTOR_APPLICATION || s->actor.type == ACTOR_OPERATOR;
+	if (!person || (id_equal(s->actor.id, requested_by) && !id_is_nil(requested_by)))
+		return OK;
+	if (!actor_allows(&s->actor, READ_OTHERS, s->arena, &only))
+		return scope_fail(s, ERR_FORBIDDEN, "somebody else asked for this export: what it holds is read with the permission " READ_OTHERS);
+	s->actor.only = only;
+	enum err e = resource_reachable(tx, &RES_USER, user);
+	s->actor.only = was;
+	return e;
+}
+
 struct fetch {
 	struct id operation, user, request;
 	int64_t bytes;
@@ -203,6 +226,7 @@ static enum err fetch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	f->bytes = db_int(r, 3);
 	f->page = strcmp(db_text(r, 4), "page") == 0;
 	f->request = db_id(r, 5);
+	TRY(export_readable(tx, f->user, db_id(r, 7)));
 	if (strcmp(db_text(r, 1), "complete") != 0)
 		return scope_fail(s, ERR_CONFLICT, "the export is %s", db_text(r, 1));
 	if (db_int(r, 2) <= s->now)

@@ -7,7 +7,8 @@
  * Files: DIR/exports/<operation id>.person.sealed.  No plain file has a name.  A crash leaves the row `running`: the next run starts it again from
  * nothing, and a file without a row is removed.
  *
- * Every request, completion, download and expiry is an event about the person.
+ * Every request, completion, download and expiry is an event about the person.  What an export holds is for whoever asked for it, for holders of
+ * the permission PrivacyBundles.Read.All, and for whom one of them hands a link or a code.
  */
 #ifndef REEVE_PRIVACY_EXPORT_H
 #define REEVE_PRIVACY_EXPORT_H
@@ -28,13 +29,13 @@ MUST_CHECK enum err export_resolve(struct scope *s, const char *id_or_upn, struc
 
 struct export_order {
 	struct id user, request;      /* request: the case that it answers; nil: none */
-	const char *storage_location; /* NULL: none; else an https URL of at most EXPORT_LOCATION_MAX bytes */
+	const char *storage_location; /* NULL: none; else an https URL of at most EXPORT_LOCATION_MAX bytes on the tenant's list (storage_location.h) */
 	const char *variant;          /* redacted (NULL: what the person gets), full (for the organisation itself), portability (GDPR Art. 20) */
 	const char *form;             /* bundle (NULL: a zip), page (one printable HTML file) */
 	const char *sections;         /* JSON array of names of sections; NULL: all */
 };
 /* Asks for an export.  ERR_BAD_REQUEST: a member that is none of these; ERR_NOT_FOUND where the user is not exportable, or the case is not about
- * them. */
+ * them; ERR_FORBIDDEN: a storage location that is not on the list. */
 MUST_CHECK enum err export_request(struct scope *s, const struct export_order *o, struct id *ret_operation);
 /* The same in the caller's transaction, for the answer to a case. */
 MUST_CHECK enum err export_request_tx(struct db_tx *tx, const struct export_order *o, struct id *ret_operation);

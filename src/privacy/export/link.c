@@ -4,10 +4,10 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
-#include "privacy/export/export.h"
+#include "privacy/export/internal.h"
 
 DB_TENANT(export_link_select,
-	  "SELECT user_id, status, expires_at FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
+	  "SELECT user_id, status, expires_at, requested_by FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
 
 #define LINK_LIFE_US DAY_US
 
@@ -24,6 +24,7 @@ static enum err link_tx(struct scope *s, struct db_tx *tx, void *arg)
 	if (e == ERR_NOT_FOUND)
 		return scope_fail(s, e, "no export has this id");
 	TRY(e);
+	TRY(export_readable(tx, db_id(r, 0), db_id(r, 3)));
 	if (strcmp(db_text(r, 1), "complete") != 0)
 		return scope_fail(s, ERR_CONFLICT, "the export is %s", db_text(r, 1));
 	if (db_int(r, 2) <= s->now)

@@ -285,6 +285,8 @@ enum err request_open(struct scope *s, const struct request_order *o, struct id 
 	if (a.o.received_at == 0)
 		a.o.received_at = s->now;
 	TRY(check_order(s, &a.o));
+	if (o->user == NULL && s->actor.only != NULL)
+		return scope_fail(s, ERR_FORBIDDEN, "a request that names nobody needs the permission DataSubjectRequest.ReadWrite.All for the whole tenant");
 	a.r = (struct request){.type = request_type_find(a.o.type), .state = REQUEST_received};
 	if (o->user != NULL)
 		TRY(export_resolve(s, o->user, &a.r.user));

@@ -196,7 +196,7 @@ static void try_order(const struct resource *r, const struct property *p, bool d
 	ok(odata_parse(&fx.s, text, &a.q.odata));
 	ok(order_plan(&fx.s, &a.q, &o));
 	sql_begin(&where, fx.s.arena, resource_reach(&fx.s, r) == DB_REACH_TENANT ? 2 : 1);
-	sql_where(&where, &fx.s, &a.q);
+	sql_where(&where, &fx.s, &a.q, false);
 	for (size_t i = 0; i < o.n; i++) {
 		static const struct id one = {{1}};
 		enum db_type t = property_db_type(o.t[i].p);
