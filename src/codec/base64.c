@@ -53,6 +53,20 @@ char *base64url_encode(struct arena *a, const void *p, size_t n)
 	return encode_in(a, URL, false, p, n);
 }
 
+char *base32_encode(struct arena *a, const void *p, size_t n)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	const unsigned char *in = p;
+	check(n <= SIZE_MAX / 16);
+	char *out = arena_alloc(a, (n * 8 + 4) / 5 + 1), *at = out;
+	for (size_t bit = 0; bit < n * 8; bit += 5) {
+		unsigned pair = (unsigned)in[bit / 8] << 8 | (bit / 8 + 1 < n ? in[bit / 8 + 1] : 0);
+		*at++ = alphabet[pair >> (11 - bit % 8) & 31];
+	}
+	*at = '\0';
+	return out;
+}
+
 void base64_add(struct buf *out, const void *p, size_t n)
 {
 	enum { BYTES = 768 }; /* a multiple of 3: padding only at the end */

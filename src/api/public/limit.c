@@ -49,7 +49,7 @@ static unsigned take(enum page_limit limit, size_t slot)
 }
 
 /* Of IPv6 the network of 64 bits, which one subscriber has. */
-static const char *client(struct call *c)
+const char *page_client(struct call *c)
 {
 	struct address a;
 	char hex[2 * 8 + 1];
@@ -64,7 +64,7 @@ bool page_within(struct call *c, enum page_limit limit, const char *key)
 {
 	uint8_t digest[SHA256_BYTES];
 	size_t slot;
-	const char *what = arena_printf(c->s.arena, "%d %s", (int)limit, key != NULL ? key : client(c));
+	const char *what = arena_printf(c->s.arena, "%d %s", (int)limit, key != NULL ? key : page_client(c));
 	keeper_reference(c->server->keeper, "page-limit", what, strlen(what), digest);
 	memcpy(&slot, digest, sizeof slot);
 	unsigned wait = take(limit, slot % COUNTERS);

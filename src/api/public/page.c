@@ -26,13 +26,19 @@ static const char STYLE[] =
 	"font-weight:600;margin-bottom:.35rem}"
 	"label.choice input{margin:0}"
 	"label.choice{display:flex;gap:.6rem;align-items:baseline;padding:.3rem 0;font-weight:400}.hint{color:var(--soft);font-size:.9rem;margin:.25rem 0 0}"
-	"input[type=text],input[type=email],textarea{width:100%;padding:.6rem .7rem;font:inherit;color:inherit;background:var(--paper);"
+	"input[type=text],input[type=email],input[type=password],textarea{width:100%;padding:.6rem .7rem;font:inherit;color:inherit;background:var(--paper);"
 	"border:1px solid var(--soft);border-radius:8px}textarea{min-height:8rem}input.code{max-width:14rem;font-size:1.4rem;letter-spacing:.15em}"
 	"button{font:inherit;font-weight:600;padding:.65rem 1.25rem;border:1px solid var(--act);border-radius:8px;background:var(--act);"
 	"color:var(--on);cursor:pointer}"
 	"button.plain{background:transparent;color:var(--act)}:focus-visible{outline:3px solid var(--act);outline-offset:2px}"
 	".bad{border-left:4px solid var(--bad);padding:.5rem 1rem;margin:0 0 1.25rem}.good{border-left:4px solid var(--act);padding:.5rem 1rem;"
 	"margin:0 0 1.25rem}"
+	"a{color:var(--act)}a.button{display:block;text-align:center;text-decoration:none;font-weight:600;padding:.65rem 1.25rem;margin:0 0 .75rem;"
+	"border:1px solid var(--act);border-radius:8px}.key{font-family:ui-monospace,monospace;font-size:1.1rem;letter-spacing:.05em;margin:.5rem 0}"
+	"summary{cursor:pointer;color:var(--act);margin:1.25rem 0 1rem}table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}th,td{text-align:left;"
+	"vertical-align:top;padding:.5rem .75rem .5rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}th{color:var(--soft);font-weight:400;font-size:.9rem}"
+	"button.small{padding:.25rem .75rem;font-size:.9rem}ol{padding-left:1.25rem}li{margin-bottom:.75rem}ul{padding-left:1.25rem;margin:.5rem 0 1rem}"
+	".bar{display:flex;justify-content:space-between;align-items:baseline;gap:1rem}"
 	"footer{max-width:40rem;margin:0 auto 2rem;padding:0 2rem;color:var(--soft);font-size:.85rem}"
 	"@media(max-width:34rem){main{margin:0;border:0;border-radius:0;padding:1rem}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.6rem}"
 	"button{width:100%}footer{padding:1rem}}"
@@ -90,7 +96,12 @@ static void headers(struct call *c)
 
 enum err page_end(struct call *c, int status)
 {
-	buf_adds(&c->out->body, "</main><footer>No cookies, no scripts. What you send here is used for your request alone.</footer></body></html>\n");
+	return page_end_with(c, status, "No cookies, no scripts. What you send here is used for your request alone.");
+}
+
+enum err page_end_with(struct call *c, int status, const char *footer)
+{
+	buf_printf(&c->out->body, "</main><footer>%s</footer></body></html>\n", footer);
 	headers(c);
 	c->out->content_type = "text/html; charset=utf-8";
 	c->out->status = status;

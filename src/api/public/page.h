@@ -13,8 +13,9 @@
 
 /* Begins the page (codec/html.h escapes what is put into it); organisation may be NULL. */
 struct buf *page_begin(struct call *c, const char *organisation, const char *title);
-/* Ends it, with its headers; returns OK. */
+/* Ends it, with its headers; returns OK.  The footer is text of ours. */
 enum err page_end(struct call *c, int status);
+enum err page_end_with(struct call *c, int status, const char *footer);
 void page_day(struct buf *b, int64_t at);        /* "22 November 2026" */
 /* Whole pages. */
 enum err page_not_found(struct call *c);
@@ -42,5 +43,6 @@ enum page_limit {
 /* Counts one; false where there were too many, and then a page that says so is the answer already.  key: what is counted, NULL for the client's
  * address (of IPv6 the network of 64 bits). */
 bool page_within(struct call *c, enum page_limit limit, const char *key);
+const char *page_client(struct call *c); /* that address, or network */
 
 #endif

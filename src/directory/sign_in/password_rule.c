@@ -103,6 +103,11 @@ const char *password_problem(const char *password, const char *upn)
 		return "It is too long.";
 	if (!utf8_valid(password, n))
 		return "It holds bytes that are no characters.";
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)password[i] < ' ' || password[i] == 0x7f)
+			return "It holds a control character.";
+	if (n > 0 && (password[0] == ' ' || password[n - 1] == ' '))
+		return "It begins or ends with a blank.";
 	if (characters(password, n) < PASSWORD_CHARACTERS)
 		return "It needs at least 12 characters. A sentence is a good password.";
 	lower_to(lower, sizeof lower, password, n);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "codec/base64.h"
+#include "codec/odata.h"
 #include "crypto/digest.h"
 #include "crypto/totp.h"
 #include "keeper/keeper.h"
@@ -63,25 +64,6 @@ static enum err offer_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
-/* Percent-encoded, as a part of a URI (RFC 3986, section 2.3). */
-static const char *encoded(struct arena *a, const char *text)
-{
-	static const char hex[] = "0123456789ABCDEF";
-	char *out = arena_alloc(a, 3 * strlen(text) + 1), *at = out;
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-._~", *p) != NULL;
-		if (plain) {
-			*at++ = (char)*p;
-			continue;
-		}
-		*at++ = '%';
-		*at++ = hex[*p >> 4];
-		*at++ = hex[*p & 15];
-	}
-	*at = '\0';
-	return out;
-}
-
 enum err account_totp_offer(struct scope *s, struct id user, const char **ret_secret, const char **ret_uri)
 {
 	struct factor f = {.user = user};
@@ -89,8 +71,8 @@ enum err account_totp_offer(struct scope *s, struct id user, const char **ret_se
 	TRY(db_read(s, offer_tx, &f));
 	offered(s, &f.account, secret);
 	*ret_secret = base32_encode(s->arena, secret, sizeof secret);
-	const char *issuer = encoded(s->arena, f.organisation);
-	*ret_uri = arena_printf(s->arena, "otpauth://totp/%s:%s?secret=%s&issuer=%s", issuer, encoded(s->arena, f.account.upn), *ret_secret, issuer);
+	const char *issuer = url_encode(s->arena, f.organisation);
+	*ret_uri = arena_printf(s->arena, "otpauth://totp/%s:%s?secret=%s&issuer=%s", issuer, url_encode(s->arena, f.account.upn), *ret_secret, issuer);
 	wipe(secret, sizeof secret);
 	return OK;
 }

@@ -102,6 +102,7 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{"managed_devices", "management_state", "managed"},
 		{NULL, "owed_name", ""},
 		{"users", "user_type", "Member"},
+		{"sessions", "kind", "browser"},
 		{NULL, "request_type", "objection"}, /* an open access would hold the deletion */
 		{"data_subject_requests", "state", "decided"},
 		{NULL, "channel", "email"},
