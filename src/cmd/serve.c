@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,8 @@
 #include "cmd/settings.h"
 #include "cmd/tls.h"
 #include "db/db.h"
+#include "directory/access/role.h"
+#include "directory/approval/policy.h"
 #include "directory/tenant_settings.h"
 #include "duty/clock_guard.h"
 #include "http/http.h"
@@ -142,15 +145,27 @@ static enum err check_database(struct serve *v)
 	return err;
 }
 
-/* A tenant's settings and the life of backup keys, together, must keep the promise. */
+/* A tenant's settings and the life of backup keys, together, must keep the promise; each tenant has the roles of this version. */
 static enum err check_promise(struct serve *v)
 {
 	struct scope s;
 	scope_system(&s, v->arena, v->srv.db, v->srv.keeper);
 	enum err err = tenant_settings_check(&s);
+	if (err == OK)
+		err = role_refresh(&s);
 	if (err != OK)
 		v->detail = arena_strdup(v->arena, scope_detail(&s, err));
 	return err;
+}
+
+/* What administrators should still do. */
+static void warn(struct serve *v)
+{
+	struct scope s;
+	uint64_t n;
+	scope_system(&s, v->arena, v->srv.db, v->srv.keeper);
+	if (approval_count_open_wipes(&s, &n) == OK && n > 0)
+		log_event(LOG_WARN, "wipes_without_approval", "tenants=%" PRIu64 " detail=\"one person alone can wipe devices there: reeve approval require deviceWipe\"", n);
 }
 
 /* Who was erased since this database was copied is erased again, before anybody is answered. */
@@ -444,6 +459,7 @@ static int serve(const char *dir)
 	int code = 0;
 	enum err err = start(v);
 	if (err == OK) {
+		warn(v);
 		log_event(LOG_INFO, "ready", "url=%s device_url=%s version=%s", v->settings.url, v->settings.device_url, REEVE_VERSION);
 		wait_for_signals(v, &set);
 		log_event(LOG_INFO, "stopping", "drain_seconds=%u", LIMIT_DRAIN_SECONDS);

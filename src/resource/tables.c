@@ -42,8 +42,17 @@ static const struct property group_props[] = {
 static const struct property application_props[] = {
 #include "resource/defs/application.def"
 };
+static const struct property session_props[] = {
+#include "resource/defs/session.def"
+};
+static const struct property local_account_props[] = {
+#include "resource/defs/local_account.def"
+};
 static const struct property role_assignment_props[] = {
 #include "resource/defs/role_assignment.def"
+};
+static const struct property operator_access_props[] = {
+#include "resource/defs/operator_access.def"
 };
 static const struct property role_props[] = {
 #include "resource/defs/role.def"
@@ -278,6 +287,14 @@ const struct resource RES_APPLICATION = {
 	.key = "application_id", .where = "1=1", .order = "id", .page_default = 100, .page_max = 999,
 	.whose = WHOSE_NOBODYS, PROPS(application_props)};
 
+const struct resource RES_SESSION = {
+	.name = "session", .entity = "User", .context = "me/sessions", .table = "sessions", .key = "session_id", .where = "1=1", .order = "id",
+	.order_descending = true, .always_count = true, .whose = WHOSE_PERSONS, .owner = "t.user_id", PROPS(session_props)};
+
+const struct resource RES_LOCAL_ACCOUNT = {
+	.name = "localAccount", .entity = "LocalAccount", .context = "identity/localAccounts", .table = "local_accounts", .key = "user_id", .join = JOIN_USER,
+	.where = "u.deleted_at IS NULL", .order = "id", .always_count = true, .whose = WHOSE_PERSONS, .owner = "t.user_id", PROPS(local_account_props)};
+
 const struct resource RES_ROLE = {
 	.name = "unifiedRoleDefinition", .entity = "RoleDefinition", .context = "roleManagement/directory/roleDefinitions",
 	.table = "roles", .key = "role_id", .where = "1=1", .order = "id", .always_count = true, .whose = WHOSE_NOBODYS, PROPS(role_props)};
@@ -286,6 +303,11 @@ const struct resource RES_ROLE_ASSIGNMENT = {
 	.name = "unifiedRoleAssignment", .entity = "RoleAssignment", .context = "roleManagement/directory/roleAssignments",
 	.table = "role_assignments", .key = "assignment_id", .where = "1=1", .order = "id", .always_count = true, .whose = WHOSE_PERSONS, .owner = "t.user_id",
 	PROPS(role_assignment_props)};
+
+const struct resource RES_OPERATOR_ACCESS = {
+	.name = "operatorAccess", .entity = "OperatorAccess", .context = "roleManagement/directory/operatorAccess",
+	.table = "operator_access", .key = "grant_id", .where = "1=1", .order = "id", .always_count = true, .whose = WHOSE_TENANTS,
+	PROPS(operator_access_props)};
 
 const struct resource RES_MANAGED_DEVICE = {
 	.name = "managedDevice", .entity = "ManagedDevice", .context = "deviceManagement/managedDevices",
@@ -492,7 +514,7 @@ const struct resource *const *resource_all(size_t *ret_n)
 {
 	static const struct resource *const all[] = {
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
-		&RES_APPROVAL_POLICY, &RES_APPROVAL_REQUEST, &RES_ROLE, &RES_ROLE_ASSIGNMENT, &RES_MANAGED_DEVICE, &RES_OWNERSHIP_CHANGE, &RES_DEVICE_ASSET, &RES_DEVICE_CLEANUP_RULE,
+		&RES_APPROVAL_POLICY, &RES_APPROVAL_REQUEST, &RES_ROLE, &RES_ROLE_ASSIGNMENT, &RES_OPERATOR_ACCESS, &RES_MANAGED_DEVICE, &RES_OWNERSHIP_CHANGE, &RES_DEVICE_ASSET, &RES_DEVICE_CLEANUP_RULE,
 		&RES_DETECTED_APP, &RES_REPORT_JOB, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
 		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DEVICE_CONFIGURATION_STATE, &RES_DIRECTORY_DEVICE,
 		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS,

@@ -14,6 +14,7 @@ extern const struct resource RES_GROUP;
 extern const struct resource RES_APPLICATION;
 extern const struct resource RES_ROLE_ASSIGNMENT;
 extern const struct resource RES_ROLE;
+extern const struct resource RES_OPERATOR_ACCESS;
 extern const struct resource RES_MANAGED_DEVICE;
 extern const struct resource RES_OWNERSHIP_CHANGE;
 extern const struct resource RES_APPROVAL_POLICY;  /* what needs a second person */
@@ -53,6 +54,8 @@ extern const struct resource RES_AUDIT_SINK;
 extern const struct resource RES_IDENTITY_PROVIDER;
 extern const struct resource RES_IDENTITY_PROVIDER_ROLE;
 extern const struct resource RES_USER_IDENTITY; /* …/users/{id}/identities */
+extern const struct resource RES_SESSION;       /* where people are signed in */
+extern const struct resource RES_LOCAL_ACCOUNT;
 extern const struct resource RES_DIRECTORY_AUDIT; /* those of the directory, in Entra's words */
 
 #endif

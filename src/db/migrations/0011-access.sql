@@ -29,3 +29,17 @@ CREATE TABLE operator_access (
   expires_at TIME NOT NULL,
   PRIMARY KEY (tenant_id, grant_id)
 ) STRICT;
+CREATE INDEX operator_access_by_expiry ON operator_access (expires_at);
+
+-- A token that an operator obtained by one.
+CREATE TABLE operator_entries (
+  tenant_id ID NOT NULL,
+  entry_id ID NOT NULL,
+  grant_id ID NOT NULL,
+  operator_id ID NOT NULL,
+  credential_id ID NOT NULL,         -- of the operator, in the nil tenant: when that goes, so does the token
+  created_at TIME NOT NULL,
+  expires_at TIME NOT NULL,
+  PRIMARY KEY (tenant_id, entry_id)
+) STRICT;
+CREATE INDEX operator_entries_by_expiry ON operator_entries (expires_at);

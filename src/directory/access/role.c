@@ -6,9 +6,13 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
+#include "base/log.h"
 
 DB_TENANT(role_insert, "INSERT INTO roles (tenant_id, role_id, display_name, permissions, built_in, created_at) "
 		       "VALUES (?1, ?2, ?3, '', 1, ?4) ON CONFLICT (tenant_id, display_name) DO NOTHING");
+DB_TENANT(role_built_in_count, "SELECT count(*) FROM roles WHERE tenant_id = ?1 AND built_in = 1");
+DB_GLOBAL(role_tenants, "SELECT t.tenant_id FROM tenants t WHERE t.tenant_id <> ?3 AND t.state NOT IN ('purging', 'closed') AND "
+			"(SELECT count(*) FROM roles r WHERE r.tenant_id = t.tenant_id AND r.built_in = 1) < ?1 LIMIT ?2");
 DB_TENANT(role_select_id, "SELECT role_id, display_name, permissions, built_in FROM roles WHERE tenant_id = ?1 AND role_id = ?2");
 DB_TENANT(role_select_name, "SELECT role_id, display_name, permissions, built_in FROM roles WHERE tenant_id = ?1 AND display_name = ?2");
 
@@ -163,6 +167,14 @@ const char *role_built_in(struct arena *a, const char *display_name)
 
 /* ---- rows ---- */
 
+static size_t seeded(enum role_reach reach)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < sizeof BUILT_IN / sizeof BUILT_IN[0]; i++)
+		n += BUILT_IN[i].reach == reach;
+	return n;
+}
+
 enum err role_seed(struct db_tx *tx, enum role_reach reach)
 {
 	struct scope *s = db_tx_scope(tx);
@@ -171,6 +183,50 @@ enum err role_seed(struct db_tx *tx, enum role_reach reach)
 			continue;
 		struct id id = scope_id(s);
 		TRY(db_exec(tx, &role_insert, DB_ARGS(db_v_id(&id), db_v_text(BUILT_IN[i].display_name), db_v_int(s->now)), NULL));
+	}
+	return OK;
+}
+
+struct tenants {
+	struct id *v;
+	size_t n, most;
+};
+
+static enum err old_tenants(struct scope *s, struct db_tx *tx, void *arg)
+{
+	static const struct id installation;
+	struct tenants *t = arg;
+	auto_rows struct db_rows *r = NULL;
+	t->most = 4096;
+	t->v = arena_alloc(s->arena, t->most * sizeof *t->v);
+	t->n = 0;
+	TRY(db_query(tx, &role_tenants, DB_ARGS(db_v_int((int64_t)seeded(REACH_TENANT)), db_v_int((int64_t)t->most), db_v_id(&installation)), &r));
+	while (db_next(r))
+		t->v[t->n++] = db_id(r, 0);
+	return db_rows_err(r);
+}
+
+static enum err refresh_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(role_seed(tx, REACH_TENANT));
+	TRY(db_query_one(tx, &role_built_in_count, DB_NOARGS, &r));
+	if ((size_t)db_int(r, 0) < seeded(REACH_TENANT))
+		log_event(LOG_WARN, "role_name_taken", "reason=\"a role of the tenant's own has the name of a built-in one\"");
+	return OK;
+}
+
+enum err role_refresh(struct scope *s)
+{
+	struct tenants t;
+	TRY(db_read(s, old_tenants, &t));
+	for (size_t i = 0; i < t.n; i++) {
+		struct scope one = *s;
+		one.tenant = t.v[i];
+		one.has_tenant = true;
+		enum err e = db_write(&one, refresh_tx, NULL);
+		if (e != OK)
+			return scope_fail(s, e, "%s", scope_detail(&one, e));
 	}
 	return OK;
 }

@@ -50,6 +50,9 @@ bool role_is_built_in_name(const char *display_name);
 
 /* The built-in roles of that reach, as rows of the transaction's tenant; those that are there stay. */
 MUST_CHECK enum err role_seed(struct db_tx *tx, enum role_reach reach);
+/* At the start of a server, in a scope without a tenant: tenants of an older version get the built-in roles that it did not have.  A role of the
+ * tenant's own that has such a name stays what it is; that is logged. */
+MUST_CHECK enum err role_refresh(struct scope *s);
 /* ERR_BAD_REQUEST with a detail where the tenant has no such role: it is named in a request's body. */
 MUST_CHECK enum err role_by_id(struct db_tx *tx, struct id role, struct role *ret);
 MUST_CHECK enum err role_by_name(struct db_tx *tx, const char *display_name, struct role *ret);
