@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/approval.h"
 #include "api/authenticate.h"
 #include "api/gate.h"
 #include "api/metrics.h"
@@ -85,7 +86,8 @@ static enum err check_tenant(struct call *c, const struct tenant_levels *levels)
 
 static enum err check_permission(struct call *c)
 {
-	if (!actor_allows(&c->s.actor, c->route->permission, c->s.arena, &c->s.actor.only))
+	c->unpermitted = !actor_allows(&c->s.actor, c->route->permission, c->s.arena, &c->s.actor.only);
+	if (c->unpermitted)
 		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s", c->route->permission);
 	return OK;
 }
@@ -196,6 +198,20 @@ static bool is_internal(enum err err)
 	return err == ERR_INTERNAL || err == ERR_SCHEMA || err == ERR_CONFIG || err == ERR_IO;
 }
 
+/* RFC 6750, section 3: without credentials no error is named. */
+static void challenge(struct call *c, enum err err)
+{
+	const char *realm = "Bearer realm=\"reeve\"", *sent = http_header(c->in, "Authorization");
+	bool bearer = c->route == NULL || c->route->access != ACCESS_DEVICE;
+	if (err == ERR_UNAUTHENTICATED)
+		http_response_header(c->out, "WWW-Authenticate", sent == NULL ? realm : arena_printf(c->s.arena, "%s, error=\"invalid_token\"", realm));
+	else if (err == ERR_BAD_REQUEST && sent != NULL && c->s.actor.type == ACTOR_ANONYMOUS && bearer)
+		http_response_header(c->out, "WWW-Authenticate", arena_printf(c->s.arena, "%s, error=\"invalid_request\"", realm));
+	else if (err == ERR_FORBIDDEN && sent != NULL && c->unpermitted)
+		http_response_header(c->out, "WWW-Authenticate", arena_printf(c->s.arena, "%s, error=\"insufficient_scope\", scope=\"%.*s\"", realm,
+									      (int)strcspn(c->route->permission, "|"), c->route->permission));
+}
+
 static void answer_error(struct call *c, enum err err)
 {
 	bool inside = is_internal(err);
@@ -206,8 +222,7 @@ static void answer_error(struct call *c, enum err err)
 	c->out->status = err_http_status(err);
 	c->out->content_type = NULL;
 	write_error(&c->out->body, err, message, c->s.correlation, http_header(c->in, "client-request-id"), c->s.now);
-	if (err == ERR_UNAUTHENTICATED)
-		http_response_header(c->out, "WWW-Authenticate", "Bearer realm=\"reeve\", error=\"invalid_token\"");
+	challenge(c, err);
 	if (err_retryable(err))
 		http_response_header(c->out, "Retry-After", c->retry_after == 0 ? "5" : arena_printf(c->s.arena, "%u", c->retry_after));
 }
@@ -307,7 +322,9 @@ static enum err run(struct call *c, enum route_listener on)
 		return OK;
 	TRY(admit(c));
 	TRY(check_body(c));
+	TRY(approval_check(c));
 	TRY(c->route->handler(c));
+	approval_done(c);
 	return c->count ? call_counted(c) : OK;
 }
 

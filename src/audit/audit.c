@@ -231,10 +231,24 @@ static enum err commit_row(struct db_tx *tx, const struct audit_row *row)
 	return db_exec(tx, &audit_pending_insert, DB_ARGS(db_v_id(&row->event), db_v_blob(commitment, sizeof commitment)), NULL);
 }
 
+/* What the scope has to take with its change, which is the one that is recorded here. */
+static enum err take_claim(struct db_tx *tx, const struct audit_event *e)
+{
+	struct scope *s = db_tx_scope(tx);
+	const struct scope_claim *claim = s->claim;
+	if (claim == NULL || e->failure != NULL || !id_equal(claim->tenant, s->tenant))
+		return OK;
+	s->claim = NULL; /* its own event is no change */
+	enum err err = claim->take(tx, claim);
+	s->claim = claim;
+	return err;
+}
+
 enum err audit_record_as(struct db_tx *tx, const struct audit_event *e, struct id *ret_event)
 {
 	struct audit_row row = {.e = e};
 	check(e->activity != ACT_NONE && db_writing(tx));
+	TRY(take_claim(tx, e));
 	enum err err = audit_row_make(tx, e, &row);
 	if (err == OK)
 		err = commit_row(tx, &row);
@@ -257,7 +271,10 @@ static enum err record_closure(struct scope *s, struct db_tx *tx, void *arg)
 void audit_refused(struct scope *s, const struct audit_event *e)
 {
 	struct audit_event copy = *e;
+	const struct scope_claim *claim = s->claim;
+	s->claim = NULL; /* nothing was changed by it */
 	enum err err = db_write(s, record_closure, &copy);
+	s->claim = claim;
 	if (err != OK)
 		log_event(LOG_ERROR, "audit_refusal_lost", "activity=%s error=%s", activity_info(e->activity)->name, err_name(err));
 }

@@ -17,6 +17,7 @@
 #include "cmd/cmd.h"
 #include "cmd/progress.h"
 #include "cmd/settings.h"
+#include "codec/base64.h"
 #include "crypto/newfile.h"
 
 static const char *take_option(int *argc, char **argv, const char *name, bool *ret_bad)
@@ -48,20 +49,26 @@ static size_t to_buf(char *p, size_t size, size_t n, void *arg)
 	return b->failed ? 0 : size * n;
 }
 
-/* Keeps the Location header, in the client's arena. */
-struct location {
+/* Keeps what is told in headers, in the client's arena. */
+struct told {
 	struct client *c;
 	struct client_answer *answer;
 };
 
-static size_t to_location(char *p, size_t size, size_t n, void *arg)
+static size_t to_told(char *p, size_t size, size_t n, void *arg)
 {
-	static const char name[] = "location:";
-	struct location *l = arg;
+	struct told *t = arg;
+	const struct {
+		const char *name;
+		char **value;
+	} kept[] = {{"location:", &t->answer->location}, {"x-msft-approval-code:", &t->answer->approval}};
 	size_t len = size * n;
-	if (len > sizeof name && strncasecmp(p, name, sizeof name - 1) == 0) {
-		const char *value = p + sizeof name - 1 + strspn(p + sizeof name - 1, " ");
-		l->answer->location = arena_strndup(l->c->arena, value, strcspn(value, "\r\n"));
+	for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+		size_t name_n = strlen(kept[i].name);
+		if (len <= name_n || strncasecmp(p, kept[i].name, name_n) != 0)
+			continue;
+		const char *value = p + name_n + strspn(p + name_n, " ");
+		*kept[i].value = arena_strndup(t->c->arena, value, strcspn(value, "\r\n"));
 	}
 	return len;
 }
@@ -107,13 +114,27 @@ static int exit_code_of(long status)
 	return err_exit_code(ERR_INTERNAL);
 }
 
+/* What to do where a second person has to approve it. */
+static void advise(const struct client *c, const struct client_answer *a)
+{
+	const char *how = c->operator_ ? "tenant" : "approval", *tenant = c->operator_ ? "TENANT-ID " : "";
+	if (a->approval == NULL)
+		fprintf(stderr, "Say why: run it once more with --justification 'TEXT'.\n");
+	else
+		fprintf(stderr, "Somebody else runs:  reeve %s approve %s%s\nThen you run:        reeve %s complete %s%s\n", how, tenant, a->approval, how,
+			tenant, a->approval);
+}
+
 static int report(struct client *c, const struct client_answer *a)
 {
 	const json_t *error = json_object_get(a->json, "error");
+	const char *code = json_string_value(json_object_get(error, "code"));
 	const char *message = json_string_value(json_object_get(error, "message"));
 	if (message == NULL)
 		message = json_string_value(json_object_get(a->json, "error_description"));
 	fprintf(stderr, "reeve %s: %s (%ld)\n", c->command, message != NULL ? message : "the server refused", a->status);
+	if (code != NULL && strcmp(code, "ApprovalRequired") == 0)
+		advise(c, a);
 	return exit_code_of(a->status);
 }
 
@@ -132,11 +153,14 @@ static int perform(struct client *c, const char *method, const char *path, const
 {
 	CURL *h = c->curl;
 	auto_buf out;
-	struct location location = {c, ret};
+	struct told told = {c, ret};
 	buf_init(&out, 64 * MIB);
 	*ret = (struct client_answer){0};
 	set_target(c, path);
 	struct curl_slist *list = headers(c, json_body && body != NULL);
+	if (c->justification != NULL && strcmp(method, "GET") != 0)
+		list = curl_slist_append(list, arena_printf(c->arena, "x-msft-approval-justification: %s",
+							    base64_encode(c->arena, c->justification, strlen(c->justification))));
 	curl_easy_setopt(h, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
 	if (body != NULL)
@@ -145,8 +169,8 @@ static int perform(struct client *c, const char *method, const char *path, const
 		curl_easy_setopt(h, CURLOPT_POSTFIELDS, "");
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, to_buf);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, &out);
-	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, to_location);
-	curl_easy_setopt(h, CURLOPT_HEADERDATA, &location);
+	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, to_told);
+	curl_easy_setopt(h, CURLOPT_HEADERDATA, &told);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT, 120L);
 	CURLcode code = curl_easy_perform(h);
 	curl_slist_free_all(list);
@@ -217,6 +241,7 @@ int client_open(struct client *c, const char *command, bool as_operator, int *ar
 	c->ca = take_option(argc, argv, "--ca", &bad);
 	c->token = take_option(argc, argv, "--token", &bad);
 	c->credentials = take_option(argc, argv, "--credentials", &bad);
+	c->justification = take_option(argc, argv, "--justification", &bad);
 	c->json = option_take_flag(argc, argv, "--json");
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	c->curl = curl_easy_init();

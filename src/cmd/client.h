@@ -21,12 +21,14 @@
 	"  --data DIR          a data directory on this machine (by its local socket)\n"                         \
 	"  --url URL --ca FILE --token TOKEN   over TLS; also REEVE_URL, REEVE_CA, REEVE_TOKEN\n"                \
 	"  --credentials FILE  sign in with this client id and secret instead of DIR's administrator\n"          \
+	"  --justification TEXT  why, where a second person has to approve it\n"                               \
 	"  --json              print the server's answer as JSON\n"
 
 struct client {
 	const char *command;   /* for messages */
 	struct arena *arena;
 	const char *data, *url, *ca, *token, *credentials;
+	const char *justification; /* sent with changes: approval by a second person */
 	bool json, operator_;  /* operator_: sign in as the installation's operator */
 	void *curl;
 };
@@ -41,7 +43,7 @@ struct client_answer {
 	long status;
 	char *body; /* in the client's arena; terminated */
 	size_t n;
-	char *location; /* the Location header, or NULL */
+	char *location, *approval; /* the headers Location and x-msft-approval-code, or NULL */
 	json_t *json;   /* NULL where the body is none; the caller's to json_decref */
 };
 

@@ -165,7 +165,8 @@ static void warn(struct serve *v)
 	uint64_t n;
 	scope_system(&s, v->arena, v->srv.db, v->srv.keeper);
 	if (approval_count_open_wipes(&s, &n) == OK && n > 0)
-		log_event(LOG_WARN, "wipes_without_approval", "tenants=%" PRIu64 " detail=\"one person alone can wipe devices there: reeve approval require deviceWipe\"", n);
+		log_event(LOG_WARN, "wipes_without_approval",
+			  "tenants=%" PRIu64 " detail=\"one person alone can wipe devices there: reeve approval require deviceWipe\"", n);
 }
 
 /* Who was erased since this database was copied is erased again, before anybody is answered. */

@@ -13,7 +13,9 @@ int cmd_tenant(int argc, char **argv);
 int cmd_user(int argc, char **argv);
 int cmd_group(int argc, char **argv);
 int cmd_hold(int argc, char **argv);
+int cmd_provider(int argc, char **argv);
 int cmd_scim(int argc, char **argv);
+int cmd_approval(int argc, char **argv);
 int cmd_device(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_api(int argc, char **argv);
@@ -23,6 +25,8 @@ int cmd_tenant(int argc, char **argv) { return verbs_run(argc, argv, true, ""); 
 int cmd_user(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_group(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_hold(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
+int cmd_provider(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
+int cmd_approval(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_scim(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_device(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }
 int cmd_config(int argc, char **argv) { return verbs_run(argc, argv, false, ""); }

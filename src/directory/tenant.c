@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "directory/access/role.h"
+#include "directory/approval/policy.h"
 #include "directory/tenant_internal.h"
 #include "directory/tenant_settings.h"
 #include "duty/duty.h"
@@ -113,6 +114,8 @@ static enum err birth_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(tenant_settings_seed(tx));
 	if (a->reach == REACH_TENANT)
 		TRY(subscription_seed(tx));
+	if (a->reach == REACH_TENANT)
+		TRY(approval_policy_seed(tx));
 	struct audit_change *change = NULL;
 	audit_change_add(s->arena, &change, "displayName", "tenants", "display_name", NULL, a->display_name);
 	TRY(record_tenant(tx, ACT_TENANT_CREATE, a->display_name, change));

@@ -3,6 +3,7 @@
 #include "api/api.h"
 #include "api/graph/subscription.h"
 #include "base/clock.h"
+#include "directory/approval/policy.h"
 #include "directory/tenant.h"
 #include "directory/tenant_settings.h"
 #include "resource/tables.h"
@@ -15,6 +16,19 @@ enum err subscriptions_get(struct call *c);
 enum err subscriptions_put(struct call *c);
 enum err tenant_settings_get(struct call *c);
 enum err tenant_settings_change(struct call *c);
+
+/* What an administrator should still do. */
+static enum err write_warnings(struct call *c, struct json_writer *w)
+{
+	unsigned on;
+	TRY(approval_policies_on(&c->s, &on));
+	jw_key(w, "warnings");
+	jw_array(w);
+	if (!(on & 1u << APPROVAL_deviceWipe))
+		jw_string(w, "one person alone can wipe devices: POST /deviceManagement/operationApprovalPolicies with policyType deviceWipe");
+	jw_end_array(w);
+	return OK;
+}
 
 /* Graph's collection of one. */
 enum err organization_list(struct call *c)
@@ -31,6 +45,7 @@ enum err organization_list(struct call *c)
 	jw_kstring(&w, "displayName", t.display_name);
 	jw_ktime(&w, "createdDateTime", t.created_at);
 	jw_kstring(&w, "state", t.state);
+	TRY(write_warnings(c, &w));
 	jw_key(&w, "verifiedDomains");
 	jw_array(&w);
 	jw_end_array(&w);
