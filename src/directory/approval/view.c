@@ -29,8 +29,8 @@ static void write_identity(struct json_writer *w, const char *name, const struct
 	jw_key(w, person ? "user" : "application");
 	jw_object(w);
 	jw_kid(w, "id", db_id(r, first + 1));
-	const char *name = person && nameless ? NULL : db_text(r, first + (person ? 2 : 3));
-	jw_kstring(w, "displayName", strcmp(type, "operator") == 0 ? "Installation Operator" : name);
+	const char *called = person && nameless ? NULL : db_text(r, first + (person ? 2 : 3));
+	jw_kstring(w, "displayName", strcmp(type, "operator") == 0 ? "Installation Operator" : called);
 	jw_end_object(w);
 	jw_end_object(w);
 }
