@@ -89,6 +89,7 @@ struct call {
 	bool step;                   /* of a batch */
 	bool count;                  /* the path ends in /$count: only the number of what the route lists is wanted */
 	unsigned retry_after;        /* seconds, of ERR_TOO_MANY; 0: the usual */
+	bool unpermitted;            /* it was refused for want of the route's permission */
 	bool refusal_told;           /* the refusal is on record already, or is not to be */
 };
 

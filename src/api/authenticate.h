@@ -10,7 +10,8 @@
 #include "api/api.h"
 #include "directory/tenant.h"
 
-/* Fills c->s.tenant and c->s.actor (ip included) and the levels of the tenant.  ERR_UNAUTHENTICATED: nobody, or not any more. */
+/* Fills c->s.tenant and c->s.actor (ip included) and the levels of the tenant.  ERR_UNAUTHENTICATED: nobody, or not any more;
+ * ERR_BAD_REQUEST: a header without a token; ERR_UNAVAILABLE: a token's issuer cannot be asked for its keys. */
 MUST_CHECK enum err authenticate(struct call *c, struct tenant_levels *ret);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "directory/access/access.h"
 #include "directory/application_internal.h"
+#include "directory/sign_in/session.h"
 #include "directory/tenant_internal.h"
 #include "resource/tables.h"
 
@@ -130,5 +131,10 @@ enum err application_principal(struct scope *s, const struct token_claims *c, st
 enum err tenant_admit(struct scope *s, const struct token_claims *c, struct actor *ret, struct tenant_levels *ret_levels)
 {
 	check(s->has_tenant && id_equal(s->tenant, c->tenant));
-	return db_read(s, principal_tx, &(struct who){c, ret, ret_levels});
+	if (id_is_nil(c->user))
+		return db_read(s, principal_tx, &(struct who){c, ret, ret_levels});
+	TRY(session_admit_id(s, c->credential, ret, ret_levels));
+	if (!id_equal(ret->id, c->user) || !id_equal(ret->application, c->application))
+		return scope_fail(s, ERR_UNAUTHENTICATED, "the token's session is another's");
+	return OK;
 }

@@ -74,7 +74,7 @@ MUST_CHECK enum err tenant_levels(struct scope *s, struct tenant_levels *ret);
 MUST_CHECK enum err tenant_levels_in(struct db_tx *tx, struct tenant_levels *ret);
 /* The level of the whole alone. */
 MUST_CHECK enum err tenant_access(struct scope *s, enum tenant_level *ret);
-/* application_principal() and tenant_levels() in one transaction: what is asked at every request. */
+/* application_principal() and tenant_levels() in one transaction, or of a person's token session_admit_id(): what is asked at every request. */
 MUST_CHECK enum err tenant_admit(struct scope *s, const struct token_claims *c, struct actor *ret, struct tenant_levels *ret_levels);
 
 /* ---- for privacy/, in its transactions in the tenant's scope ---- */

@@ -111,10 +111,20 @@ void keeper_public_key(struct keeper *k, uint8_t ret[ED25519_KEY_BYTES]);
 struct token_claims {
 	struct id tenant;      /* tid */
 	struct id application; /* appid */
-	struct id credential;  /* jti of the secret it came from: revoking that kills the token */
+	struct id user;        /* oid: the person for whom it acts; nil: it acts for itself */
+	struct id credential;  /* jti: the secret or certificate that it came from, or the person's session: when that goes, so does the token */
 	int64_t issued_us, expires_us;
 };
 char *keeper_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct token_claims *c);
+/* Whether the text has the header of our tokens: then nobody else is asked about it. */
+bool keeper_token_looks(const char *text);
+/* What a program is told of the person whom it acts for (OpenID Connect Core, section 2), as it wants one.  Its header is another, so that it
+ * never is an access token. */
+struct id_token {
+	const char *audience, *name, *upn; /* audience: the client as it calls itself */
+	const struct token_claims *claims;
+};
+char *keeper_id_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct id_token *t);
 /* ERR_UNAUTHENTICATED with a detail that says malformed, too long, wrong signature, expired or not yet valid, and never
  * echoes the token.  The key is this installation's alone, which stands for a check of issuer and audience. */
 MUST_CHECK enum err keeper_token_verify(struct keeper *k, struct scope *s, const char *token, struct token_claims *ret);

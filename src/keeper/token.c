@@ -23,13 +23,8 @@ static char *mac_text(struct keeper *k, struct arena *a, const char *text, size_
 	return base64url_encode(a, mac, sizeof mac);
 }
 
-static char *payload_json(const char *issuer, const struct token_claims *c)
+static char *payload_text(json_t *o)
 {
-	char tenant[ID_TEXT], application[ID_TEXT], credential[ID_TEXT];
-	json_int_t issued = c->issued_us / SECOND_US, expires = c->expires_us / SECOND_US;
-	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "iss", issuer, "aud", issuer, "tid",
-			      id_format(c->tenant, tenant), "appid", id_format(c->application, application), "jti",
-			      id_format(c->credential, credential), "iat", issued, "nbf", issued, "exp", expires);
 	check(o != NULL); /* fails for an issuer that is not UTF-8: it is the configuration's, not a caller's */
 	char *text = json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER);
 	json_decref(o);
@@ -37,13 +32,47 @@ static char *payload_json(const char *issuer, const struct token_claims *c)
 	return text;
 }
 
-char *keeper_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct token_claims *c)
+static char *payload_json(const char *issuer, const struct token_claims *c)
 {
-	char *payload = payload_json(issuer, c);
-	char *text = arena_printf(a, "%s.%s", base64url_encode(a, header_json, sizeof header_json - 1),
-				  base64url_encode(a, payload, strlen(payload)));
+	char tenant[ID_TEXT], application[ID_TEXT], credential[ID_TEXT], user[ID_TEXT];
+	json_int_t issued = c->issued_us / SECOND_US, expires = c->expires_us / SECOND_US;
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "iss", issuer, "aud", issuer, "tid",
+			      id_format(c->tenant, tenant), "appid", id_format(c->application, application), "jti",
+			      id_format(c->credential, credential), "iat", issued, "nbf", issued, "exp", expires);
+	if (!id_is_nil(c->user))
+		json_object_set_new(o, "oid", json_string(id_format(c->user, user)));
+	return payload_text(o);
+}
+
+static char *signed_text(struct keeper *k, struct arena *a, const char *header, char *payload)
+{
+	char *text = arena_printf(a, "%s.%s", base64url_encode(a, header, strlen(header)), base64url_encode(a, payload, strlen(payload)));
 	free(payload);
 	return arena_printf(a, "%s.%s", text, mac_text(k, a, text, strlen(text)));
+}
+
+char *keeper_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct token_claims *c)
+{
+	return signed_text(k, a, header_json, payload_json(issuer, c));
+}
+
+bool keeper_token_looks(const char *text)
+{
+	static const char header[] = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."; /* header_json */
+	return strncmp(text, header, sizeof header - 1) == 0;
+}
+
+char *keeper_id_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct id_token *t)
+{
+	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"id+jwt\"}";
+	const struct token_claims *c = t->claims;
+	char tenant[ID_TEXT], user[ID_TEXT];
+	id_format(c->user, user);
+	json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "iss", issuer, "aud", t->audience, "sub", user, "oid", user,
+			      "tid", id_format(c->tenant, tenant), "name", t->name, "preferred_username", t->upn, "ver", "2.0", "iat",
+			      (json_int_t)(c->issued_us / SECOND_US), "nbf", (json_int_t)(c->issued_us / SECOND_US), "exp",
+			      (json_int_t)(c->expires_us / SECOND_US));
+	return signed_text(k, a, header, payload_text(o));
 }
 
 static bool id_claim(const json_t *o, const char *key, struct id *ret)
@@ -64,7 +93,9 @@ static bool time_claim(const json_t *o, const char *key, int64_t *ret_us)
 static bool read_claims(const char *payload, size_t n, struct token_claims *ret, int64_t *ret_not_before)
 {
 	json_t *o = json_loadb(payload, n, JSON_REJECT_DUPLICATES, NULL);
-	bool good = json_is_object(o) && json_is_string(json_object_get(o, "iss")) &&
+	ret->user = (struct id){0};
+	bool good = (json_object_get(o, "oid") == NULL || id_claim(o, "oid", &ret->user)) &&
+		    json_is_object(o) && json_is_string(json_object_get(o, "iss")) &&
 		    json_is_string(json_object_get(o, "aud")) && id_claim(o, "tid", &ret->tenant) &&
 		    id_claim(o, "appid", &ret->application) && id_claim(o, "jti", &ret->credential) &&
 		    time_claim(o, "iat", &ret->issued_us) && time_claim(o, "nbf", ret_not_before) &&

@@ -22,6 +22,8 @@ static const struct {
 	[LIMIT_INTAKE_MAIL] = {3, HOUR_US},
 	[LIMIT_CODES] = {30, HOUR_US},
 	[LIMIT_ATTEMPTS] = {60, HOUR_US},
+	[LIMIT_DEVICE_CODES] = {30, 15 * MINUTE_US},
+	[LIMIT_USER_CODES] = {5, 15 * MINUTE_US},
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -60,14 +62,19 @@ const char *page_client(struct call *c)
 	return arena_strdup(c->s.arena, hex);
 }
 
-bool page_within(struct call *c, enum page_limit limit, const char *key)
+unsigned page_wait(struct call *c, enum page_limit limit, const char *key)
 {
 	uint8_t digest[SHA256_BYTES];
 	size_t slot;
 	const char *what = arena_printf(c->s.arena, "%d %s", (int)limit, key != NULL ? key : page_client(c));
 	keeper_reference(c->server->keeper, "page-limit", what, strlen(what), digest);
 	memcpy(&slot, digest, sizeof slot);
-	unsigned wait = take(limit, slot % COUNTERS);
+	return take(limit, slot % COUNTERS);
+}
+
+bool page_within(struct call *c, enum page_limit limit, const char *key)
+{
+	unsigned wait = page_wait(c, limit, key);
 	if (wait == 0)
 		return true;
 	http_response_header(c->out, "Retry-After", arena_printf(c->s.arena, "%u", wait));

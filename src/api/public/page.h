@@ -38,11 +38,15 @@ enum page_limit {
 	LIMIT_INTAKE_MAIL,  /* requests opened with one mail address: their letters go to somebody who perhaps never asked */
 	LIMIT_CODES,        /* codes asked for from an address */
 	LIMIT_ATTEMPTS,     /* codes entered from an address */
+	LIMIT_DEVICE_CODES, /* codes for programs without a browser, asked for from an address */
+	LIMIT_USER_CODES,   /* such codes entered in a session */
 	PAGE_LIMITS
 };
 /* Counts one; false where there were too many, and then a page that says so is the answer already.  key: what is counted, NULL for the client's
  * address (of IPv6 the network of 64 bits). */
 bool page_within(struct call *c, enum page_limit limit, const char *key);
+/* The same for what is no page: seconds to wait, 0 where it is within the limit. */
+unsigned page_wait(struct call *c, enum page_limit limit, const char *key);
 const char *page_client(struct call *c); /* that address, or network */
 
 #endif

@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- *
- * POST /{tenant}/oauth2/v2.0/token: client credentials (RFC 6749 section 4.4; section 2.3.1: the client in the Authorization header or in
- * the body, not both).  Errors have OAuth's form, not Graph's, so this handler writes them itself and returns OK.
- */
+ * What OAuth's requests say (RFC 6749, section 2.3.1: the client in the Authorization header or in the body, not both), and how they are refused. */
 #include <string.h>
 #include <strings.h>
 
-#include "api/api.h"
 #include "api/refusals.h"
-#include "base/clock.h"
+#include "api/sign_in/oauth.h"
 #include "codec/base64.h"
 #include "codec/odata.h"
-#include "directory/application.h"
 
-enum err oauth_token(struct call *c);
-
-struct token_form {
-	const char *grant_type, *client_id, *client_secret, *scope;
-	bool basic;
-};
-
-static enum err oauth_error(struct call *c, int status, const char *error, const char *description)
+enum err oauth_error(struct call *c, int status, const char *error, const char *description)
 {
 	refusals_count(c->in->client_ip, status, error, c->s.now);
 	struct json_writer w = call_json(c);
@@ -47,14 +35,15 @@ static const char *set_once(const char **field, char *value)
 	return NULL;
 }
 
-static const char *read_field(struct arena *a, const char *p, size_t n, struct token_form *f)
+static const char *read_field(struct arena *a, const char *p, size_t n, struct oauth_form *f)
 {
 	const char *equals = memchr(p, '=', n);
 	size_t name_n = equals != NULL ? (size_t)(equals - p) : n;
 	struct {
 		const char *name, **field;
 	} const known[] = {{"grant_type", &f->grant_type}, {"client_id", &f->client_id}, {"client_secret", &f->client_secret},
-			   {"scope", &f->scope}};
+			   {"client_assertion", &f->client_assertion}, {"client_assertion_type", &f->client_assertion_type},
+			   {"scope", &f->scope}, {"device_code", &f->device_code}, {"refresh_token", &f->refresh_token}, {"token", &f->token}};
 	const char *name = url_decode(a, p, name_n, true);
 	if (name == NULL)
 		return "the form's encoding is malformed";
@@ -65,7 +54,7 @@ static const char *read_field(struct arena *a, const char *p, size_t n, struct t
 	return NULL; /* unknown parameters are ignored (RFC 6749 section 3.2) */
 }
 
-static const char *read_form(struct call *c, struct token_form *f)
+static const char *read_form(struct call *c, struct oauth_form *f)
 {
 	static const char form[] = "application/x-www-form-urlencoded";
 	const char *type = http_header(c->in, "Content-Type");
@@ -84,7 +73,7 @@ static const char *read_form(struct call *c, struct token_form *f)
 }
 
 /* Authorization: Basic base64(urlencoded id ":" urlencoded secret). */
-static const char *read_basic(struct call *c, struct token_form *f)
+static const char *read_basic(struct call *c, struct oauth_form *f)
 {
 	const char *h = http_header(c->in, "Authorization");
 	if (h == NULL || strncasecmp(h, "Basic ", strlen("Basic ")) != 0)
@@ -110,49 +99,64 @@ static const char *read_basic(struct call *c, struct token_form *f)
 	return NULL;
 }
 
-/* ---- the answer ---- */
-
-static enum err answer(struct call *c, const struct token_claims *claims)
+const char *oauth_read(struct call *c, struct oauth_form *f)
 {
-	char tenant[ID_TEXT];
-	const char *issuer = arena_printf(c->s.arena, "%s/%s/v2.0", c->server->url, id_format(claims->tenant, tenant));
-	int64_t seconds = (claims->expires_us - claims->issued_us) / SECOND_US - 1; /* as Entra says it: one less than it lives */
-	struct json_writer w = call_json(c);
-	jw_object(&w);
-	jw_kstring(&w, "token_type", "Bearer");
-	jw_kint(&w, "expires_in", seconds);
-	jw_kint(&w, "ext_expires_in", seconds);
-	jw_kstring(&w, "access_token", keeper_token_issue(c->server->keeper, c->s.arena, issuer, claims));
-	jw_end_object(&w);
-	http_response_header(c->out, "Cache-Control", "no-store");
-	return OK;
-}
-
-enum err oauth_token(struct call *c)
-{
-	struct token_form f = {0};
-	struct token_claims claims;
-	static const struct id nobody;
-	struct id tenant, client = nobody;
-	const char *wrong = read_form(c, &f);
+	struct id tenant;
+	const char *wrong = read_form(c, f);
 	if (wrong == NULL)
-		wrong = read_basic(c, &f);
-	if (wrong == NULL && f.grant_type == NULL)
-		wrong = "grant_type is required";
+		wrong = read_basic(c, f);
 	if (wrong == NULL && !id_parse(call_param(c, "tenant"), &tenant))
 		wrong = "the path must name the tenant by its id";
 	if (wrong != NULL)
-		return oauth_error(c, 400, "invalid_request", wrong);
-	if (strcmp(f.grant_type, "client_credentials") != 0)
-		return oauth_error(c, 400, "unsupported_grant_type", "only client_credentials is supported");
-	if (f.client_id == NULL || f.client_secret == NULL)
-		return oauth_error(c, 401, "invalid_client", "client_id and client_secret are required");
-	id_parse(f.client_id, &client); /* what is no id is an unknown client */
+		return wrong;
 	c->s.tenant = tenant;
 	c->s.has_tenant = true;
-	enum err e = application_sign_in(&c->s, client, f.client_secret, &claims);
-	if (e == ERR_UNAUTHENTICATED)
-		return oauth_error(c, 401, "invalid_client", scope_detail(&c->s, e));
-	TRY(e);
-	return answer(c, &claims);
+	return NULL;
+}
+
+const char *oauth_base(struct call *c)
+{
+	char tenant[ID_TEXT];
+	return arena_printf(c->s.arena, "%s/%s", c->server->url, id_format(c->s.tenant, tenant));
+}
+
+/* ---- scopes ---- */
+
+static const char *next_word(const char **at, size_t *ret_n)
+{
+	const char *word = *at + strspn(*at, " ");
+	*ret_n = strcspn(word, " ");
+	*at = word + *ret_n;
+	return *ret_n > 0 ? word : NULL;
+}
+
+static bool is_word(const char *word, size_t n, const char *text)
+{
+	return n == strlen(text) && memcmp(word, text, n) == 0;
+}
+
+bool oauth_scope_has(const char *scope, const char *text)
+{
+	size_t n;
+	const char *word, *at = scope;
+	while (at != NULL && (word = next_word(&at, &n)) != NULL)
+		if (is_word(word, n, text))
+			return true;
+	return false;
+}
+
+bool oauth_scope_known(const char *scope)
+{
+	static const char *const words[] = {"openid", "profile", "email", "offline_access"};
+	static const char all[] = ".default";
+	size_t n;
+	const char *word, *at = scope;
+	while (at != NULL && (word = next_word(&at, &n)) != NULL) {
+		bool known = n >= sizeof all - 1 && memcmp(word + n - (sizeof all - 1), all, sizeof all - 1) == 0;
+		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+			known = known || is_word(word, n, words[i]);
+		if (!known)
+			return false;
+	}
+	return true;
 }
