@@ -39,7 +39,7 @@
 #include "http/reach.h"
 #include "jobs/jobs.h"
 #include "jobs/mail.h"
-#include "keeper/keeper.h"
+#include "keeper/process.h"
 #include "map/datamap.h"
 #include "tlog/policy.h"
 
@@ -84,7 +84,7 @@ static enum err open_keeper(struct serve *v)
 	char *detail = NULL;
 	const struct keeper_options o = {.copy = v->settings.keeper_copy, .backups = *v->settings.backup_dir != '\0',
 					 .backup_days = (int)v->settings.backup_days};
-	enum err err = keeper_open_with(data_path(v->arena, v->dir, "keeper"), &o, &v->srv.keeper, &detail);
+	enum err err = keeper_start(data_path(v->arena, v->dir, "keeper"), &o, &v->srv.keeper, &detail);
 	const char *cut = err == OK ? keeper_cut(v->srv.keeper) : NULL;
 	if (cut != NULL)
 		log_event(LOG_WARN, "keeper_cut", "%s", cut); /* what a crash had left unfinished */

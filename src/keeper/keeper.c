@@ -1,210 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Making, opening and closing the keeper, and what needs no more than its keys.  signing.key is written last: a
- * directory without it was never finished and does not open. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
+ * The functions of keeper.h: each puts its arguments into a question, asks, and takes the results from the answer (answer.c has the other
+ * half).  So it makes no difference whether the vault is in this process or in another. */
+#include "keeper/keeper.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "crypto/newfile.h"
+#include "crypto/seal.h"
 #include "keeper/inner.h"
+#include "keeper/vault/vault.h"
+#include "tlog/note.h"
 
-#define LOCK_FILE "lock"
+/* ---- asking ---- */
 
-/* In the order in which they are made. */
-static const char *const files[] = {LOCK_FILE,   "heads",           "ledger",     "ca.key",     "ca.pem",
-				    "token.key", "suppression.key", "export.key", "signing.key"};
-enum { FILES = sizeof files / sizeof files[0], EMPTY_FILES = 3, FIRST_KEY = 5 };
+struct asked {
+	struct wire question, answer;
+};
 
-/* ---- making ---- */
-
-static bool is_empty(int dir)
+static void asked_release(struct asked *x)
 {
-	DIR *d = fdopendir(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	if (d == NULL)
-		return false;
-	bool empty = true;
-	const struct dirent *e;
-	while (empty && (e = readdir(d)) != NULL)
-		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-			strcmp(e->d_name, "lost+found") == 0;
-	closedir(d);
-	return empty;
+	wire_release(&x->question);
+	wire_release(&x->answer);
+}
+#define auto_asked __attribute__((cleanup(asked_release))) struct asked
+
+static void begin(struct asked *x, enum keeper_call call, int64_t now)
+{
+	wire_init(&x->question);
+	wire_init(&x->answer);
+	wire_put_int(&x->question, call);
+	wire_put_int(&x->question, now);
 }
 
-/* The directory itself may be given (an empty mount point), so that its mode must be set either way. */
-static enum err make_directory(const char *path, int *ret, char **detail)
+/* s NULL: of calls that fail for no outside reason, whose detail nobody reads. */
+static enum err ask(struct keeper *k, struct scope *s, struct asked *x)
 {
-	if (mkdir(path, 0700) != 0 && errno != EEXIST)
-		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory %s cannot be made: %s", path,
-				   strerror(errno));
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory %s cannot be opened: %s",
-				   path, strerror(errno));
-	if (!is_empty(dir)) {
-		close(dir);
-		return keeper_fail(detail, ERR_EXISTS, "the keeper's directory %s is not empty", path);
-	}
-	if (fchmod(dir, 0700) != 0) {
-		close(dir);
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory %s belongs to another user", path);
-	}
-	*ret = dir;
-	return OK;
-}
-
-static enum err make_files(int dir, const char *ca_name, int64_t now_us, char **detail)
-{
-	for (int i = 0; i < EMPTY_FILES; i++)
-		TRY(newfile_put(dir, files[i], "", 0));
-	TRY(ca_create(dir, ca_name, now_us, detail));
-	for (int i = FIRST_KEY; i < FILES; i++) {
-		uint8_t key[KEEPER_KEY_BYTES];
-		random_bytes(key, sizeof key); /* every 32 bytes are an Ed25519 seed */
-		enum err e = keeper_key_write(dir, files[i], key);
-		wipe(key, sizeof key);
-		if (e != OK)
-			return e;
-	}
-	return OK;
-}
-
-/* The directory's own name must survive a crash, too. */
-static enum err sync_parent(const char *path)
-{
-	char *up;
-	check(asprintf(&up, "%s/..", path) > 0);
-	int fd = open(up, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	enum err e = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
-	if (fd >= 0)
-		close(fd);
-	free(up);
-	return e;
-}
-
-enum err keeper_create(const char *path, const char *ca_name, int64_t now_us, char **detail)
-{
-	int dir = -1;
-	if (detail != NULL)
-		*detail = NULL;
-	TRY(make_directory(path, &dir, detail));
-	enum err e = make_files(dir, ca_name, now_us, detail);
-	if (e == OK)
-		e = sync_parent(path);
-	if (e != OK) {
-		for (int i = 0; i < FILES; i++)
-			unlinkat(dir, files[i], 0);
-		keeper_fail(detail, e, "the keeper's files in %s could not be written: %s", path, err_text(e));
-	}
-	close(dir);
+	if (x->question.b.failed)
+		return s != NULL ? scope_fail(s, ERR_LIMIT, "this is more than the keeper takes at once") : ERR_LIMIT;
+	if (k->vault != NULL)
+		vault_answer(k->vault, &x->question, &x->answer);
+	else
+		lines_ask(k->lines, &x->question, &x->answer);
+	enum err e = (enum err)wire_take_int(&x->answer);
+	size_t n;
+	struct arena *a = s != NULL ? s->arena : arena_new(64 * 1024);
+	const char *detail = wire_take_bytes(&x->answer, a, &n);
+	if (e != OK && s != NULL)
+		e = scope_fail(s, e, "%s", detail != NULL ? detail : err_text(e));
+	if (s == NULL)
+		arena_free(a);
 	return e;
 }
 
 /* ---- opening ---- */
 
-static enum err open_directory(struct keeper *k, const char *path, char **detail)
+static void take_facts(struct keeper *k)
 {
-	struct stat st;
-	k->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (k->dir < 0 || fstat(k->dir, &st) != 0)
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory %s cannot be opened: %s", path,
-				   strerror(errno));
-	if ((st.st_mode & 077) != 0)
-		return keeper_fail(
-			detail, ERR_CONFIG,
-			"others than its owner may use the keeper's directory %s (mode %04o): set it to 0700", path,
-			(unsigned)(st.st_mode & 07777));
-	return OK;
+	const char *cut = vault_cut(k->vault);
+	vault_facts(k->vault, &k->facts);
+	k->cut = cut != NULL ? strdup(cut) : NULL;
 }
 
-static long read_pid(int fd)
+static enum err opened(enum err e, struct vault *v, struct keeper **ret)
 {
-	char text[24] = "";
-	ssize_t n = pread(fd, text, sizeof text - 1, 0);
-	return n > 0 ? strtol(text, NULL, 10) : 0;
-}
-
-/* The lock is the kernel's, not the file's: a process that dies gives it back. */
-static enum err take_lock(struct keeper *k, char **detail)
-{
-	k->lock = openat(k->dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (k->lock < 0)
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's lock cannot be opened: %s", strerror(errno));
-	if (flock(k->lock, LOCK_EX | LOCK_NB) != 0) {
-		if (errno != EWOULDBLOCK)
-			return keeper_fail(detail, ERR_IO, "the keeper's lock cannot be taken: %s", strerror(errno));
-		return keeper_fail(detail, ERR_BUSY, "another server uses this data directory (pid %ld)",
-				   read_pid(k->lock));
-	}
-	if (ftruncate(k->lock, 0) != 0 || dprintf(k->lock, "%ld\n", (long)getpid()) < 0)
-		return keeper_fail(detail, err_from_errno(errno), "the keeper's lock cannot be written: %s",
-				   strerror(errno));
-	return OK;
-}
-
-static enum err open_keys(struct keeper *k, char **detail)
-{
-	TRY(keeper_key_read(k->dir, "signing.key", k->signer.seed, detail));
-	TRY(keeper_key_read(k->dir, "token.key", k->token_key, detail));
-	TRY(keeper_key_read(k->dir, "suppression.key", k->suppression_key, detail));
-	TRY(keeper_key_read(k->dir, "export.key", k->export_key, detail));
-	ed25519_public(k->signer.seed, k->signer.public_key);
-	return ca_open(&k->ca, k->dir, detail);
-}
-
-static enum err open_logs(struct keeper *k, char **detail)
-{
-	uint64_t heads_cut, ledger_cut;
-	TRY(heads_open(k->dir, &k->heads, &heads_cut, detail));
-	TRY(ledger_open(k->dir, &k->ledger, &ledger_cut, detail));
-	if (heads_cut > 0 || ledger_cut > 0)
-		check(asprintf(&k->cut, "heads=%" PRIu64 " ledger=%" PRIu64, heads_cut, ledger_cut) > 0);
-	return OK;
-}
-
-static struct keeper *new_keeper(char **detail)
-{
+	if (e != OK)
+		return e;
 	struct keeper *k = calloc(1, sizeof *k);
-	check(k != NULL && pthread_rwlock_init(&k->ca.lock, NULL) == 0 && pthread_mutex_init(&k->both, NULL) == 0);
-	k->dir = k->lock = -1;
-	if (detail != NULL)
-		*detail = NULL;
-	return k;
-}
-
-static enum err opened(struct keeper *k, enum err e, struct keeper **ret)
-{
-	if (e == OK)
-		*ret = k;
-	else
-		keeper_close(k);
-	return e;
+	check(k != NULL);
+	k->vault = v;
+	take_facts(k);
+	*ret = k;
+	return OK;
 }
 
 enum err keeper_open_with(const char *dir, const struct keeper_options *o, struct keeper **ret, char **detail)
 {
-	struct keeper *k = new_keeper(detail);
-	k->backups = o->backups;
-	k->backup_days = o->backup_days;
-	enum err e = open_directory(k, dir, detail);
-	if (e == OK)
-		e = take_lock(k, detail);
-	if (e == OK)
-		e = open_keys(k, detail);
-	if (e == OK)
-		e = open_logs(k, detail);
-	if (e == OK)
-		e = daykeys_open(k, o->backups || (o->copy != NULL && *o->copy != '\0') ? DAYKEYS_MAKE : DAYKEYS_KEEP, detail);
-	if (e == OK)
-		e = copy_open(k, o->copy, detail);
-	return opened(k, e, ret);
+	struct vault *v = NULL;
+	enum err e = vault_open_for(getpid(), dir, o, &v, detail);
+	return opened(e, v, ret);
 }
 
 enum err keeper_open(const char *dir, struct keeper **ret, char **detail)
@@ -214,36 +88,18 @@ enum err keeper_open(const char *dir, struct keeper **ret, char **detail)
 
 enum err keeper_open_sealed(const char *dir, struct keeper **ret, char **detail)
 {
-	struct keeper *k = new_keeper(detail);
-	enum err e = open_directory(k, dir, detail);
-	if (e == OK)
-		e = keeper_key_read(k->dir, "signing.key", k->signer.seed, detail);
-	if (e == OK)
-		e = keeper_key_read(k->dir, "export.key", k->export_key, detail);
-	if (e == OK) {
-		ed25519_public(k->signer.seed, k->signer.public_key);
-		e = daykeys_open(k, DAYKEYS_READ, detail);
-	}
-	return opened(k, e, ret);
+	struct vault *v = NULL;
+	enum err e = vault_open_sealed(dir, &v, detail);
+	return opened(e, v, ret);
 }
 
 void keeper_close(struct keeper *k)
 {
 	if (k == NULL)
 		return;
-	copy_close(k->copy);
-	daykeys_close(k->days);
-	heads_close(k->heads);
-	ledger_close(k->ledger);
-	ca_close(&k->ca);
-	pthread_mutex_destroy(&k->both);
-	pthread_rwlock_destroy(&k->ca.lock);
-	if (k->lock >= 0)
-		close(k->lock);
-	if (k->dir >= 0)
-		close(k->dir);
+	vault_close(k->vault);
+	lines_close(k->lines);
 	free(k->cut);
-	wipe(k, sizeof *k);
 	free(k);
 }
 
@@ -252,44 +108,43 @@ const char *keeper_cut(const struct keeper *k)
 	return k->cut;
 }
 
-/* A copy on the same machine has another inode and birth; a copy of the whole disk stands in another machine. */
 void keeper_place(struct keeper *k, uint8_t ret[SHA256_BYTES])
 {
-	struct statx st;
-	char machine[64] = "";
-	struct {
-		uint64_t inode, birth, nanoseconds, device;
-	} where = {0};
-	check(statx(k->dir, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) == 0);
-	where.inode = st.stx_ino;
-	if ((st.stx_mask & STATX_BTIME) != 0) {
-		where.birth = (uint64_t)st.stx_btime.tv_sec;
-		where.nanoseconds = st.stx_btime.tv_nsec;
-	} else { /* not every file system knows it; the device's number may change with the machine's start */
-		where.device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
-	}
-	int fd = open("/etc/machine-id", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t n = read(fd, machine, sizeof machine - 1);
-		machine[n > 0 ? n : 0] = '\0';
-		close(fd);
-	}
-	sha256_parts((struct digest_part[]){{&where, sizeof where}, {machine, strlen(machine)}}, 2, ret);
+	memcpy(ret, k->facts.place, SHA256_BYTES);
+}
+
+void keeper_public_key(struct keeper *k, uint8_t ret[ED25519_KEY_BYTES])
+{
+	memcpy(ret, k->facts.public_key, ED25519_KEY_BYTES);
+}
+
+char *keeper_vkey(struct keeper *k, struct arena *a, const char *name)
+{
+	return note_vkey(a, name, k->facts.public_key);
 }
 
 /* ---- heads ---- */
 
 enum err keeper_sign_heads(struct keeper *k, struct scope *s, struct keeper_growth *logs, size_t count)
 {
-	struct head_state *heads = arena_alloc(s->arena, count * sizeof *heads);
-	for (size_t i = 0; i < count; i++)
-		logs[i].checkpoint = NULL;
-	TRY(heads_grow(k->heads, s, logs, heads, count));
-	for (size_t i = 0; i < count; i++)
-		if (logs[i].err == OK)
-			logs[i].checkpoint =
-				note_checkpoint(s->arena, &k->signer, logs[i].origin, heads[i].size, heads[i].root);
-	return OK;
+	auto_asked x;
+	begin(&x, CALL_sign_heads, s->now);
+	wire_put_int(&x.question, (int64_t)count);
+	for (size_t i = 0; i < count; i++) {
+		wire_put_text(&x.question, logs[i].origin);
+		wire_put_int(&x.question, (int64_t)logs[i].old_size);
+		wire_put_bytes(&x.question, logs[i].n > 0 ? (const void *)logs[i].leaf_hashes : "", logs[i].n * SHA256_BYTES);
+		wire_put_bytes(&x.question, logs[i].root, SHA256_BYTES);
+	}
+	enum err e = ask(k, s, &x);
+	for (size_t i = 0; i < count; i++) {
+		logs[i].err = e != OK ? e : (enum err)wire_take_int(&x.answer);
+		logs[i].checkpoint = e != OK ? NULL : wire_take_text(&x.answer, s->arena);
+	}
+	const char *conflict = e == OK ? wire_take_text(&x.answer, s->arena) : NULL;
+	if (conflict != NULL)
+		(void)!scope_fail(s, ERR_CONFLICT, "%s", conflict);
+	return e;
 }
 
 enum err keeper_sign_head(struct keeper *k, struct scope *s, const char *origin, uint64_t old_size,
@@ -301,42 +156,409 @@ enum err keeper_sign_head(struct keeper *k, struct scope *s, const char *origin,
 	return g.err;
 }
 
-enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint64_t *ret_size,
-		     uint8_t ret_root[SHA256_BYTES])
+enum err keeper_head(struct keeper *k, struct scope *s, const char *origin, uint64_t *ret_size, uint8_t ret_root[SHA256_BYTES])
 {
-	struct head_state head;
-	if (!heads_get(k->heads, origin, &head))
-		return scope_fail(s, ERR_NOT_FOUND, "the log %s was never signed", origin);
-	*ret_size = head.size;
-	memcpy(ret_root, head.root, SHA256_BYTES);
+	auto_asked x;
+	begin(&x, CALL_head, s->now);
+	wire_put_text(&x.question, origin);
+	TRY(ask(k, s, &x));
+	wire_take(&x.answer, ret_size, sizeof *ret_size);
+	wire_take(&x.answer, ret_root, SHA256_BYTES);
 	return OK;
 }
 
 void keeper_heads_each(struct keeper *k, keeper_heads_fn fn, void *arg)
 {
-	heads_each(k->heads, fn, arg);
+	auto_asked x;
+	const char *origin;
+	struct arena *a = arena_new(WIRE_MAX);
+	begin(&x, CALL_heads, 0);
+	check(ask(k, NULL, &x) == OK);
+	while ((origin = wire_take_text(&x.answer, a)) != NULL) {
+		uint64_t size;
+		uint8_t root[SHA256_BYTES];
+		wire_take(&x.answer, &size, sizeof size);
+		wire_take(&x.answer, root, sizeof root);
+		fn(arg, origin, size, root);
+	}
+	arena_free(a);
 }
 
-char *keeper_vkey(struct keeper *k, struct arena *a, const char *name)
-{
-	return note_vkey(a, name, k->signer.public_key);
-}
-
-/* ---- keys ---- */
+/* ---- signatures and references ---- */
 
 void keeper_sign(struct keeper *k, const void *msg, size_t n, uint8_t ret_signature[ED25519_SIGNATURE_BYTES])
 {
-	ed25519_sign(k->signer.seed, msg, n, ret_signature);
+	auto_asked x;
+	begin(&x, CALL_sign, 0);
+	wire_put_bytes(&x.question, msg != NULL ? msg : "", n);
+	check(ask(k, NULL, &x) == OK);
+	wire_take(&x.answer, ret_signature, ED25519_SIGNATURE_BYTES);
 }
 
-void keeper_public_key(struct keeper *k, uint8_t ret[ED25519_KEY_BYTES])
+char *keeper_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct token_claims *c)
 {
-	memcpy(ret, k->signer.public_key, ED25519_KEY_BYTES);
+	auto_asked x;
+	begin(&x, CALL_token_issue, 0);
+	wire_put_text(&x.question, issuer);
+	wire_put(&x.question, c, sizeof *c);
+	check(ask(k, NULL, &x) == OK);
+	return wire_take_text(&x.answer, a);
 }
 
-/* The zero byte between ends the label, so that no label and text make the same bytes as another pair. */
+char *keeper_id_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct id_token *t)
+{
+	auto_asked x;
+	begin(&x, CALL_id_token_issue, 0);
+	wire_put_text(&x.question, issuer);
+	wire_put_text(&x.question, t->audience);
+	wire_put_text(&x.question, t->name);
+	wire_put_text(&x.question, t->upn);
+	wire_put(&x.question, t->claims, sizeof *t->claims);
+	check(ask(k, NULL, &x) == OK);
+	return wire_take_text(&x.answer, a);
+}
+
+enum err keeper_token_verify(struct keeper *k, struct scope *s, const char *token, struct token_claims *ret)
+{
+	auto_asked x;
+	begin(&x, CALL_token_verify, s->now);
+	wire_put_text(&x.question, token);
+	TRY(ask(k, s, &x));
+	wire_take(&x.answer, ret, sizeof *ret);
+	return OK;
+}
+
 void keeper_reference(struct keeper *k, const char *label, const void *p, size_t n, uint8_t out[SHA256_BYTES])
 {
-	struct digest_part parts[] = {{label, strlen(label) + 1}, {p, n}};
-	hmac_sha256(k->suppression_key, sizeof k->suppression_key, parts, 2, out);
+	auto_asked x;
+	begin(&x, CALL_reference, 0);
+	wire_put_text(&x.question, label);
+	wire_put_bytes(&x.question, p != NULL ? p : "", n);
+	check(ask(k, NULL, &x) == OK);
+	wire_take(&x.answer, out, SHA256_BYTES);
+}
+
+/* ---- the certificate authority ---- */
+
+char *keeper_ca_pem(struct keeper *k, struct arena *a)
+{
+	auto_asked x;
+	begin(&x, CALL_ca_pem, 0);
+	check(ask(k, NULL, &x) == OK);
+	return wire_take_text(&x.answer, a);
+}
+
+static void put_texts(struct wire *w, const char *const *list)
+{
+	int64_t n = 0;
+	while (list != NULL && list[n] != NULL)
+		n++;
+	wire_put_int(w, n);
+	for (int64_t i = 0; i < n; i++)
+		wire_put_text(w, list[i]);
+}
+
+enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x509_name *name, int days, struct x509_pair *ret)
+{
+	auto_asked x;
+	begin(&x, CALL_issue_server, s->now);
+	wire_put_text(&x.question, name->common_name);
+	put_texts(&x.question, name->dns);
+	put_texts(&x.question, name->ip);
+	wire_put_int(&x.question, days);
+	TRY(ask(k, s, &x));
+	ret->key_pem = wire_take_text(&x.answer, s->arena);
+	ret->cert_pem = wire_take_text(&x.answer, s->arena);
+	return OK;
+}
+
+enum err keeper_issue_device(struct keeper *k, struct scope *s, const char *csr_pem, struct id tenant, struct id device, int days,
+			     char **ret_cert_pem, uint8_t ret_fingerprint[32], int64_t *ret_not_after_us)
+{
+	auto_asked x;
+	begin(&x, CALL_issue_device, s->now);
+	wire_put_text(&x.question, csr_pem);
+	wire_put(&x.question, &tenant, sizeof tenant);
+	wire_put(&x.question, &device, sizeof device);
+	wire_put_int(&x.question, days);
+	TRY(ask(k, s, &x));
+	*ret_cert_pem = wire_take_text(&x.answer, s->arena);
+	wire_take(&x.answer, ret_fingerprint, SHA256_BYTES);
+	*ret_not_after_us = wire_take_int(&x.answer);
+	return OK;
+}
+
+enum err keeper_ca_roll(struct keeper *k, struct scope *s, const char *ca_name)
+{
+	auto_asked x;
+	begin(&x, CALL_ca_roll, s->now);
+	wire_put_text(&x.question, ca_name);
+	return ask(k, s, &x);
+}
+
+/* ---- sealing ---- */
+
+static void object_key(struct keeper *k, struct id object, uint8_t ret[SEAL_KEY_BYTES])
+{
+	auto_asked x;
+	begin(&x, CALL_object_key, 0);
+	wire_put(&x.question, &object, sizeof object);
+	check(ask(k, NULL, &x) == OK);
+	wire_take(&x.answer, ret, SEAL_KEY_BYTES);
+}
+
+enum err keeper_seal_file(struct keeper *k, struct id object, const char *from, const char *to)
+{
+	uint8_t key[SEAL_KEY_BYTES];
+	object_key(k, object, key);
+	enum err e = seal_file(key, from, to);
+	wipe(key, sizeof key);
+	return e;
+}
+
+enum err keeper_seal_open(struct keeper *k, struct id object, const char *to, struct seal_stream **ret)
+{
+	uint8_t key[SEAL_KEY_BYTES];
+	object_key(k, object, key);
+	enum err e = seal_open(key, to, ret);
+	wipe(key, sizeof key);
+	return e;
+}
+
+enum err keeper_unseal_open(struct keeper *k, struct id object, const char *path, struct unseal_stream **ret)
+{
+	uint8_t key[SEAL_KEY_BYTES];
+	object_key(k, object, key);
+	enum err e = unseal_open(key, path, ret);
+	wipe(key, sizeof key);
+	return e;
+}
+
+static void *bytes_of(struct keeper *k, enum keeper_call call, struct arena *a, const void *p, size_t n, size_t *ret_n)
+{
+	auto_asked x;
+	begin(&x, call, 0);
+	wire_put_bytes(&x.question, p != NULL ? p : "", n);
+	*ret_n = 0;
+	return ask(k, NULL, &x) == OK ? wire_take_bytes(&x.answer, a, ret_n) : NULL;
+}
+
+void *keeper_seal(struct keeper *k, struct arena *a, const void *p, size_t n, size_t *ret_n)
+{
+	void *sealed = bytes_of(k, CALL_seal, a, p, n, ret_n);
+	check(sealed != NULL);
+	return sealed;
+}
+
+void *keeper_unseal(struct keeper *k, struct arena *a, const void *p, size_t n, size_t *ret_n)
+{
+	return bytes_of(k, CALL_unseal, a, p, n, ret_n);
+}
+
+/* ---- the ledger ---- */
+
+enum err keeper_ledger_append(struct keeper *k, struct scope *s, const char *json, size_t n, uint64_t *ret_sequence,
+			      uint8_t ret_hash[SHA256_BYTES])
+{
+	auto_asked x;
+	uint64_t sequence;
+	uint8_t hash[SHA256_BYTES];
+	begin(&x, CALL_ledger_append, s->now);
+	wire_put_bytes(&x.question, json, n);
+	TRY(ask(k, s, &x));
+	wire_take(&x.answer, &sequence, sizeof sequence);
+	wire_take(&x.answer, hash, sizeof hash);
+	if (ret_sequence != NULL)
+		*ret_sequence = sequence;
+	if (ret_hash != NULL)
+		memcpy(ret_hash, hash, SHA256_BYTES);
+	return OK;
+}
+
+/* One piece of it, up to the entry `last`.  *from: where to go on, 0 where fn has enough. */
+static enum err read_piece(struct keeper *k, struct scope *s, uint64_t *from, uint64_t last, keeper_ledger_fn fn, void *arg)
+{
+	auto_asked x;
+	uint64_t sequence = 0, asked = *from;
+	begin(&x, CALL_ledger_read, s->now);
+	wire_put(&x.question, from, sizeof *from);
+	TRY(ask(k, s, &x));
+	struct arena *a = arena_new(WIRE_MAX);
+	bool more = true;
+	for (;;) {
+		size_t n;
+		wire_take(&x.answer, &sequence, sizeof sequence);
+		if (sequence == 0 || sequence > last)
+			break;
+		const char *json = wire_take_bytes(&x.answer, a, &n);
+		*from = sequence + 1;
+		if (!(more = fn(arg, sequence, json, n)))
+			break;
+	}
+	arena_free(a);
+	if (!more || *from == asked)
+		*from = 0; /* enough, or nothing came */
+	return OK;
+}
+
+enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, keeper_ledger_fn fn, void *arg)
+{
+	uint64_t last = keeper_ledger_size(k); /* fn may append */
+	if (from == 0)
+		from = 1;
+	while (from != 0 && from <= last)
+		TRY(read_piece(k, s, &from, last, fn, arg));
+	return OK;
+}
+
+uint64_t keeper_ledger_size(struct keeper *k)
+{
+	auto_asked x;
+	uint64_t size;
+	begin(&x, CALL_ledger_size, 0);
+	check(ask(k, NULL, &x) == OK);
+	wire_take(&x.answer, &size, sizeof size);
+	return size;
+}
+
+void keeper_ledger_head(struct keeper *k, uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES])
+{
+	auto_asked x;
+	begin(&x, CALL_ledger_head, 0);
+	check(ask(k, NULL, &x) == OK);
+	wire_take(&x.answer, ret_sequence, sizeof *ret_sequence);
+	wire_take(&x.answer, ret_hash, SHA256_BYTES);
+}
+
+enum err keeper_ledger_hash(struct keeper *k, struct scope *s, uint64_t sequence, uint8_t ret_hash[SHA256_BYTES])
+{
+	auto_asked x;
+	begin(&x, CALL_ledger_hash, s->now);
+	wire_put(&x.question, &sequence, sizeof sequence);
+	TRY(ask(k, s, &x));
+	wire_take(&x.answer, ret_hash, SHA256_BYTES);
+	return OK;
+}
+
+/* ---- needles ---- */
+
+enum err keeper_needles_put(struct keeper *k, struct scope *s, struct id duty, const void *p, size_t n)
+{
+	auto_asked x;
+	begin(&x, CALL_needles_put, s->now);
+	wire_put(&x.question, &duty, sizeof duty);
+	wire_put_bytes(&x.question, p != NULL ? p : "", n);
+	return ask(k, s, &x);
+}
+
+enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, void **ret, size_t *ret_n)
+{
+	auto_asked x;
+	begin(&x, CALL_needles_get, s->now);
+	wire_put(&x.question, &duty, sizeof duty);
+	TRY(ask(k, s, &x));
+	*ret = wire_take_bytes(&x.answer, s->arena, ret_n);
+	return OK;
+}
+
+enum err keeper_needles_drop(struct keeper *k, struct scope *s, struct id duty)
+{
+	auto_asked x;
+	begin(&x, CALL_needles_drop, s->now);
+	wire_put(&x.question, &duty, sizeof duty);
+	return ask(k, s, &x);
+}
+
+/* ---- the days' keys ---- */
+
+int keeper_backup_days(struct keeper *k)
+{
+	auto_asked x;
+	begin(&x, CALL_backup_days, 0);
+	check(ask(k, NULL, &x) == OK);
+	return (int)wire_take_int(&x.answer);
+}
+
+int64_t keeper_copies_gone_at(struct keeper *k, int64_t at)
+{
+	auto_asked x;
+	begin(&x, CALL_copies_gone_at, 0);
+	wire_put_int(&x.question, at);
+	check(ask(k, NULL, &x) == OK);
+	return wire_take_int(&x.answer);
+}
+
+bool keeper_copies_gone(struct keeper *k, int64_t at)
+{
+	auto_asked x;
+	begin(&x, CALL_copies_gone, 0);
+	wire_put_int(&x.question, at);
+	check(ask(k, NULL, &x) == OK);
+	return wire_take_int(&x.answer) != 0;
+}
+
+void keeper_day_keys(struct keeper *k, struct arena *a, struct keeper_day_key **ret, size_t *ret_n)
+{
+	auto_asked x;
+	size_t n;
+	begin(&x, CALL_day_keys, 0);
+	check(ask(k, NULL, &x) == OK);
+	*ret = wire_take_bytes(&x.answer, a, &n);
+	*ret_n = n / sizeof **ret;
+}
+
+enum err keeper_day_key_make(struct keeper *k, struct scope *s, int64_t day, bool *ret_made)
+{
+	auto_asked x;
+	begin(&x, CALL_day_key_make, s->now);
+	wire_put_int(&x.question, day);
+	TRY(ask(k, s, &x));
+	*ret_made = wire_take_int(&x.answer) != 0;
+	return OK;
+}
+
+enum err keeper_day_key_destroy(struct keeper *k, struct scope *s, int64_t day)
+{
+	auto_asked x;
+	begin(&x, CALL_day_key_destroy, s->now);
+	wire_put_int(&x.question, day);
+	return ask(k, s, &x);
+}
+
+/* The detail belongs to the caller, as in keeper_seal_half(). */
+enum err keeper_half_now(struct keeper *k, int64_t now, struct keeper_seal_half *ret, char **detail)
+{
+	auto_asked x;
+	struct scope s;
+	struct arena *a = arena_new(64 * 1024);
+	scope_system(&s, a, NULL, NULL);
+	begin(&x, CALL_half_now, now);
+	wire_put_int(&x.question, now);
+	enum err e = ask(k, &s, &x);
+	if (e == OK)
+		wire_take(&x.answer, ret, sizeof *ret);
+	else if (detail != NULL)
+		*detail = strdup(scope_detail(&s, e));
+	arena_free(a);
+	return e;
+}
+
+enum err keeper_copy_key(struct keeper *k, struct scope *s, int64_t day, const uint8_t theirs[X25519_BYTES], const void *header, size_t n,
+			 uint8_t ret[SHA256_BYTES])
+{
+	auto_asked x;
+	begin(&x, CALL_copy_key, s->now);
+	wire_put_int(&x.question, day);
+	wire_put(&x.question, theirs, X25519_BYTES);
+	wire_put_bytes(&x.question, header, n);
+	TRY(ask(k, s, &x));
+	wire_take(&x.answer, ret, SHA256_BYTES);
+	return OK;
+}
+
+enum err keeper_copy_state(struct keeper *k, struct scope *s)
+{
+	auto_asked x;
+	begin(&x, CALL_copy_state, s->now);
+	return ask(k, s, &x);
 }

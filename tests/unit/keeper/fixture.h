@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 #define TEST_NOW (INT64_C(1800000000) * SECOND_US) /* 2027-01-15 */
 

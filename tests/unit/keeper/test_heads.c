@@ -6,7 +6,7 @@
 #include <pthread.h>
 
 #include "crypto/newfile.h"
-#include "keeper/headfile.h"
+#include "keeper/vault/headfile.h"
 
 #define ORIGIN "example.com/audit"
 
@@ -41,7 +41,7 @@ static void use_vector_key(struct fixture *f)
 	uint8_t seed[KEEPER_KEY_BYTES];
 	for (int i = 0; i < KEEPER_KEY_BYTES; i++)
 		seed[i] = (uint8_t)i;
-	assert_err(keeper_key_write(f->k->dir, "signing.key", seed), OK);
+	assert_err(vault_key_write(f->k->vault->dir, "signing.key", seed), OK);
 	fixture_close(f);
 	fixture_open(f);
 }

@@ -30,7 +30,7 @@ static void files_and_modes(void **state)
 static void keys_differ(void **state)
 {
 	struct fixture *f = *state;
-	const uint8_t *key[] = {f->k->signer.seed, f->k->token_key, f->k->suppression_key, f->k->export_key};
+	const uint8_t *key[] = {f->k->vault->signer.seed, f->k->vault->token_key, f->k->vault->suppression_key, f->k->vault->export_key};
 	for (int i = 0; i < 4; i++)
 		for (int j = 0; j < i; j++)
 			assert_memory_not_equal(key[i], key[j], KEEPER_KEY_BYTES);

@@ -8,7 +8,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-#include "keeper/appendfile.h"
+#include "keeper/vault/appendfile.h"
 #include "tlog/merkle.h"
 
 #define ORIGIN "log/one"
@@ -118,7 +118,7 @@ static void broken_file(void **state)
 	struct fixture *f = *state;
 	struct appendfile a;
 	char *detail = NULL;
-	assert_err(appendfile_open(&a, f->k->dir, "heads", &detail), OK);
+	assert_err(appendfile_open(&a, f->k->vault->dir, "heads", &detail), OK);
 	int good = a.fd;
 	a.fd = open("/dev/full", O_RDWR);
 	assert_true(a.fd >= 0);

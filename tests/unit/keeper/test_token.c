@@ -41,7 +41,7 @@ static char *forge(struct fixture *f, const char *header, const char *payload)
 	uint8_t mac[SHA256_BYTES];
 	char *text = arena_printf(f->arena, "%s.%s", base64url_encode(f->arena, header, strlen(header)),
 				  base64url_encode(f->arena, payload, strlen(payload)));
-	hmac_sha256(f->k->token_key, sizeof f->k->token_key, &(struct digest_part){text, strlen(text)}, 1, mac);
+	hmac_sha256(f->k->vault->token_key, sizeof f->k->vault->token_key, &(struct digest_part){text, strlen(text)}, 1, mac);
 	return arena_printf(f->arena, "%s.%s", text, base64url_encode(f->arena, mac, sizeof mac));
 }
 
@@ -219,7 +219,7 @@ static void another_server(void **state)
 	struct fixture *f = *state;
 	char *token = strdup(issue(f));
 	uint8_t key[KEEPER_KEY_BYTES] = {1};
-	assert_err(keeper_key_write(f->k->dir, "token.key", key), OK);
+	assert_err(vault_key_write(f->k->vault->dir, "token.key", key), OK);
 	fixture_close(f);
 	fixture_open(f);
 	assert_err(verify(f, token), ERR_UNAUTHENTICATED);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Writing and reading the batches of the file of heads.  A torn batch can only be the last one, for each is on disk
  * before the next is begun: a bad batch with anything after it is damage. */
-#include "keeper/headfile.h"
+#include "keeper/vault/headfile.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 
 #include "base/limits.h"
 #include "crypto/newfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 static const char last[] = "signing.key", keys[] = "backup-keys";
 
@@ -34,7 +34,7 @@ static enum err copy_file(int from, int to, const char *name, char **detail)
 	int fd;
 	uint64_t size;
 	struct newfile f;
-	TRY(keeper_file_open(from, name, false, &fd, &size, detail));
+	TRY(vault_file_open(from, name, false, &fd, &size, detail));
 	enum err e = newfile_begin(&f, to, name);
 	if (e == OK) {
 		e = copy_bytes(fd, &f);
@@ -44,7 +44,7 @@ static enum err copy_file(int from, int to, const char *name, char **detail)
 			newfile_abandon(&f);
 	}
 	close(fd);
-	return e == OK ? OK : keeper_fail(detail, e, "the keeper's file %s cannot be copied: %s", name, err_text(e));
+	return e == OK ? OK : vault_fail(detail, e, "the keeper's file %s cannot be copied: %s", name, err_text(e));
 }
 
 /* Every file of a directory but what names a place, or a process. */
@@ -63,7 +63,7 @@ static enum err copy_all(int from, int to, char **detail)
 	enum err e = OK;
 	DIR *d = fdopendir(openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (d == NULL)
-		return keeper_fail(detail, err_from_errno(errno), "the second place of the keeper cannot be read: %s", strerror(errno));
+		return vault_fail(detail, err_from_errno(errno), "the second place of the keeper cannot be read: %s", strerror(errno));
 	for (const struct dirent *f; e == OK && (f = readdir(d)) != NULL;)
 		if (!is_left_out(f->d_name) && fstatat(from, f->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 			e = copy_file(from, to, f->d_name, detail);
@@ -78,7 +78,7 @@ static enum err copy_keys(int from, int to, char **detail)
 		return OK;
 	int t = mkdirat(to, keys, 0700) == 0 || errno == EEXIST ? openat(to, keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	enum err e = f >= 0 && t >= 0 ? copy_all(f, t, detail)
-				      : keeper_fail(detail, err_from_errno(errno), "the keys of the days cannot be copied: %s", strerror(errno));
+				      : vault_fail(detail, err_from_errno(errno), "the keys of the days cannot be copied: %s", strerror(errno));
 	if (f >= 0)
 		close(f);
 	if (t >= 0)
@@ -89,9 +89,9 @@ static enum err copy_keys(int from, int to, char **detail)
 static enum err take(int from, int to, char **detail)
 {
 	if (faccessat(from, last, F_OK, 0) != 0)
-		return keeper_fail(detail, ERR_NOT_FOUND, "the second place holds no keeper (or one that was never finished): there is no %s", last);
+		return vault_fail(detail, ERR_NOT_FOUND, "the second place holds no keeper (or one that was never finished): there is no %s", last);
 	if (faccessat(to, last, F_OK, 0) == 0)
-		return keeper_fail(detail, ERR_EXISTS, "there is a keeper in this data directory already: leave --keeper out to use that one");
+		return vault_fail(detail, ERR_EXISTS, "there is a keeper in this data directory already: leave --keeper out to use that one");
 	TRY(copy_all(from, to, detail));
 	TRY(copy_keys(from, to, detail));
 	TRY(newfile_put(to, "heads", "", 0));
@@ -104,9 +104,9 @@ enum err keeper_take(const char *place, const char *dir, char **detail)
 		*detail = NULL;
 	int from = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (from < 0)
-		return keeper_fail(detail, err_from_errno(errno), "%s: %s", place, strerror(errno));
+		return vault_fail(detail, err_from_errno(errno), "%s: %s", place, strerror(errno));
 	int to = mkdir(dir, 0700) == 0 || errno == EEXIST ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	enum err e = to >= 0 ? take(from, to, detail) : keeper_fail(detail, err_from_errno(errno), "%s: %s", dir, strerror(errno));
+	enum err e = to >= 0 ? take(from, to, detail) : vault_fail(detail, err_from_errno(errno), "%s: %s", dir, strerror(errno));
 	close(from);
 	if (to >= 0)
 		close(to);

@@ -11,9 +11,9 @@
 
 #include "base/limits.h"
 #include "crypto/newfile.h"
-#include "keeper/appendfile.h"
-#include "keeper/headfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/appendfile.h"
+#include "keeper/vault/headfile.h"
+#include "keeper/vault/vault.h"
 
 #define HEADS_FILE "heads"
 #define COMPACT_BYTES (4 * MIB) /* below this a file is never rewritten */
@@ -173,7 +173,7 @@ static enum err load(struct heads *h, const uint8_t *file, size_t n, uint64_t *r
 		case HEADFILE_TORN:
 			*ret_cut = n - at;
 			if (appendfile_cut(&h->file, at) != OK)
-				return keeper_fail(detail, ERR_IO,
+				return vault_fail(detail, ERR_IO,
 						   "the torn end of the keeper's file heads cannot be cut off");
 			return OK;
 		case HEADFILE_BATCH:
@@ -183,7 +183,7 @@ static enum err load(struct heads *h, const uint8_t *file, size_t n, uint64_t *r
 		case HEADFILE_DAMAGED:
 			break;
 		}
-		return keeper_fail(
+		return vault_fail(
 			detail, ERR_CONFIG,
 			"the keeper's file heads is damaged at byte %zu: put back its newest copy, never an older one",
 			at);
@@ -195,7 +195,7 @@ enum err heads_open(int dir, struct heads **ret, uint64_t *ret_cut, char **detai
 	char *bytes;
 	size_t n;
 	*ret_cut = 0;
-	TRY(keeper_file_read(dir, HEADS_FILE, SIZE_MAX / 2, &bytes, &n, detail));
+	TRY(vault_file_read(dir, HEADS_FILE, SIZE_MAX / 2, &bytes, &n, detail));
 	struct heads *h = calloc(1, sizeof *h);
 	check(h != NULL && pthread_mutex_init(&h->lock, NULL) == 0);
 	h->dir = dir;

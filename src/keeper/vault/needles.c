@@ -13,8 +13,8 @@
 #include "base/limits.h"
 #include "crypto/newfile.h"
 #include "crypto/seal.h"
-#include "keeper/inner.h"
-#include "keeper/sealing.h"
+#include "keeper/vault/vault.h"
+#include "keeper/vault/sealing.h"
 
 #define NEEDLES_MAX (1 * MIB)
 enum { NAME = 8 + ID_TEXT };
@@ -26,7 +26,7 @@ static const char *file_name(struct id duty, char out[NAME])
 	return out;
 }
 
-enum err keeper_needles_put(struct keeper *k, struct scope *s, struct id duty, const void *p, size_t n)
+enum err vault_needles_put(struct vault *k, struct scope *s, struct id duty, const void *p, size_t n)
 {
 	char name[NAME];
 	uint8_t key[SEAL_KEY_BYTES];
@@ -40,14 +40,14 @@ enum err keeper_needles_put(struct keeper *k, struct scope *s, struct id duty, c
 	return e == OK ? OK : scope_fail(s, e, "the needles of a duty could not be written");
 }
 
-enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, void **ret, size_t *ret_n)
+enum err vault_needles_get(struct vault *k, struct scope *s, struct id duty, void **ret, size_t *ret_n)
 {
 	char name[NAME], *sealed, *detail = NULL;
 	uint8_t key[SEAL_KEY_BYTES];
 	size_t n;
 	if (faccessat(k->dir, file_name(duty, name), F_OK, 0) != 0 && errno == ENOENT)
 		return scope_fail(s, ERR_NOT_FOUND, "no needles are kept for this duty");
-	enum err e = keeper_file_read(k->dir, name, NEEDLES_MAX + SEAL_OVERHEAD, &sealed, &n, &detail);
+	enum err e = vault_file_read(k->dir, name, NEEDLES_MAX + SEAL_OVERHEAD, &sealed, &n, &detail);
 	if (e != OK) {
 		e = scope_fail(s, e, "%s", detail != NULL ? detail : "the needles of a duty cannot be read");
 		free(detail);
@@ -60,9 +60,9 @@ enum err keeper_needles_get(struct keeper *k, struct scope *s, struct id duty, v
 	return *ret != NULL ? OK : scope_fail(s, ERR_IO, "the needles of a duty are damaged");
 }
 
-enum err keeper_needles_drop(struct keeper *k, struct scope *s, struct id duty)
+enum err vault_needles_drop(struct vault *k, struct scope *s, struct id duty)
 {
 	char name[NAME]; /* one that is not there was dropped before: a resumed duty drops again */
-	enum err e = keeper_file_destroy(k->dir, file_name(duty, name), false);
+	enum err e = vault_file_destroy(k->dir, file_name(duty, name), false);
 	return e == OK ? OK : scope_fail(s, e, "the needles of a duty could not be destroyed");
 }

@@ -18,7 +18,7 @@
 
 #include "base/clock.h"
 #include "crypto/newfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 #define KEY_END ".key"
 #define HALF_END ".half"
@@ -123,13 +123,13 @@ static void drop(struct daykeys *d, const struct day *one)
 	pthread_mutex_unlock(&d->lock);
 }
 
-static int64_t gone_at(const struct keeper *k, const struct day *d)
+static int64_t gone_at(const struct vault *k, const struct day *d)
 {
 	int days = k->backups && k->backup_days < d->days ? k->backup_days : d->days;
 	return (d->day + 1 + days) * DAY_US;
 }
 
-int keeper_backup_days(struct keeper *k)
+int vault_backup_days(struct vault *k)
 {
 	int days = k->backups ? k->backup_days : 0;
 	check(pthread_mutex_lock(&k->days->lock) == 0);
@@ -145,7 +145,7 @@ static int64_t day_of(int64_t at)
 }
 
 /* A copy that is sealed on a day is of that day or, where the day had no key, under an earlier one: never under a later. */
-int64_t keeper_copies_gone_at(struct keeper *k, int64_t at)
+int64_t vault_copies_gone_at(struct vault *k, int64_t at)
 {
 	const struct daykeys *d = k->days;
 	int64_t last = at, newest = -1;
@@ -161,7 +161,7 @@ int64_t keeper_copies_gone_at(struct keeper *k, int64_t at)
 	return last;
 }
 
-bool keeper_copies_gone(struct keeper *k, int64_t at)
+bool vault_copies_gone(struct vault *k, int64_t at)
 {
 	check(pthread_mutex_lock(&k->days->lock) == 0);
 	bool gone = k->days->n == 0 || k->days->list[0].day > day_of(at);
@@ -169,7 +169,7 @@ bool keeper_copies_gone(struct keeper *k, int64_t at)
 	return gone;
 }
 
-void keeper_day_keys(struct keeper *k, struct arena *a, struct keeper_day_key **ret, size_t *ret_n)
+void vault_day_keys(struct vault *k, struct arena *a, struct keeper_day_key **ret, size_t *ret_n)
 {
 	check(pthread_mutex_lock(&k->days->lock) == 0);
 	*ret_n = k->days->n;
@@ -183,7 +183,7 @@ void keeper_day_keys(struct keeper *k, struct arena *a, struct keeper_day_key **
 
 /* ---- halves ---- */
 
-static void secret_of(const struct keeper *k, int64_t day, uint8_t out[SHA256_BYTES])
+static void secret_of(const struct vault *k, int64_t day, uint8_t out[SHA256_BYTES])
 {
 	uint8_t number[8];
 	static const char label[] = "reeve/backup-seal/v1";
@@ -192,14 +192,14 @@ static void secret_of(const struct keeper *k, int64_t day, uint8_t out[SHA256_BY
 	hmac_sha256(k->export_key, sizeof k->export_key, (struct digest_part[]){{label, sizeof label}, {number, sizeof number}}, 2, out);
 }
 
-static enum err write_half(const struct keeper *k, const struct day *d, const uint8_t key[KEEPER_KEY_BYTES])
+static enum err write_half(const struct vault *k, const struct day *d, const uint8_t key[KEEPER_KEY_BYTES])
 {
 	uint8_t half[HALF_BYTES];
 	char name[NAME];
 	memcpy(half, k->signer.public_key, ED25519_KEY_BYTES);
 	x25519_public(key, half + ED25519_KEY_BYTES);
 	secret_of(k, d->day, half + ED25519_KEY_BYTES + X25519_BYTES);
-	enum err e = keeper_bytes_write(k->days->dir, name_of(d, HALF_END, name), half, sizeof half);
+	enum err e = vault_bytes_write(k->days->dir, name_of(d, HALF_END, name), half, sizeof half);
 	wipe(half, sizeof half);
 	return e;
 }
@@ -225,7 +225,7 @@ static enum err read_half(int dir, const struct newest *best, struct keeper_seal
 {
 	uint8_t bytes[HALF_BYTES];
 	char name[NAME];
-	TRY(keeper_bytes_read(dir, name_of(&best->day, HALF_END, name), bytes, sizeof bytes, detail));
+	TRY(vault_bytes_read(dir, name_of(&best->day, HALF_END, name), bytes, sizeof bytes, detail));
 	ret->day = best->day.day;
 	ret->days = (uint32_t)best->day.days;
 	memcpy(ret->installation, bytes, sizeof ret->installation);
@@ -239,11 +239,11 @@ static enum err newest_half(int dir, int64_t now, struct keeper_seal_half *ret, 
 {
 	struct newest best = {.now = now};
 	if (dir < 0 || !each_key(dir, HALF_END, is_newer, &best) || !best.found)
-		return keeper_fail(detail, ERR_NOT_FOUND, "the keeper has no key to seal with today: a server makes one where backup_dir is set");
+		return vault_fail(detail, ERR_NOT_FOUND, "the keeper has no key to seal with today: a server makes one where backup_dir is set");
 	return read_half(dir, &best, ret, detail);
 }
 
-enum err keeper_half_now(struct keeper *k, int64_t now, struct keeper_seal_half *ret, char **detail)
+enum err vault_half_now(struct vault *k, int64_t now, struct keeper_seal_half *ret, char **detail)
 {
 	return newest_half(k->days->dir, now, ret, detail);
 }
@@ -281,7 +281,7 @@ bool keeper_half_key(const struct keeper_seal_half *half, const uint8_t mine[X25
 	return true;
 }
 
-enum err keeper_copy_key(struct keeper *k, struct scope *s, int64_t day, const uint8_t theirs[X25519_BYTES], const void *header, size_t n,
+enum err vault_copy_key(struct vault *k, struct scope *s, int64_t day, const uint8_t theirs[X25519_BYTES], const void *header, size_t n,
 			 uint8_t ret[SHA256_BYTES])
 {
 	uint8_t key[KEEPER_KEY_BYTES], secret[SHA256_BYTES], shared[X25519_BYTES];
@@ -294,7 +294,7 @@ enum err keeper_copy_key(struct keeper *k, struct scope *s, int64_t day, const u
 	pthread_mutex_unlock(&k->days->lock);
 	if (!here)
 		return scope_fail(s, ERR_GONE, "the key of %s is destroyed: what it sealed cannot be opened any more", date_of(day, date));
-	enum err e = keeper_key_read(k->days->dir, name, key, &detail);
+	enum err e = vault_key_read(k->days->dir, name, key, &detail);
 	if (e != OK) {
 		e = scope_fail(s, e, "%s", detail != NULL ? detail : "the key of a day cannot be read");
 		free(detail);
@@ -313,26 +313,26 @@ enum err keeper_copy_key(struct keeper *k, struct scope *s, int64_t day, const u
 
 /* ---- making and destroying; the caller holds k->both ---- */
 
-static enum err make_in(struct keeper *k, const struct day *d)
+static enum err make_in(struct vault *k, const struct day *d)
 {
 	uint8_t key[KEEPER_KEY_BYTES];
 	char name[NAME];
 	random_bytes(key, sizeof key);
 	name_of(d, KEY_END, name);
-	enum err e = keeper_key_write(k->days->dir, name, key);
-	if (e == OK && copy_directory(k) >= 0 && keeper_key_write(copy_directory(k), name, key) != OK) {
+	enum err e = vault_key_write(k->days->dir, name, key);
+	if (e == OK && copy_directory(k) >= 0 && vault_key_write(copy_directory(k), name, key) != OK) {
 		copy_lost(k);
 		e = ERR_UNAVAILABLE;
 	}
 	if (e == OK)
 		e = write_half(k, d, key);
 	wipe(key, sizeof key);
-	if (e != OK && keeper_file_destroy(k->days->dir, name, false) != OK)
+	if (e != OK && vault_file_destroy(k->days->dir, name, false) != OK)
 		e = ERR_IO;
 	return e;
 }
 
-static enum err ready(struct keeper *k, struct scope *s)
+static enum err ready(struct vault *k, struct scope *s)
 {
 	char *detail = NULL;
 	enum err e = copy_ready(k, &detail);
@@ -342,7 +342,7 @@ static enum err ready(struct keeper *k, struct scope *s)
 	return e;
 }
 
-static enum err make_locked(struct keeper *k, struct scope *s, int64_t day, bool *ret_made)
+static enum err make_locked(struct vault *k, struct scope *s, int64_t day, bool *ret_made)
 {
 	const struct day d = {.day = day, .days = k->backup_days, .here = true};
 	char date[TIME_TEXT];
@@ -360,7 +360,7 @@ static enum err make_locked(struct keeper *k, struct scope *s, int64_t day, bool
 	return OK;
 }
 
-enum err keeper_day_key_make(struct keeper *k, struct scope *s, int64_t day, bool *ret_made)
+enum err vault_day_key_make(struct vault *k, struct scope *s, int64_t day, bool *ret_made)
 {
 	if (!k->backups)
 		return scope_fail(s, ERR_CONFIG, "backups are off: backup_dir is not set");
@@ -371,12 +371,12 @@ enum err keeper_day_key_make(struct keeper *k, struct scope *s, int64_t day, boo
 }
 
 /* First here, whatever becomes of the second place; the name stays until the key is gone there, too. */
-static enum err destroy_locked(struct keeper *k, struct scope *s, const struct day *d)
+static enum err destroy_locked(struct vault *k, struct scope *s, const struct day *d)
 {
 	char key[NAME], half[NAME], date[TIME_TEXT];
 	name_of(d, KEY_END, key);
-	if (keeper_file_destroy(k->days->dir, name_of(d, HALF_END, half), false) != OK ||
-	    keeper_file_destroy(k->days->dir, key, k->copy != NULL) != OK)
+	if (vault_file_destroy(k->days->dir, name_of(d, HALF_END, half), false) != OK ||
+	    vault_file_destroy(k->days->dir, key, k->copy != NULL) != OK)
 		return scope_fail(s, ERR_IO, "the key of %s could not be destroyed", date_of(d->day, date));
 	check(pthread_mutex_lock(&k->days->lock) == 0);
 	find(k->days, d->day)->here = false;
@@ -384,17 +384,17 @@ static enum err destroy_locked(struct keeper *k, struct scope *s, const struct d
 	TRY(ready(k, s));
 	if (find(k->days, d->day) == NULL) /* the second place has just come back, and was evened */
 		return OK;
-	if (copy_directory(k) >= 0 && keeper_file_destroy(copy_directory(k), key, false) != OK) {
+	if (copy_directory(k) >= 0 && vault_file_destroy(copy_directory(k), key, false) != OK) {
 		copy_lost(k);
 		return scope_fail(s, ERR_UNAVAILABLE, "the key of %s is not destroyed in the second place yet", date_of(d->day, date));
 	}
-	if (keeper_file_destroy(k->days->dir, key, false) != OK)
+	if (vault_file_destroy(k->days->dir, key, false) != OK)
 		return scope_fail(s, ERR_IO, "the key of %s could not be destroyed", date_of(d->day, date));
 	drop(k->days, d);
 	return OK;
 }
 
-enum err keeper_day_key_destroy(struct keeper *k, struct scope *s, int64_t day)
+enum err vault_day_key_destroy(struct vault *k, struct scope *s, int64_t day)
 {
 	check(pthread_mutex_lock(&k->both) == 0);
 	const struct day *at = find(k->days, day);
@@ -407,7 +407,7 @@ enum err keeper_day_key_destroy(struct keeper *k, struct scope *s, int64_t day)
 /* ---- the second place ---- */
 
 struct even {
-	struct keeper *k;
+	struct vault *k;
 	int copy;
 	enum err err;
 };
@@ -416,8 +416,8 @@ static enum err carry(int from, int to, const struct day *d)
 {
 	uint8_t key[KEEPER_KEY_BYTES];
 	char name[NAME];
-	TRY(keeper_key_read(from, name_of(d, KEY_END, name), key, NULL));
-	enum err e = keeper_key_write(to, name, key);
+	TRY(vault_key_read(from, name_of(d, KEY_END, name), key, NULL));
+	enum err e = vault_key_write(to, name, key);
 	wipe(key, sizeof key);
 	return e;
 }
@@ -430,7 +430,7 @@ static bool even_one(void *arg, const struct day *d, bool empty)
 	const struct day *ours = find(v->k->days, d->day);
 	char name[NAME];
 	if (empty || (ours != NULL && !ours->here)) {
-		v->err = keeper_file_destroy(v->copy, name_of(d, KEY_END, name), false);
+		v->err = vault_file_destroy(v->copy, name_of(d, KEY_END, name), false);
 	} else if (ours == NULL) {
 		v->err = carry(v->copy, v->k->days->dir, d);
 		if (v->err == OK)
@@ -439,7 +439,7 @@ static bool even_one(void *arg, const struct day *d, bool empty)
 	return v->err == OK;
 }
 
-static enum err write_missing(struct keeper *k, int copy)
+static enum err write_missing(struct vault *k, int copy)
 {
 	char name[NAME];
 	for (size_t i = 0; i < k->days->n; i++) {
@@ -451,20 +451,20 @@ static enum err write_missing(struct keeper *k, int copy)
 }
 
 /* What an earlier, empty name stood for is gone in both places now. */
-static enum err drop_destroyed(struct keeper *k)
+static enum err drop_destroyed(struct vault *k)
 {
 	char name[NAME];
 	for (size_t i = k->days->n; i-- > 0;) {
 		const struct day d = k->days->list[i];
 		if (d.here)
 			continue;
-		TRY(keeper_file_destroy(k->days->dir, name_of(&d, KEY_END, name), false));
+		TRY(vault_file_destroy(k->days->dir, name_of(&d, KEY_END, name), false));
 		drop(k->days, &d);
 	}
 	return OK;
 }
 
-static enum err write_halves(struct keeper *k)
+static enum err write_halves(struct vault *k)
 {
 	uint8_t key[KEEPER_KEY_BYTES];
 	char name[NAME];
@@ -472,7 +472,7 @@ static enum err write_halves(struct keeper *k)
 		const struct day *d = &k->days->list[i];
 		if (!d->here || faccessat(k->days->dir, name_of(d, HALF_END, name), F_OK, 0) == 0)
 			continue;
-		TRY(keeper_key_read(k->days->dir, name_of(d, KEY_END, name), key, NULL));
+		TRY(vault_key_read(k->days->dir, name_of(d, KEY_END, name), key, NULL));
 		enum err e = write_half(k, d, key);
 		wipe(key, sizeof key);
 		TRY(e);
@@ -480,7 +480,7 @@ static enum err write_halves(struct keeper *k)
 	return OK;
 }
 
-enum err daykeys_even(struct keeper *k, int copy, char **detail)
+enum err daykeys_even(struct vault *k, int copy, char **detail)
 {
 	struct even v = {.k = k, .copy = copy, .err = OK};
 	bool listed = each_key(copy, KEY_END, even_one, &v);
@@ -490,7 +490,7 @@ enum err daykeys_even(struct keeper *k, int copy, char **detail)
 		v.err = drop_destroyed(k);
 	if (v.err == OK && listed)
 		v.err = write_halves(k);
-	return v.err == OK && listed ? OK : keeper_fail(detail, ERR_UNAVAILABLE, "the keys of the days cannot be copied between both places");
+	return v.err == OK && listed ? OK : vault_fail(detail, ERR_UNAVAILABLE, "the keys of the days cannot be copied between both places");
 }
 
 /* ---- opening ---- */
@@ -513,31 +513,31 @@ static void destroy_leftovers(int dir)
 	DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
 	for (const struct dirent *e; list != NULL && (e = readdir(list)) != NULL;) {
 		size_t n = strlen(e->d_name);
-		if (n > 4 && strcmp(e->d_name + n - 4, ".new") == 0 && keeper_file_destroy(dir, e->d_name, false) != OK)
+		if (n > 4 && strcmp(e->d_name + n - 4, ".new") == 0 && vault_file_destroy(dir, e->d_name, false) != OK)
 			break;
 	}
 	if (list != NULL)
 		closedir(list);
 }
 
-enum err daykeys_open(struct keeper *k, enum daykeys_use use, char **detail)
+enum err daykeys_open(struct vault *k, enum daykeys_use use, char **detail)
 {
 	struct daykeys *d = k->days = calloc(1, sizeof *d);
 	check(d != NULL && pthread_mutex_init(&d->lock, NULL) == 0);
 	if (use == DAYKEYS_MAKE && mkdirat(k->dir, DAYKEYS_DIR, 0700) != 0 && errno != EEXIST)
-		return keeper_fail(detail, err_from_errno(errno), "the keeper's directory " DAYKEYS_DIR " cannot be made: %s", strerror(errno));
+		return vault_fail(detail, err_from_errno(errno), "the keeper's directory " DAYKEYS_DIR " cannot be made: %s", strerror(errno));
 	d->dir = openat(k->dir, DAYKEYS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->dir < 0 && errno == ENOENT)
 		return OK; /* there never was a key */
 	if (d->dir < 0)
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory " DAYKEYS_DIR " cannot be opened: %s", strerror(errno));
+		return vault_fail(detail, ERR_CONFIG, "the keeper's directory " DAYKEYS_DIR " cannot be opened: %s", strerror(errno));
 	if (use != DAYKEYS_READ)
 		destroy_leftovers(d->dir);
 	if (!each_key(d->dir, KEY_END, load_one, d))
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's directory " DAYKEYS_DIR " cannot be read, or has two keys for one day");
+		return vault_fail(detail, ERR_CONFIG, "the keeper's directory " DAYKEYS_DIR " cannot be read, or has two keys for one day");
 	return use == DAYKEYS_READ || write_halves(k) == OK
 		       ? OK
-		       : keeper_fail(detail, ERR_IO, "the halves of the keys of the days cannot be written");
+		       : vault_fail(detail, ERR_IO, "the halves of the keys of the days cannot be written");
 }
 
 void daykeys_close(struct daykeys *d)

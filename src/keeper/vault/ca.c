@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "crypto/newfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 enum { AUTHORITIES_MAX = 16 };
 #define CA_FILE_MAX (128 * KIB)
@@ -50,13 +50,13 @@ enum err ca_create(int dir, const char *ca_name, int64_t now_us, char **detail)
 	struct x509_pair pair;
 	enum err e = make(ca_name, now_us, &pair);
 	if (e == ERR_BAD_REQUEST)
-		return keeper_fail(detail, e, "the name of the certificate authority must be 1 to 64 bytes of UTF-8");
+		return vault_fail(detail, e, "the name of the certificate authority must be 1 to 64 bytes of UTF-8");
 	if (e != OK)
-		return keeper_fail(detail, e, "the certificate authority could not be made");
+		return vault_fail(detail, e, "the certificate authority could not be made");
 	e = put_pair(dir, "ca.key", "ca.pem", &pair);
 	wipe_free(pair.key_pem);
 	free(pair.cert_pem);
-	return e == OK ? OK : keeper_fail(detail, e, "the certificate authority could not be written");
+	return e == OK ? OK : vault_fail(detail, e, "the certificate authority could not be written");
 }
 
 static bool rename_within(int dir, const char *from, const char *to)
@@ -78,11 +78,11 @@ enum err ca_open(struct ca *ca, int dir, char **detail)
 {
 	size_t n;
 	if (finish_roll(dir) != OK)
-		return keeper_fail(detail, ERR_IO, "the roll-over of the certificate authority cannot be finished");
-	TRY(keeper_file_read(dir, "ca.key", CA_FILE_MAX, &ca->pair.key_pem, &n, detail));
-	TRY(keeper_file_read(dir, "ca.pem", CA_FILE_MAX, &ca->pair.cert_pem, &n, detail));
+		return vault_fail(detail, ERR_IO, "the roll-over of the certificate authority cannot be finished");
+	TRY(vault_file_read(dir, "ca.key", CA_FILE_MAX, &ca->pair.key_pem, &n, detail));
+	TRY(vault_file_read(dir, "ca.pem", CA_FILE_MAX, &ca->pair.cert_pem, &n, detail));
 	if (!x509_key_matches(ca->pair.cert_pem, ca->pair.key_pem))
-		return keeper_fail(detail, ERR_CONFIG,
+		return vault_fail(detail, ERR_CONFIG,
 				   "the keeper's files ca.key and ca.pem are damaged or do not belong together");
 	return OK;
 }
@@ -94,7 +94,7 @@ void ca_close(struct ca *ca)
 	ca->pair = (struct x509_pair){0};
 }
 
-char *keeper_ca_pem(struct keeper *k, struct arena *a)
+char *vault_ca_pem(struct vault *k, struct arena *a)
 {
 	check(pthread_rwlock_rdlock(&k->ca.lock) == 0);
 	char *pem = arena_strdup(a, k->ca.pair.cert_pem);
@@ -103,7 +103,7 @@ char *keeper_ca_pem(struct keeper *k, struct arena *a)
 }
 
 /* The library would sign with an expired authority, and nobody would trust the result. */
-static enum err check_signer(struct keeper *k, struct scope *s)
+static enum err check_signer(struct vault *k, struct scope *s)
 {
 	struct x509_info info;
 	TRY(x509_read(s, k->ca.pair.cert_pem, &info));
@@ -112,7 +112,7 @@ static enum err check_signer(struct keeper *k, struct scope *s)
 	return OK;
 }
 
-enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x509_name *name, int days,
+enum err vault_issue_server(struct vault *k, struct scope *s, const struct x509_name *name, int days,
 			     struct x509_pair *ret)
 {
 	check(pthread_rwlock_rdlock(&k->ca.lock) == 0);
@@ -126,7 +126,7 @@ enum err keeper_issue_server(struct keeper *k, struct scope *s, const struct x50
 	return e;
 }
 
-enum err keeper_issue_device(struct keeper *k, struct scope *s, const char *csr_pem, struct id tenant, struct id device,
+enum err vault_issue_device(struct vault *k, struct scope *s, const char *csr_pem, struct id tenant, struct id device,
 			     int days, char **ret_cert_pem, uint8_t ret_fingerprint[32], int64_t *ret_not_after_us)
 {
 	check(pthread_rwlock_rdlock(&k->ca.lock) == 0);
@@ -165,7 +165,7 @@ static enum err join(struct scope *s, const char *new_pem, const char *old_pem, 
 	return out->failed ? scope_fail(s, ERR_LIMIT, "the certificates of the authorities are too long") : OK;
 }
 
-static enum err roll_locked(struct keeper *k, struct scope *s, struct x509_pair *pair)
+static enum err roll_locked(struct vault *k, struct scope *s, struct x509_pair *pair)
 {
 	auto_buf all;
 	buf_init(&all, CA_FILE_MAX);
@@ -186,7 +186,7 @@ static enum err roll_locked(struct keeper *k, struct scope *s, struct x509_pair 
 }
 
 /* The second place must be there before, and has the new authority after; where it is lost in between it gets it when it is back. */
-static enum err roll_both(struct keeper *k, struct scope *s, struct x509_pair *pair)
+static enum err roll_both(struct vault *k, struct scope *s, struct x509_pair *pair)
 {
 	char *detail = NULL;
 	enum err e = copy_ready(k, &detail);
@@ -203,7 +203,7 @@ static enum err roll_both(struct keeper *k, struct scope *s, struct x509_pair *p
 	return e;
 }
 
-enum err keeper_ca_roll(struct keeper *k, struct scope *s, const char *ca_name)
+enum err vault_ca_roll(struct vault *k, struct scope *s, const char *ca_name)
 {
 	struct x509_pair pair;
 	enum err e = make(ca_name, s->now, &pair);

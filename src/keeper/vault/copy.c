@@ -15,7 +15,7 @@
 
 #include "base/limits.h"
 #include "crypto/newfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 #define MARKER "copy"
 #define STATIC_MAX (128 * KIB)
@@ -47,7 +47,7 @@ static bool same_file(int a, int b, const char *name)
 {
 	char *x = NULL, *y = NULL;
 	size_t xn = 0, yn = 0;
-	bool same = keeper_file_read(a, name, STATIC_MAX, &x, &xn, NULL) == OK && keeper_file_read(b, name, STATIC_MAX, &y, &yn, NULL) == OK &&
+	bool same = vault_file_read(a, name, STATIC_MAX, &x, &xn, NULL) == OK && vault_file_read(b, name, STATIC_MAX, &y, &yn, NULL) == OK &&
 		    xn == yn && bytes_equal(x, y, xn);
 	if (x != NULL)
 		wipe(x, xn);
@@ -71,18 +71,18 @@ static bool is_empty(int dir)
 }
 
 /* The path that is in use, malloc'd; NULL: none yet. */
-static enum err read_marker(struct keeper *k, char **ret, char **detail)
+static enum err read_marker(struct vault *k, char **ret, char **detail)
 {
 	size_t n;
 	*ret = NULL;
 	if (faccessat(k->dir, MARKER, F_OK, 0) != 0)
 		return OK;
-	TRY(keeper_file_read(k->dir, MARKER, 8 * KIB, ret, &n, detail));
+	TRY(vault_file_read(k->dir, MARKER, 8 * KIB, ret, &n, detail));
 	(*ret)[strcspn(*ret, "\n")] = '\0';
 	return OK;
 }
 
-static enum err write_marker(struct keeper *k)
+static enum err write_marker(struct vault *k)
 {
 	char *text;
 	int n = asprintf(&text, "%s\n", k->copy->path);
@@ -92,28 +92,28 @@ static enum err write_marker(struct keeper *k)
 	return e;
 }
 
-static enum err open_places(struct keeper *k, char **detail)
+static enum err open_places(struct vault *k, char **detail)
 {
 	struct copy *c = k->copy;
 	struct stat ours, theirs;
 	c->dir = open(c->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->dir < 0 || fstat(c->dir, &theirs) != 0 || fstat(k->dir, &ours) != 0)
-		return keeper_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, is away (%s): nothing is erased until it is back",
+		return vault_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, is away (%s): nothing is erased until it is back",
 				   c->path, strerror(errno));
 	if ((theirs.st_mode & 077) != 0)
-		return keeper_fail(detail, ERR_CONFIG, "others than its owner may use the second place of the keeper, %s: set it to 0700", c->path);
+		return vault_fail(detail, ERR_CONFIG, "others than its owner may use the second place of the keeper, %s: set it to 0700", c->path);
 	if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
-		return keeper_fail(detail, ERR_CONFIG, "the second place of the keeper is its first: %s", c->path);
+		return vault_fail(detail, ERR_CONFIG, "the second place of the keeper is its first: %s", c->path);
 	return OK;
 }
 
-static enum err copy_static(struct keeper *k, const char *name)
+static enum err copy_static(struct vault *k, const char *name)
 {
 	char *text;
 	size_t n;
 	if (same_file(k->dir, k->copy->dir, name))
 		return OK;
-	TRY(keeper_file_read(k->dir, name, STATIC_MAX, &text, &n, NULL));
+	TRY(vault_file_read(k->dir, name, STATIC_MAX, &text, &n, NULL));
 	enum err e = newfile_put(k->copy->dir, name, text, n);
 	wipe(text, n);
 	free(text);
@@ -121,7 +121,7 @@ static enum err copy_static(struct keeper *k, const char *name)
 }
 
 /* An empty place becomes ours; one with another keeper's key is refused. */
-static enum err claim(struct keeper *k, char **detail)
+static enum err claim(struct vault *k, char **detail)
 {
 	struct copy *c = k->copy;
 	char *marker;
@@ -132,44 +132,44 @@ static enum err claim(struct keeper *k, char **detail)
 	if (faccessat(c->dir, "signing.key", F_OK, 0) == 0)
 		return same_file(k->dir, c->dir, "signing.key")
 			       ? OK
-			       : keeper_fail(detail, ERR_CONFIG, "the second place of the keeper, %s, belongs to another keeper", c->path);
+			       : vault_fail(detail, ERR_CONFIG, "the second place of the keeper, %s, belongs to another keeper", c->path);
 	if (here)
-		return keeper_fail(detail, ERR_UNAVAILABLE,
+		return vault_fail(detail, ERR_UNAVAILABLE,
 				   "the second place of the keeper, %s, is not what it was (is it mounted?): nothing is erased until it is back", c->path);
 	if (known)
-		return keeper_fail(detail, ERR_CONFIG,
+		return vault_fail(detail, ERR_CONFIG,
 				   "keeper_copy names another place than before, and nothing was moved there: move it, or destroy the old one and remove "
 				   "the keeper's file " MARKER);
 	if (!is_empty(c->dir) && faccessat(c->dir, "ca.key", F_OK, 0) != 0)
-		return keeper_fail(detail, ERR_CONFIG, "the second place of the keeper, %s, is not empty", c->path);
+		return vault_fail(detail, ERR_CONFIG, "the second place of the keeper, %s, is not empty", c->path);
 	return faccessat(c->dir, LEDGER_FILE, F_OK, 0) == 0 || newfile_put(c->dir, LEDGER_FILE, "", 0) == OK
 		       ? OK
-		       : keeper_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be written", c->path);
+		       : vault_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be written", c->path);
 }
 
-static enum err write_statics(struct keeper *k, char **detail)
+static enum err write_statics(struct vault *k, char **detail)
 {
 	enum err e = OK;
 	for (int i = 0; e == OK && i < STATICS; i++)
 		e = copy_static(k, statics[i]);
-	return e == OK ? OK : keeper_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be written", k->copy->path);
+	return e == OK ? OK : vault_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be written", k->copy->path);
 }
 
-static enum err even_parts(struct keeper *k, char **detail)
+static enum err even_parts(struct vault *k, char **detail)
 {
 	struct copy *c = k->copy;
 	uint64_t cut;
 	if (mkdirat(c->dir, DAYKEYS_DIR, 0700) != 0 && errno != EEXIST)
-		return keeper_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be written", c->path);
+		return vault_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be written", c->path);
 	c->keys = openat(c->dir, DAYKEYS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->keys < 0)
-		return keeper_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be read", c->path);
+		return vault_fail(detail, ERR_UNAVAILABLE, "the second place of the keeper, %s, cannot be read", c->path);
 	TRY(ledger_open(c->dir, &c->ledger, &cut, detail));
 	TRY(ledger_even(k->ledger, c->ledger, detail));
 	return daykeys_even(k, c->keys, detail);
 }
 
-static enum err attach(struct keeper *k, char **detail)
+static enum err attach(struct vault *k, char **detail)
 {
 	enum err e = open_places(k, detail);
 	if (e == OK)
@@ -179,26 +179,26 @@ static enum err attach(struct keeper *k, char **detail)
 	if (e == OK)
 		e = even_parts(k, detail);
 	if (e == OK && write_marker(k) != OK)
-		e = keeper_fail(detail, ERR_IO, "the keeper's file " MARKER " cannot be written");
+		e = vault_fail(detail, ERR_IO, "the keeper's file " MARKER " cannot be written");
 	if (e != OK)
 		detach(k->copy);
 	return e;
 }
 
 /* A second place that is not set any more still holds keys: whoever takes it away must say that they are destroyed. */
-static enum err check_none(struct keeper *k, char **detail)
+static enum err check_none(struct vault *k, char **detail)
 {
 	char *marker;
 	TRY(read_marker(k, &marker, detail));
 	enum err e = OK;
 	if (marker != NULL)
-		e = keeper_fail(detail, ERR_CONFIG,
+		e = vault_fail(detail, ERR_CONFIG,
 				"keeper_copy is not set any more, and %s still holds keys: destroy them, then remove the keeper's file " MARKER, marker);
 	free(marker);
 	return e;
 }
 
-enum err copy_open(struct keeper *k, const char *path, char **detail)
+enum err copy_open(struct vault *k, const char *path, char **detail)
 {
 	char *why = NULL;
 	if (path == NULL || *path == '\0')
@@ -210,9 +210,9 @@ enum err copy_open(struct keeper *k, const char *path, char **detail)
 	check(k->copy->path != NULL);
 	enum err e = attach(k, &why);
 	if (e == ERR_UNAVAILABLE)
-		e = OK; /* keeper_copy_state() says it */
+		e = OK; /* vault_copy_state() says it */
 	else if (e != OK)
-		keeper_fail(detail, e, "%s", why != NULL ? why : err_text(e));
+		vault_fail(detail, e, "%s", why != NULL ? why : err_text(e));
 	free(why);
 	return e;
 }
@@ -235,7 +235,7 @@ static bool still_there(const struct copy *c)
 	       faccessat(c->dir, "signing.key", F_OK, 0) == 0;
 }
 
-enum err copy_ready(struct keeper *k, char **detail)
+enum err copy_ready(struct vault *k, char **detail)
 {
 	if (k->copy == NULL)
 		return OK;
@@ -245,30 +245,30 @@ enum err copy_ready(struct keeper *k, char **detail)
 	return attach(k, detail);
 }
 
-void copy_lost(struct keeper *k)
+void copy_lost(struct vault *k)
 {
 	if (k->copy != NULL)
 		detach(k->copy);
 }
 
-struct ledger *copy_ledger(const struct keeper *k)
+struct ledger *copy_ledger(const struct vault *k)
 {
 	return k->copy != NULL ? k->copy->ledger : NULL;
 }
 
-int copy_directory(const struct keeper *k)
+int copy_directory(const struct vault *k)
 {
 	return k->copy != NULL ? k->copy->keys : -1;
 }
 
-enum err copy_authority(struct keeper *k)
+enum err copy_authority(struct vault *k)
 {
 	for (int i = 0; k->copy != NULL && i < AUTHORITY; i++)
 		TRY(copy_static(k, statics[i]));
 	return OK;
 }
 
-enum err keeper_copy_state(struct keeper *k, struct scope *s)
+enum err vault_copy_state(struct vault *k, struct scope *s)
 {
 	char *detail = NULL;
 	check(pthread_mutex_lock(&k->both) == 0);

@@ -3,9 +3,9 @@
 #ifndef REEVE_KEEPER_SEALING_H
 #define REEVE_KEEPER_SEALING_H
 
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 /* HMAC(export.key, label || object).  label: a constant of ours. */
-void sealing_key(const struct keeper *k, const char *label, struct id object, uint8_t key[SHA256_BYTES]);
+void sealing_key(const struct vault *k, const char *label, struct id object, uint8_t key[SHA256_BYTES]);
 
 #endif

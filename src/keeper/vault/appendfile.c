@@ -2,18 +2,18 @@
  * After a failed fsync nobody knows what is on disk, and a second fsync may say yes of data that was dropped: such a
  * file takes no more records until it was opened, and so read, again.  A full disk is different: the tail is cut off
  * and that is made durable. */
-#include "keeper/appendfile.h"
+#include "keeper/vault/appendfile.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "crypto/newfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 enum err appendfile_open(struct appendfile *f, int dir, const char *name, char **detail)
 {
 	*f = (struct appendfile){.fd = -1};
-	return keeper_file_open(dir, name, true, &f->fd, &f->length, detail);
+	return vault_file_open(dir, name, true, &f->fd, &f->length, detail);
 }
 
 void appendfile_close(struct appendfile *f)

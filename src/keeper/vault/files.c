@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include "crypto/newfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 enum { CHECK_BYTES = 8, KEY_FILE_MAX = 512 };
 
-enum err keeper_fail(char **detail, enum err e, const char *fmt, ...)
+enum err vault_fail(char **detail, enum err e, const char *fmt, ...)
 {
 	if (detail == NULL || *detail != NULL)
 		return e;
@@ -34,20 +34,20 @@ void wipe_free(char *text)
 	free(text);
 }
 
-enum err keeper_file_open(int dir, const char *name, bool append, int *ret_fd, uint64_t *ret_size, char **detail)
+enum err vault_file_open(int dir, const char *name, bool append, int *ret_fd, uint64_t *ret_size, char **detail)
 {
 	struct stat st;
 	int fd = openat(dir, name, (append ? O_RDWR | O_APPEND : O_RDONLY) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's file %s is missing", name);
+		return vault_fail(detail, ERR_CONFIG, "the keeper's file %s is missing", name);
 	if (fd < 0)
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's file %s cannot be opened: %s", name,
+		return vault_fail(detail, ERR_CONFIG, "the keeper's file %s cannot be opened: %s", name,
 				   strerror(errno));
 	enum err e = OK;
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		e = keeper_fail(detail, ERR_CONFIG, "the keeper's file %s is no regular file", name);
+		e = vault_fail(detail, ERR_CONFIG, "the keeper's file %s is no regular file", name);
 	else if ((st.st_mode & 077) != 0)
-		e = keeper_fail(detail, ERR_CONFIG,
+		e = vault_fail(detail, ERR_CONFIG,
 				"others than its owner may use the keeper's file %s (mode %04o): set it to 0600", name,
 				(unsigned)(st.st_mode & 07777));
 	if (e != OK) {
@@ -59,14 +59,14 @@ enum err keeper_file_open(int dir, const char *name, bool append, int *ret_fd, u
 	return OK;
 }
 
-enum err keeper_file_read(int dir, const char *name, size_t max, char **ret, size_t *ret_n, char **detail)
+enum err vault_file_read(int dir, const char *name, size_t max, char **ret, size_t *ret_n, char **detail)
 {
 	int fd;
 	uint64_t size;
-	TRY(keeper_file_open(dir, name, false, &fd, &size, detail));
+	TRY(vault_file_open(dir, name, false, &fd, &size, detail));
 	if (size > max) {
 		close(fd);
-		return keeper_fail(detail, ERR_CONFIG, "the keeper's file %s is damaged: it is too long", name);
+		return vault_fail(detail, ERR_CONFIG, "the keeper's file %s is damaged: it is too long", name);
 	}
 	char *p = malloc((size_t)size + 1);
 	check(p != NULL);
@@ -79,7 +79,7 @@ enum err keeper_file_read(int dir, const char *name, size_t max, char **ret, siz
 	if (n < size) {
 		wipe(p, n);
 		free(p);
-		return keeper_fail(detail, ERR_IO, "the keeper's file %s cannot be read", name);
+		return vault_fail(detail, ERR_IO, "the keeper's file %s cannot be read", name);
 	}
 	*ret = p;
 	*ret_n = n;
@@ -100,7 +100,7 @@ static void key_text(const char *name, const uint8_t *key, size_t key_n, char *t
 	wipe(hex, sizeof hex);
 }
 
-enum err keeper_bytes_write(int dir, const char *name, const uint8_t *key, size_t key_n)
+enum err vault_bytes_write(int dir, const char *name, const uint8_t *key, size_t key_n)
 {
 	char text[KEY_FILE_MAX];
 	key_text(name, key, key_n, text);
@@ -109,11 +109,11 @@ enum err keeper_bytes_write(int dir, const char *name, const uint8_t *key, size_
 	return e;
 }
 
-enum err keeper_bytes_read(int dir, const char *name, uint8_t *key, size_t key_n, char **detail)
+enum err vault_bytes_read(int dir, const char *name, uint8_t *key, size_t key_n, char **detail)
 {
 	char *text, again[KEY_FILE_MAX];
 	size_t n, at = strlen(name) + 1;
-	TRY(keeper_file_read(dir, name, KEY_FILE_MAX - 1, &text, &n, detail));
+	TRY(vault_file_read(dir, name, KEY_FILE_MAX - 1, &text, &n, detail));
 	bool good = n > at + 2 * key_n && hex_decode(text + at, key_n, key);
 	if (good) {
 		key_text(name, key, key_n, again);
@@ -122,17 +122,17 @@ enum err keeper_bytes_read(int dir, const char *name, uint8_t *key, size_t key_n
 	}
 	wipe(text, n);
 	free(text);
-	return good ? OK : keeper_fail(detail, ERR_CONFIG, "the keeper's file %s is damaged", name);
+	return good ? OK : vault_fail(detail, ERR_CONFIG, "the keeper's file %s is damaged", name);
 }
 
-enum err keeper_key_write(int dir, const char *name, const uint8_t key[KEEPER_KEY_BYTES])
+enum err vault_key_write(int dir, const char *name, const uint8_t key[KEEPER_KEY_BYTES])
 {
-	return keeper_bytes_write(dir, name, key, KEEPER_KEY_BYTES);
+	return vault_bytes_write(dir, name, key, KEEPER_KEY_BYTES);
 }
 
-enum err keeper_key_read(int dir, const char *name, uint8_t key[KEEPER_KEY_BYTES], char **detail)
+enum err vault_key_read(int dir, const char *name, uint8_t key[KEEPER_KEY_BYTES], char **detail)
 {
-	return keeper_bytes_read(dir, name, key, KEEPER_KEY_BYTES, detail);
+	return vault_bytes_read(dir, name, key, KEEPER_KEY_BYTES, detail);
 }
 
 static bool overwrite(int fd)
@@ -147,7 +147,7 @@ static bool overwrite(int fd)
 	return fdatasync(fd) == 0;
 }
 
-enum err keeper_file_destroy(int dir, const char *name, bool leave_name)
+enum err vault_file_destroy(int dir, const char *name, bool leave_name)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0 && errno == ENOENT)

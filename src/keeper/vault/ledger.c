@@ -17,8 +17,8 @@
 
 #include "base/buf.h"
 #include "base/limits.h"
-#include "keeper/appendfile.h"
-#include "keeper/inner.h"
+#include "keeper/vault/appendfile.h"
+#include "keeper/vault/vault.h"
 
 #define ENTRY_MAX (256 * KIB) /* a plan with its counts for every table is about 10 KiB */
 
@@ -112,23 +112,23 @@ static enum err load(struct ledger *l, uint64_t *ret_cut, char **detail)
 	struct walk w;
 	enum found found = WALK_LINE;
 	if (!walk_begin(&w, l->dir))
-		return keeper_fail(detail, ERR_IO, "the erasure ledger cannot be read");
+		return vault_fail(detail, ERR_IO, "the erasure ledger cannot be read");
 	while (found == WALK_LINE)
 		found = walk_next(&w);
 	l->size = w.sequence;
 	memcpy(l->last, w.hash, sizeof l->last);
 	enum err e = OK;
 	if (found == WALK_IO)
-		e = keeper_fail(detail, ERR_IO, "the erasure ledger cannot be read");
+		e = vault_fail(detail, ERR_IO, "the erasure ledger cannot be read");
 	if (found == WALK_DAMAGED)
-		e = keeper_fail(detail, ERR_CONFIG,
+		e = vault_fail(detail, ERR_CONFIG,
 				"the erasure ledger is damaged in line %" PRIu64
 				": put back its newest copy, never an older one",
 				w.sequence + 1);
 	if (found == WALK_TORN) {
 		*ret_cut = l->file.length - w.offset;
 		if (appendfile_cut(&l->file, w.offset) != OK)
-			e = keeper_fail(detail, ERR_IO, "the torn end of the erasure ledger cannot be cut off");
+			e = vault_fail(detail, ERR_IO, "the torn end of the erasure ledger cannot be cut off");
 	}
 	walk_end(&w);
 	return e;
@@ -166,11 +166,11 @@ uint64_t ledger_length(const struct ledger *l)
 	return l->file.length;
 }
 
-enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, keeper_ledger_fn fn, void *arg)
+enum err vault_ledger_read(struct vault *k, struct scope *s, uint64_t from, keeper_ledger_fn fn, void *arg)
 {
 	/* The file only grows, so that what is there now can be read without the lock: fn may take its time, or append.
 	 */
-	uint64_t size = keeper_ledger_size(k);
+	uint64_t size = vault_ledger_size(k);
 	struct walk w;
 	if (!walk_begin(&w, k->dir))
 		return scope_fail(s, ERR_IO, "the erasure ledger cannot be read");
@@ -185,7 +185,7 @@ enum err keeper_ledger_read(struct keeper *k, struct scope *s, uint64_t from, ke
 		       : scope_fail(s, ERR_IO, "the erasure ledger is damaged in line %" PRIu64, w.sequence + 1);
 }
 
-uint64_t keeper_ledger_size(struct keeper *k)
+uint64_t vault_ledger_size(struct vault *k)
 {
 	struct ledger *l = k->ledger;
 	check(pthread_mutex_lock(&l->lock) == 0);
@@ -194,7 +194,7 @@ uint64_t keeper_ledger_size(struct keeper *k)
 	return size;
 }
 
-void keeper_ledger_head(struct keeper *k, uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES])
+void vault_ledger_head(struct vault *k, uint64_t *ret_sequence, uint8_t ret_hash[SHA256_BYTES])
 {
 	check(pthread_mutex_lock(&k->ledger->lock) == 0);
 	*ret_sequence = k->ledger->size;
@@ -212,11 +212,11 @@ static bool walk_to(struct walk *w, int dir, uint64_t sequence)
 	return w->sequence == sequence;
 }
 
-enum err keeper_ledger_hash(struct keeper *k, struct scope *s, uint64_t sequence, uint8_t ret_hash[SHA256_BYTES])
+enum err vault_ledger_hash(struct vault *k, struct scope *s, uint64_t sequence, uint8_t ret_hash[SHA256_BYTES])
 {
 	struct walk w = {0};
-	bool found = sequence <= keeper_ledger_size(k) && walk_to(&w, k->dir, sequence);
-	if (!found && sequence > keeper_ledger_size(k))
+	bool found = sequence <= vault_ledger_size(k) && walk_to(&w, k->dir, sequence);
+	if (!found && sequence > vault_ledger_size(k))
 		return scope_fail(s, ERR_NOT_FOUND, "the erasure ledger has no entry %" PRIu64, sequence);
 	memcpy(ret_hash, w.hash, SHA256_BYTES);
 	walk_end(&w);
@@ -232,7 +232,7 @@ enum err keeper_ledger_peek(const char *path, uint64_t *ret_sequence, uint8_t re
 	if (dir < 0 || !walk_begin(&w, dir)) {
 		if (dir >= 0)
 			close(dir);
-		return keeper_fail(detail, ERR_IO, "the erasure ledger in %s cannot be read", path);
+		return vault_fail(detail, ERR_IO, "the erasure ledger in %s cannot be read", path);
 	}
 	while (found == WALK_LINE)
 		found = walk_next(&w);
@@ -240,7 +240,7 @@ enum err keeper_ledger_peek(const char *path, uint64_t *ret_sequence, uint8_t re
 	memcpy(ret_hash, w.hash, SHA256_BYTES);
 	walk_end(&w);
 	close(dir);
-	return found == WALK_END || found == WALK_TORN ? OK : keeper_fail(detail, ERR_IO, "the erasure ledger in %s is damaged", path);
+	return found == WALK_END || found == WALK_TORN ? OK : vault_fail(detail, ERR_IO, "the erasure ledger in %s is damaged", path);
 }
 
 /* ---- two of them ---- */
@@ -282,16 +282,16 @@ enum err ledger_even(struct ledger *a, struct ledger *b, char **detail)
 	struct walk w;
 	if (!walk_to(&w, longer->dir, shorter->size)) {
 		walk_end(&w);
-		return keeper_fail(detail, ERR_UNAVAILABLE, "the erasure ledgers of both places cannot be compared");
+		return vault_fail(detail, ERR_UNAVAILABLE, "the erasure ledgers of both places cannot be compared");
 	}
 	enum err e = OK;
 	if (memcmp(w.hash, shorter->last, SHA256_BYTES) != 0)
-		e = keeper_fail(detail, ERR_CONFIG,
+		e = vault_fail(detail, ERR_CONFIG,
 				"the erasure ledgers of both places are of two histories: they differ in or before entry %" PRIu64
 				"; keep the one that belongs to the database, and empty the second place",
 				shorter->size);
 	else if (append_tail(&w, shorter) != OK)
-		e = keeper_fail(detail, ERR_UNAVAILABLE, "the shorter erasure ledger of both places cannot be caught up");
+		e = vault_fail(detail, ERR_UNAVAILABLE, "the shorter erasure ledger of both places cannot be caught up");
 	walk_end(&w);
 	return e;
 }
@@ -351,7 +351,7 @@ static enum err append_locked(struct ledger *l, struct ledger *second, const cha
 }
 
 /* In both places, or in neither. */
-static enum err append_both(struct keeper *k, struct scope *s, const char *json, size_t n, uint8_t hash[SHA256_BYTES], uint64_t *ret_sequence)
+static enum err append_both(struct vault *k, struct scope *s, const char *json, size_t n, uint8_t hash[SHA256_BYTES], uint64_t *ret_sequence)
 {
 	char *detail = NULL;
 	enum err e = copy_ready(k, &detail);
@@ -369,7 +369,7 @@ static enum err append_both(struct keeper *k, struct scope *s, const char *json,
 	return e;
 }
 
-enum err keeper_ledger_append(struct keeper *k, struct scope *s, const char *json, size_t n, uint64_t *ret_sequence,
+enum err vault_ledger_append(struct vault *k, struct scope *s, const char *json, size_t n, uint64_t *ret_sequence,
 			      uint8_t ret_hash[SHA256_BYTES])
 {
 	if (n > ENTRY_MAX)

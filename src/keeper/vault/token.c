@@ -9,14 +9,14 @@
 
 #include "base/clock.h"
 #include "codec/base64.h"
-#include "keeper/inner.h"
+#include "keeper/vault/vault.h"
 
 enum { TOKEN_MAX = 4096, MAC_TEXT = 43 /* base64url of 32 bytes */ };
 
 static const char header_json[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
 static const int64_t early_us = MINUTE_US; /* how far the clock may have been set back since a token was issued */
 
-static char *mac_text(struct keeper *k, struct arena *a, const char *text, size_t n)
+static char *mac_text(struct vault *k, struct arena *a, const char *text, size_t n)
 {
 	uint8_t mac[SHA256_BYTES];
 	hmac_sha256(k->token_key, sizeof k->token_key, &(struct digest_part){text, n}, 1, mac);
@@ -44,14 +44,14 @@ static char *payload_json(const char *issuer, const struct token_claims *c)
 	return payload_text(o);
 }
 
-static char *signed_text(struct keeper *k, struct arena *a, const char *header, char *payload)
+static char *signed_text(struct vault *k, struct arena *a, const char *header, char *payload)
 {
 	char *text = arena_printf(a, "%s.%s", base64url_encode(a, header, strlen(header)), base64url_encode(a, payload, strlen(payload)));
 	free(payload);
 	return arena_printf(a, "%s.%s", text, mac_text(k, a, text, strlen(text)));
 }
 
-char *keeper_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct token_claims *c)
+char *vault_token_issue(struct vault *k, struct arena *a, const char *issuer, const struct token_claims *c)
 {
 	return signed_text(k, a, header_json, payload_json(issuer, c));
 }
@@ -62,7 +62,7 @@ bool keeper_token_looks(const char *text)
 	return strncmp(text, header, sizeof header - 1) == 0;
 }
 
-char *keeper_id_token_issue(struct keeper *k, struct arena *a, const char *issuer, const struct id_token *t)
+char *vault_id_token_issue(struct vault *k, struct arena *a, const char *issuer, const struct id_token *t)
 {
 	static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"id+jwt\"}";
 	const struct token_claims *c = t->claims;
@@ -110,7 +110,7 @@ static enum err refuse(struct scope *s, const char *why)
 }
 
 /* Header and MAC; the payload's place is returned. */
-static enum err check_mac(struct keeper *k, struct scope *s, const char *token, const char **ret, size_t *ret_n)
+static enum err check_mac(struct vault *k, struct scope *s, const char *token, const char **ret, size_t *ret_n)
 {
 	size_t n = token != NULL ? strnlen(token, TOKEN_MAX + 1) : 0;
 	if (n > TOKEN_MAX)
@@ -132,7 +132,7 @@ static enum err check_mac(struct keeper *k, struct scope *s, const char *token, 
 	return OK;
 }
 
-enum err keeper_token_verify(struct keeper *k, struct scope *s, const char *token, struct token_claims *ret)
+enum err vault_token_verify(struct vault *k, struct scope *s, const char *token, struct token_claims *ret)
 {
 	const char *text = NULL;
 	void *payload;
