@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directories that provision this one: their clients' tokens, and the life of a person as Entra and Okta tell it, up to the certificate.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { MovedPostgres, ROOT, Reeve, shared, testOnEngines, until } from './lib.mjs';
+import { DM } from './world.mjs';
+
+const one = shared();
+const DAY = 86400e3, SCIM = '/scim/v2';
+const vectors = name => JSON.parse(fs.readFileSync(path.join(ROOT, `tests/vectors/scim/${name}.json`), 'utf8'));
+const fill = (x, names) => JSON.parse(JSON.stringify(x).replace(/\{(\w+)\}/g, (all, n) => names[n] ?? all));
+
+async function client(r, displayName) {
+  const c = await r.post('/v1.0/applications', { displayName, isProvisioningClient: true });
+  return { ...(await r.post(`/v1.0/applications/${c.id}/addProvisioningToken`, { provisioningToken: { displayName: 'first' } })), id: c.id };
+}
+
+// Whether the answer holds what the vector expects: members of an expected object, elements of an expected list in their order.
+function holds(what, got, want) {
+  if (Array.isArray(want)) {
+    assert.equal(got?.length, want.length, `${what}: ${JSON.stringify(got)}`);
+    want.forEach((w, i) => holds(`${what}[${i}]`, got[i], w));
+  } else if (want !== null && typeof want === 'object') {
+    for (const [k, w] of Object.entries(want)) holds(`${what}.${k}`, got?.[k], w);
+  } else assert.equal(got, want, what);
+}
+
+// Replays steps of a provider as it sends them; what they save are names for the next.
+async function replay(r, provider, part, names) {
+  for (const s of fill(provider[part], names).map((_, i) => () => fill(provider[part][i], names))) {
+    const step = s(), what = `${provider.provider}, ${step.name}`;
+    const a = await r.api(step.method, SCIM + step.path, { token: null, body: step.body,
+      headers: { Authorization: fill(provider.authorization, names), ...(step.body && { 'Content-Type': provider.contentType }) } });
+    assert.equal(a.status, step.status, `${what}: ${a.text.slice(0, 500)}`);
+    if (step.expect) holds(what, a.json, step.expect);
+    for (const n of step.absent ?? []) assert.ok(!(n in a.json), `${what}: ${n}`);
+    for (const [name, member] of Object.entries(step.save ?? {})) names[name] = a.json[member];
+  }
+}
+
+testOnEngines('18 tokens of a provisioning client: shown once, several at once, nothing but SCIM, gone when revoked', async engine => {
+  const r = await one(engine), c = await client(r, 'Entra');
+  assert.match(c.secretText, /^reeve_scim_[\w-]{43}$/);
+  assert.ok(Math.abs(Date.parse(c.endDateTime) - Date.now() - 365 * DAY) < 60e3);
+  const list = () => r.all(`/v1.0/applications/${c.id}/provisioningTokens`), seen = t => r.api('GET', '/v1.0/users', { token: t });
+  const roles = await r.all('/v1.0/roleManagement/directory/roleDefinitions'), app = await r.get(`/v1.0/applications/${c.id}`);
+  assert.equal(app.roleDefinitionId, roles.find(x => x.displayName === 'Provisioning').id);
+  assert.deepEqual([(await list())[0].lastUsedDateTime, app.lastContactDateTime, JSON.stringify(await list()).includes(c.secretText)], [null, null, false]);
+  assert.equal((await seen(c.secretText)).status, 403, 'known, and not for Graph');
+  const used = await until('its use is noted', async () => (await list())[0].lastUsedDateTime);
+  assert.equal((await r.get(`/v1.0/applications/${c.id}`)).lastContactDateTime, used);
+  for (const wrong of [c.secretText.slice(0, -1), `${c.secretText.slice(0, -1)}${c.secretText.endsWith('A') ? 'B' : 'A'}`, `reeve_scim_${'A'.repeat(43)}`])
+    assert.equal((await seen(wrong)).status, 401, 'another is not');
+
+  // exchanged with an overlap, by the command line
+  const second = r.cli('scim', 'add-token', c.id, '--json');
+  assert.equal(second.code, 0, second.err);
+  assert.equal((await seen(second.json.secretText)).status, 403);
+  assert.equal(r.cli('scim', 'remove-token', c.id, c.keyId).code, 0);
+  assert.deepEqual([(await seen(c.secretText)).status, (await seen(second.json.secretText)).status, (await list()).length], [401, 403, 1]);
+  assert.match(r.cli('scim', 'list').out, new RegExp(c.id));
+  await r.refused(404, 'POST', `/v1.0/applications/${c.id}/removeProvisioningToken`, { body: { keyId: c.keyId } });
+  for (const end of ['2020-01-01T00:00:00Z', '2099-01-01T00:00:00Z', 'soon'])
+    await r.refused(400, 'POST', `/v1.0/applications/${c.id}/addProvisioningToken`, { body: { provisioningToken: { endDateTime: end } } });
+  // an application that is none gets none; a disabled or deleted one's are nobody's
+  const plain = await r.post('/v1.0/applications', { displayName: 'Plain', roleDefinitionId: app.roleDefinitionId });
+  await r.refused(409, 'POST', `/v1.0/applications/${plain.id}/addProvisioningToken`, { body: {} });
+  await r.ok('PATCH', `/v1.0/applications/${c.id}`, { body: { accountEnabled: false } });
+  assert.equal((await seen(second.json.secretText)).status, 401);
+  await r.ok('PATCH', `/v1.0/applications/${c.id}`, { body: { accountEnabled: true } });
+  assert.equal((await seen(second.json.secretText)).status, 403);
+  await r.ok('DELETE', `/v1.0/applications/${c.id}`);
+  assert.equal((await seen(second.json.secretText)).status, 401);
+  for (const a of ['addProvisioningToken Application', 'removeProvisioningToken Application', 'signIn Application'])
+    assert.ok((await r.events(`activityType eq '${a}'`)).length > 0, a);
+  assert.ok(!JSON.stringify(await r.events()).includes(c.secretText.slice(15)));
+  assert.ok(!r.log.includes(c.secretText.slice(15)));
+});
+
+testOnEngines('18 the life of people: Entra deletes in the end, Okta never does', async engine => {
+  const pg = engine === 'postgres' ? new MovedPostgres() : null;
+  try {
+    pg?.move(0);
+    const r = await Reeve.make({ engine, database: pg?.database('life') });
+    if (pg) r.pg = { name: 'life', host: pg.host };
+    const travel = async days => { await r.stop(); pg?.move(days); await r.serve(days); };
+    const entra = { token: (await client(r, 'Entra')).secretText }, oktaClient = await client(r, 'Okta'), okta = { token: oktaClient.secretText };
+    const E = vectors('entra'), O = vectors('okta');
+    const state = (id, o) => r.get(`/v1.0/users/${id}?$select=accountEnabled,disabledDateTime,erasureDueDateTime`, o);
+    const duties = id => r.all(`${DM}/erasureDuties?$filter=subjectId%20eq%20'${id}'`);
+
+    await replay(r, E, 'life', entra);
+    const before = await state(entra.user);
+    assert.deepEqual([before.accountEnabled, before.erasureDueDateTime], [false, null]);
+    assert.ok(Math.abs(Date.parse(before.disabledDateTime) - Date.now()) < 60e3);
+    await replay(r, E, 'end', entra);
+    const duty = (await duties(entra.user)).find(d => d.state !== 'cancelled');
+    assert.equal(duty.trigger, 'permanentDelete');
+    assert.ok(Math.abs(Date.parse(duty.undoUntilDateTime) - Date.now() - DAY) < 120e3, 'a day to undo it');
+    await replay(r, E, 'again', entra);
+    assert.notEqual(entra.again, entra.user, 'a new person');
+
+    await replay(r, O, 'life', okta);
+    // what a person disabled is no retention's business; nor is a restricted account, once it is due
+    const byHand = await r.user('hand@acme.example');
+    await r.ok('PATCH', `/v1.0/users/${byHand.id}`, { body: { accountEnabled: false } });
+
+    // 14 days before day 180 it is announced: to whoever receives alarms, as an event, on the account
+    await travel(167);
+    const told = await until('it is announced', async () => { const u = await state(okta.user); return u.erasureDueDateTime && u; });
+    assert.equal(Math.round((Date.parse(told.erasureDueDateTime) - Date.parse(told.disabledDateTime)) / DAY), 181, 'never sooner than announced');
+    assert.ok((await state(okta.second)).erasureDueDateTime);
+    assert.equal((await state(byHand.id)).erasureDueDateTime, null);
+    assert.equal((await r.events("activityType eq 'announceErasure User'")).length, 2);
+    assert.match(r.cli('scim', 'announced').out, /ola@acme/);
+    const silent = await until('and that nothing was heard since', async () => (await r.get(`/v1.0/applications/${oktaClient.id}`)).silentDateTime);
+    assert.ok(silent);
+    await replay(r, O, 'back', okta);
+    assert.deepEqual(await state(okta.second).then(u => [u.accountEnabled, u.disabledDateTime, u.erasureDueDateTime]), [true, null, null], 'enabled again: called off');
+    assert.equal((await r.get(`/v1.0/applications/${oktaClient.id}`)).silentDateTime, null, 'heard of again');
+    // Entra's has long gone, and the one who was hired again is there
+    const certificate = (await r.all(`${DM}/erasureCertificates`)).find(c => c.dutyId === duty.id);
+    assert.ok(certificate, 'a certificate');
+    assert.equal((await r.get(`/v1.0/users/${entra.again}`)).userPrincipalName, 'ana@acme.example');
+    await r.refused(404, 'GET', `/v1.0/users/${entra.user}`);
+
+    await travel(182);
+    const left = await until('Okta\'s leaver goes', async () => (await duties(okta.user))[0] ?? (await r.all(`${DM}/erasureDuties`)).find(d => d.trigger === 'deactivated'));
+    assert.equal(left.trigger, 'deactivated');
+    await until('and is certified', async () => ['scrubbed', 'copies_gone'].includes((await r.get(`${DM}/erasureDuties/${left.id}`)).state), { seconds: 60 });
+    await replay(r, O, 'gone', okta);
+    assert.equal((await state(okta.second)).accountEnabled, true);
+    assert.equal((await state(byHand.id)).accountEnabled, false);
+    await r.remove();
+  } finally {
+    pg?.remove();
+  }
+});
