@@ -16,6 +16,8 @@
 #define LIMIT_CONNECTIONS 4096u          /* per listener: 4096 x ~40 KiB of TLS state = 160 MiB at the worst */
 #define LIMIT_CONNECTIONS_PER_IP 512u
 #define LIMIT_REQUEST_SECONDS 30u        /* a header or a body that takes longer is a slow client */
+#define LIMIT_ANSWER_SECONDS 30u         /* in so long a client takes */
+#define LIMIT_ANSWER_BYTES (32u * KIB)   /* so much of an answer that waits for it, about 1 KiB a second, or it is cut */
 #define LIMIT_IDLE_SECONDS 60u           /* keep-alive */
 #define LIMIT_DRAIN_SECONDS 20u          /* SIGTERM: how long requests under way may take */
 

@@ -6,9 +6,15 @@
  * Deadlines: the library's own timeout is one of inactivity, so a client that sends one byte now and then would stay
  * for ever. A connection therefore has to finish its first request within `request` of its beginning, every later one
  * within `request` of its first line, and may not exist longer than `idle` and `request` together without one.  While a
- * worker has the request there is no deadline; while the answer is written the library's timeout holds.
+ * worker has the request there is no deadline.  While the answer is written its reader must take answer_bytes in each
+ * `answer` (the kernel counts what the peer acknowledged), unless it has taken all there is: else a client that reads a
+ * byte now and then would hold an answer's memory for ever.  Where none is taken at all the library's timeout holds, too.
  */
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -116,14 +122,54 @@ void conn_notify(void *cls, struct MHD_Connection *c, void **context, enum MHD_C
 	}
 }
 
+/* Bytes that the peer has acknowledged so far; *ret_waits: more wait for it.  False where the socket does not say (a local one). */
+static bool progress(int fd, uint64_t *ret, bool *ret_waits)
+{
+	struct tcp_info info;
+	socklen_t n = sizeof info;
+	int queued = 0;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &n) != 0 || ioctl(fd, SIOCOUTQ, &queued) != 0)
+		return false;
+	*ret = info.tcpi_bytes_acked;
+	*ret_waits = queued > 0;
+	return true;
+}
+
+void conn_answering(struct conn *conn)
+{
+	struct http_server *s = conn->server;
+	uint64_t taken = 0;
+	bool waits;
+	if (s->tuning.answer_us == 0 || !progress(conn->fd, &taken, &waits))
+		return;
+	pthread_mutex_lock(&s->lock);
+	conn->looked_at = clock_monotonic();
+	conn->taken = taken;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* An answer is under way and its reader took too little of it. */
+static bool reads_too_slowly(const struct http_tuning *t, struct conn *c, int64_t now)
+{
+	uint64_t taken;
+	bool waits;
+	if (c->looked_at == 0 || now - c->looked_at < t->answer_us || !progress(c->fd, &taken, &waits))
+		return false;
+	bool slow = waits && taken - c->taken < t->answer_bytes;
+	c->looked_at = now;
+	c->taken = taken;
+	return slow;
+}
+
 /* The library closes the descriptor only after conn_end(), which waits for the lock: it cannot be another's by now. */
 void conn_cut_overdue(struct http_server *s, int64_t now)
 {
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < CONN_BUCKETS; i++)
 		for (struct conn *c = s->conns[i]; c != NULL; c = c->next)
-			if (c->deadline != 0 && c->deadline < now) {
-				c->deadline = 0; /* once is enough */
+			if ((c->deadline != 0 && c->deadline < now) || reads_too_slowly(&s->tuning, c, now)) {
+				c->deadline = c->looked_at = 0; /* once is enough */
+				atomic_fetch_add(&s->count.cut, 1);
 				shutdown(c->fd, SHUT_RDWR);
 			}
 	pthread_mutex_unlock(&s->lock);

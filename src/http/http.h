@@ -74,8 +74,8 @@ struct http_handler {
 	/* On a worker thread.  Must fill response. */
 	void (*handle)(void *ctx, struct http_request *request, struct http_response *response);
 	/* For refusals made here, mostly on an I/O thread: fills the body for the status.  reason: a constant of ours.  peer: the address of the
-	 * connection, for a request that was not understood says nothing of its client; NULL on the local socket. */
-	void (*refuse)(void *ctx, int status, const char *reason, const char *peer, struct http_response *response);
+	 * connection, for a request that was not understood says nothing of its client; NULL on the local socket.  path: as in the request, perhaps with its query; NULL where it was not understood. */
+	void (*refuse)(void *ctx, int status, const char *reason, const char *peer, const char *path, struct http_response *response);
 };
 
 struct http_options {
@@ -109,6 +109,7 @@ void http_stop(struct http_server *s, unsigned seconds);
 
 struct http_stats {
 	uint64_t connections_open, connections_total, requests, refused;
+	uint64_t cut; /* connections that were too slow, in either direction, or stayed idle */
 };
 void http_stats(const struct http_server *s, struct http_stats *ret);
 

@@ -121,6 +121,7 @@ void request_end(void *cls, struct MHD_Connection *c, void **context, enum MHD_R
 	pthread_mutex_lock(&s->lock);
 	s->under_way--;
 	j->conn->deadline = clock_monotonic() + s->tuning.idle_us + s->tuning.request_us;
+	j->conn->looked_at = 0;
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	job_unref(j);
@@ -135,7 +136,7 @@ static enum MHD_Result refuse(struct job *j, int status, const char *reason, boo
 	response_init(&r, a);
 	atomic_fetch_add(&s->count.refused, 1);
 	char peer[ADDRESS_TEXT];
-	s->handler.refuse(s->handler.ctx, status, reason, s->local ? NULL : address_format(&j->conn->peer, peer), &r);
+	s->handler.refuse(s->handler.ctx, status, reason, s->local ? NULL : address_format(&j->conn->peer, peer), j->target, &r);
 	if (status == 503)
 		http_response_header(&r, "Retry-After", "1");
 	struct response_context ctx = {.arena = a, .secure = s->secure, .close = close, .release = release_nothing};
@@ -313,7 +314,7 @@ static void mend(struct job *j, struct http_response *r)
 		return;
 	response_drop(r);
 	response_init(r, j->arena);
-	h->refuse(h->ctx, 500, "internal error", NULL, r);
+	h->refuse(h->ctx, 500, "internal error", NULL, j->target, r);
 	r->status = 500;
 }
 
@@ -390,6 +391,7 @@ static enum MHD_Result answer(struct job *j)
 	if (j->answer == NULL)
 		return MHD_NO;
 	j->phase = JOB_SENT;
+	conn_answering(j->conn);
 	enum MHD_Result ok = MHD_queue_response(j->connection, j->status, j->answer);
 	MHD_destroy_response(j->answer);
 	j->answer = NULL;

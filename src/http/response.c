@@ -92,6 +92,11 @@ static bool add_headers(struct MHD_Response *m, const struct http_response *r, c
 		{"Content-Type", type, has_body || r->content_type != NULL},
 		{"Cache-Control", "no-store", true},
 		{"X-Content-Type-Options", "nosniff", true},
+		/* what a page needs beside that it says itself */
+		{"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'", true},
+		{"X-Frame-Options", "DENY", true},
+		{"Referrer-Policy", "no-referrer", true},
+		{"Cross-Origin-Resource-Policy", "same-origin", true},
 		{"Strict-Transport-Security", "max-age=31536000", ctx->secure},
 		{"Connection", "close", ctx->close},
 	};

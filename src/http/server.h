@@ -30,8 +30,9 @@ enum { CONN_BUCKETS = 256, IO_THREADS_MAX = 16, LINGER_MAX = 64 };
 
 /* What tests make smaller; everyone else takes the limits of base/limits.h. */
 struct http_tuning {
-	int64_t request_us, idle_us;
+	int64_t request_us, idle_us, answer_us; /* answer_us 0: answers may be read as slowly as one likes */
 	unsigned connections, connections_per_ip;
+	unsigned answer_bytes; /* that are taken in each answer_us */
 	size_t bodies; /* bytes of all request bodies that are held at one time */
 };
 
@@ -43,6 +44,8 @@ struct conn {
 	bool refused; /* over a limit, or a local peer of another user */
 	bool linger;  /* answered before its body was read */
 	int64_t deadline; /* monotonic: when it is cut; 0: not while a worker has it; lock */
+	int64_t looked_at; /* monotonic: when `taken` was read, while an answer is written; 0: there is none; lock */
+	uint64_t taken;    /* bytes that the peer has acknowledged until then; lock */
 	struct tls_identity *identity; /* the certificate of its handshake */
 };
 
@@ -80,7 +83,7 @@ struct http_server {
 	atomic_bool draining; /* answers say Connection: close */
 	atomic_bool stopping; /* nothing may be suspended any more; changes under the lock */
 	struct {
-		atomic_uint_fast64_t open, total, requests, refused;
+		atomic_uint_fast64_t open, total, requests, refused, cut;
 		atomic_size_t bodies;
 	} count;
 };
@@ -110,6 +113,7 @@ void linger_close_all(struct http_server *s);
 void conn_notify(void *cls, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode code);
 struct conn *conn_of(struct MHD_Connection *c); /* NULL where there was no memory for it */
 void conn_cut_overdue(struct http_server *s, int64_t now); /* takes the lock */
+void conn_answering(struct conn *conn); /* from now on it has to take its answer; takes the lock */
 
 /* request.c */
 void *request_begin(void *cls, const char *uri, struct MHD_Connection *c);
