@@ -50,7 +50,11 @@ enum route_access {
 	ACCESS_BEARER, /* a token of ours with the row's permission */
 	ACCESS_DEVICE, /* a client certificate of an enrolled device (device listener) */
 	ACCESS_LOG,    /* the log that {log} names: a token of its tenant with the row's permission, or anybody where the tenant publishes it */
+	ACCESS_SCIM,   /* as ACCESS_BEARER, of a provisioning client; never a cookie; errors in SCIM's form */
 };
+
+/* How errors are written: a route's property, by its access. */
+enum error_form { FORM_GRAPH, FORM_SCIM };
 
 enum route_listener { ON_API, ON_DEVICE, ON_BOTH };
 
@@ -61,6 +65,7 @@ struct route {
 	const char *method, *path, *permission;
 	enum route_listener listener;
 	enum route_access access;
+	enum error_form form;
 	enum activity activity; /* of the refusal's event; ACT_NONE for reads */
 	size_t body_bytes;      /* 0: a body is refused (but for an empty one) */
 	route_fn handler;
@@ -76,6 +81,7 @@ struct call {
 	struct http_request *in;
 	struct http_response *out;
 	const struct route *route;
+	enum error_form form;        /* of the route, or of those near what was asked for */
 	enum api_version version;
 	struct {
 		const char *name, *value; /* decoded */

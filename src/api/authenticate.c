@@ -31,6 +31,8 @@ enum err authenticate(struct call *c, struct tenant_levels *ret)
 	const char *h = http_header(c->in, "Authorization");
 	if (h == NULL)
 		return cookie_admit(c, ret);
+	if (c->route->access == ACCESS_SCIM && provisioning_token_looks(h)) /* Okta sends it bare where it was typed in so */
+		return provisioning_admit(&c->s, h, &c->s.actor, ret);
 	if (strncasecmp(h, "Bearer ", strlen("Bearer ")) != 0)
 		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "send an access token: 'Authorization: Bearer …'");
 	h += strlen("Bearer ");

@@ -16,6 +16,7 @@
 #include "api/metrics.h"
 #include "api/refusals.h"
 #include "api/router.h"
+#include "api/scim/scim.h"
 #include "api/scope_groups.h"
 #include "api/throttle.h"
 #include "audit/log/files.h"
@@ -145,6 +146,20 @@ static enum err admit_log(struct call *c)
 	return OK;
 }
 
+/* A provisioning client, whose token says which tenant's it is. */
+static enum err admit_scim(struct call *c, struct tenant_levels *ret_levels)
+{
+	struct id tenant;
+	if (http_header(c->in, "Authorization") == NULL)
+		return scope_fail(&c->s, ERR_UNAUTHENTICATED, "send the token of a provisioning client: 'Authorization: Bearer …'");
+	TRY(authenticate(c, ret_levels));
+	TRY(check_throttle(c));
+	for (size_t i = 0; i < c->param_count; i++)
+		if (strcmp(c->param[i].name, "tenant") == 0 && (!id_parse(c->param[i].value, &tenant) || !id_equal(tenant, c->s.tenant)))
+			return scope_fail(&c->s, ERR_NOT_FOUND, "there is no such resource");
+	return OK;
+}
+
 static enum err admit(struct call *c)
 {
 	struct tenant_levels levels = {TENANT_NONE, TENANT_NONE, false};
@@ -160,11 +175,16 @@ static enum err admit(struct call *c)
 		break;
 	case ACCESS_LOG:
 		return admit_log(c);
+	case ACCESS_SCIM:
+		TRY(admit_scim(c, &levels));
+		break;
 	}
 	TRY(check_tenant(c, &levels));
-	if (c->route->access != ACCESS_BEARER)
+	if (c->route->access == ACCESS_DEVICE)
 		return OK;
 	TRY(check_permission(c));
+	if (c->route->access == ACCESS_SCIM)
+		return c->s.actor.only == NULL ? OK : scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s for the whole tenant", c->route->permission);
 	return scope_groups_check(c);
 }
 
@@ -193,6 +213,19 @@ static void write_error(struct buf *out, enum err err, const char *message, stru
 	jw_end_object(&w);
 }
 
+static void write_scim(struct buf *out, enum err err, const char *message, struct id request, const char *client_request, int64_t now)
+{
+	scim_error(out, err, err_http_status(err), message);
+}
+
+static const struct {
+	void (*write)(struct buf *out, enum err err, const char *message, struct id request, const char *client_request, int64_t now);
+	const char *content_type; /* NULL: JSON's */
+} FORMS[] = {
+	[FORM_GRAPH] = {write_error, NULL},
+	[FORM_SCIM] = {write_scim, SCIM_TYPE},
+};
+
 static bool is_internal(enum err err)
 {
 	return err == ERR_INTERNAL || err == ERR_SCHEMA || err == ERR_CONFIG || err == ERR_IO;
@@ -220,8 +253,8 @@ static void answer_error(struct call *c, enum err err)
 		log_event(LOG_ERROR, "failure", "error=%s at=%s:%d detail=\"%s\"", err_name(err),
 			  c->s.detail_file != NULL ? c->s.detail_file : "?", c->s.detail_line, scope_detail(&c->s, err));
 	c->out->status = err_http_status(err);
-	c->out->content_type = NULL;
-	write_error(&c->out->body, err, message, c->s.correlation, http_header(c->in, "client-request-id"), c->s.now);
+	c->out->content_type = FORMS[c->form].content_type;
+	FORMS[c->form].write(&c->out->body, err, message, c->s.correlation, http_header(c->in, "client-request-id"), c->s.now);
 	challenge(c, err);
 	if (err_retryable(err))
 		http_response_header(c->out, "Retry-After", c->retry_after == 0 ? "5" : arena_printf(c->s.arena, "%u", c->retry_after));
@@ -285,6 +318,7 @@ static enum err find_route(struct call *c, enum route_listener on)
 	struct route_match m;
 	const struct route *table = route_table(&n);
 	route_find(c->s.arena, table, n, on, c->in->method, c->in->path, &m);
+	c->form = m.form;
 	if (m.malformed)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "the path is malformed");
 	if (m.other_method) {
@@ -422,7 +456,20 @@ static enum err err_of_status(int status)
 	return ERR_BAD_REQUEST;
 }
 
-static void refuse(void *ctx, int status, const char *reason, const char *peer, struct http_response *out)
+/* Of a request whose path is known, though nothing else of it was looked at. */
+static enum error_form form_of(const char *path)
+{
+	size_t n;
+	struct route_match m = {.form = FORM_GRAPH};
+	const struct route *table = route_table(&n);
+	struct arena *a = arena_new(LIMIT_URL_BYTES * 4);
+	if (path != NULL && strlen(path) <= LIMIT_URL_BYTES)
+		route_find(a, table, n, ON_API, "GET", arena_strndup(a, path, strcspn(path, "?")), &m);
+	arena_free(a);
+	return m.form;
+}
+
+static void refuse(void *ctx, int status, const char *reason, const char *peer, const char *path, struct http_response *out)
 {
 	struct server *srv = ctx;
 	int64_t now = clock_now();
@@ -431,7 +478,9 @@ static void refuse(void *ctx, int status, const char *reason, const char *peer, 
 	out->status = status;
 	http_response_header(out, "request-id", id_format(request, text));
 	http_response_header(out, "x-ms-ags-diagnostic", DIAGNOSTIC);
-	write_error(&out->body, err_of_status(status), reason, request, NULL, now);
+	enum error_form form = form_of(path);
+	out->content_type = FORMS[form].content_type;
+	FORMS[form].write(&out->body, err_of_status(status), reason, request, NULL, now);
 	atomic_fetch_add(&srv->metrics->refused_before_sign_in, 1);
 	if (status < 500)
 		refusals_count(peer, status, reason, now);

@@ -243,6 +243,18 @@ static void find_counted(struct arena *a, const struct search *q, const struct s
 	*ret = m;
 }
 
+/* Who asks for what is not there is answered as by what stands beside it. */
+static enum error_form form_near(const struct search *q, const struct segments *segments)
+{
+	for (size_t i = 0; i < q->n && segments->n > 0; i++) {
+		const char *first = q->table[i].path + 1;
+		size_t n = strcspn(first, "/");
+		if (*first != '{' && segments->s[0].n == n && strncasecmp(segments->s[0].s, first, n) == 0)
+			return q->table[i].form;
+	}
+	return FORM_GRAPH;
+}
+
 void route_find(struct arena *a, const struct route *table, size_t n, enum route_listener on, const char *method, const char *path,
 		struct route_match *ret)
 {
@@ -256,4 +268,5 @@ void route_find(struct arena *a, const struct route *table, size_t n, enum route
 	find(a, &q, &segments, ret);
 	if (ret->route == NULL && !ret->other_method)
 		find_counted(a, &q, &segments, ret);
+	ret->form = ret->route != NULL ? ret->route->form : form_near(&q, &segments);
 }

@@ -13,6 +13,7 @@
 struct route_match {
 	const struct route *route; /* NULL: no such path (or, with other_method, no such method on it) */
 	bool other_method;         /* the path exists with another method: 405 */
+	enum error_form form;      /* of the row; where there is none, of rows whose first segment is the path's */
 	bool count;                /* a collection's row, and the path goes on with /$count */
 	bool malformed;            /* bad percent-encoding or quoting */
 	char allow[64];            /* with other_method: its methods, for the Allow header */

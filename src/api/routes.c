@@ -7,9 +7,11 @@
 #include "api/routes.def"
 #undef ROUTE
 
+#define FORM_OF(access) ((access) == ACCESS_SCIM ? FORM_SCIM : FORM_GRAPH)
+
 static const struct route ROUTES[] = {
 #define ROUTE(listener_, method_, path_, access_, permission_, activity_, body_, handler_)                                      \
-	{.method = method_, .path = path_, .permission = permission_, .listener = listener_, .access = access_,                 \
+	{.method = method_, .path = path_, .permission = permission_, .listener = listener_, .access = access_, .form = FORM_OF(access_),                 \
 	 .activity = activity_, .body_bytes = body_, .handler = handler_, .handler_name = #handler_},
 #include "api/routes.def"
 #undef ROUTE

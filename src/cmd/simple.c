@@ -62,7 +62,7 @@ int cmd_api(int argc, char **argv)
 	return code;
 }
 
-static const char *const ACCESS[] = {"public", "bearer", "device", "log"};
+static const char *const ACCESS[] = {"public", "bearer", "device", "log", "scim"};
 static const char *const LISTENER[] = {"api", "device", "both"};
 
 int cmd_routes(int argc, char **argv)

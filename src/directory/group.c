@@ -256,6 +256,11 @@ static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
 						      .resource = a->group, .resource_name = name, .changes = changes});
 }
 
+enum err group_delete_in(struct db_tx *tx, struct id group)
+{
+	return delete_tx(db_tx_scope(tx), tx, &(struct write){.group = group});
+}
+
 enum err group_delete(struct scope *s, struct id group)
 {
 	return db_write(s, delete_tx, &(struct write){.group = group});

@@ -6,6 +6,7 @@
 #ifndef REEVE_DIRECTORY_GROUP_H
 #define REEVE_DIRECTORY_GROUP_H
 
+#include "audit/audit.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "base/scope.h"
@@ -21,6 +22,27 @@ MUST_CHECK enum err group_delete(struct scope *s, struct id group);
 MUST_CHECK enum err group_add_member(struct scope *s, struct id group, struct id user);
 /* ERR_NOT_FOUND: no such group, or no member of it. */
 MUST_CHECK enum err group_remove_member(struct scope *s, struct id group, struct id user);
+
+/* ---- in the caller's transaction, for changes of several things at once ---- */
+
+/* The changes of one event: what is appended here, and who it is about where it is one member and nothing else. */
+struct group_change {
+	struct id group;
+	const char *name;                    /* as it is now; set by group_change_begin */
+	struct audit_change *changes, **tail;
+	size_t added, removed, unlisted;     /* members; unlisted: of them, those for which the event has no room */
+	bool row;                            /* the group's own properties changed */
+	struct id member;                    /* the last one that was added or removed */
+};
+MUST_CHECK enum err group_create_in(struct db_tx *tx, const struct record *r, struct group_change *c);
+MUST_CHECK enum err group_change_begin(struct db_tx *tx, struct id group, struct group_change *c);
+MUST_CHECK enum err group_change_row(struct db_tx *tx, struct group_change *c, const struct record *r);
+/* ERR_NOT_FOUND: no visible user.  A member that is there already, or is none, changes nothing. */
+MUST_CHECK enum err group_change_add(struct db_tx *tx, struct group_change *c, struct id user);
+MUST_CHECK enum err group_change_remove(struct db_tx *tx, struct group_change *c, struct id user);
+MUST_CHECK enum err group_delete_in(struct db_tx *tx, struct id group);
+/* The event, where anything changed; a new group is ACT_GROUP_CREATE. */
+MUST_CHECK enum err group_change_end(struct db_tx *tx, struct group_change *c, bool created);
 
 /* OK where the group is there: for lists of what belongs to it. */
 MUST_CHECK enum err group_exists(struct scope *s, struct id group);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lists and searches (RFC 7644, section 3.4.2).  Without a filter the database counts and cuts out the page.  With one, what an index narrows
+ * down (narrow.c) is read row by row, asked, counted, and written where it falls on the page: one row is in memory at a time.
+ */
+#include "directory/provisioning/scim_internal.h"
+
+#include <string.h>
+
+DB_TENANT(scim_count_users, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND deleted_at IS NULL");
+DB_TENANT(scim_count_groups, "SELECT count(*) FROM groups WHERE tenant_id = ?1");
+DB_TENANT(scim_is_member, "SELECT 1 FROM group_members m JOIN users u ON u.tenant_id = m.tenant_id AND u.user_id = m.user_id "
+			  "WHERE m.tenant_id = ?1 AND m.group_id = ?2 AND m.user_id = ?3 AND u.deleted_at IS NULL");
+DB_TENANT(scim_any_member, "SELECT m.user_id FROM group_members m JOIN users u ON u.tenant_id = m.tenant_id AND u.user_id = m.user_id "
+			   "WHERE m.tenant_id = ?1 AND m.group_id = ?2 AND u.deleted_at IS NULL LIMIT 1");
+
+enum { COUNT_DEFAULT = 100 };
+
+struct listing {
+	const struct scim_query *q;
+	struct buf *out;
+	struct json_writer w;
+	const struct scim_filter *filter;
+	int64_t start, count; /* within bounds */
+	int64_t total, written;
+};
+
+/* ---- a group's members in a filter ---- */
+
+/* Of a filter on members, the document gets those that it asks for, as far as they are members. */
+struct asked {
+	struct id v[64];
+	size_t n;
+	bool any;
+};
+
+static enum err ask_member(struct scope *s, const struct scim_attribute *sub, const struct scim_filter *f, struct asked *a)
+{
+	if (f->op == SCIM_PR && sub == NULL) {
+		a->any = true;
+		return OK;
+	}
+	bool value = sub == NULL || strcmp(sub->name, "value") == 0;
+	if (f->op != SCIM_EQ || !value || f->value.type != SCIM_TEXT || a->n == sizeof a->v / sizeof a->v[0])
+		return scope_fail(s, ERR_BAD_FILTER, "members are asked for by value eq, or by members pr");
+	a->n += id_parse(f->value.text, &a->v[a->n]);
+	return OK;
+}
+
+static enum err ask_element(struct scope *s, const struct scim_attribute *members, const struct scim_filter *f, struct asked *a)
+{
+	if (f->op == SCIM_AND || f->op == SCIM_OR)
+		TRY(ask_element(s, members, f->right, a));
+	if (f->op == SCIM_AND || f->op == SCIM_OR || f->op == SCIM_NOT)
+		return ask_element(s, members, f->left, a);
+	return ask_member(s, scim_sub(members, f->path.attr), f, a);
+}
+
+static enum err ask_members(struct scope *s, const struct scim_filter *f, struct asked *a)
+{
+	struct scim_place p;
+	if (f->op == SCIM_AND || f->op == SCIM_OR)
+		TRY(ask_members(s, f->right, a));
+	if (f->op == SCIM_AND || f->op == SCIM_OR || f->op == SCIM_NOT)
+		return ask_members(s, f->left, a);
+	if (!scim_resolve(SCIM_GROUP, &f->path, &p) || p.whole || strcmp(p.attr->name, "members") != 0)
+		return OK;
+	return f->op == SCIM_HAS ? ask_element(s, p.attr, f->left, a) : ask_member(s, p.sub, f, a);
+}
+
+static void add_member(json_t *doc, struct id id)
+{
+	char text[ID_TEXT];
+	json_t *list = json_object_get(doc, "members");
+	if (list == NULL)
+		json_object_set_new(doc, "members", list = json_array());
+	json_array_append_new(list, json_pack("{s:s}", "value", id_format(id, text)));
+}
+
+static enum err fill_members(struct db_tx *tx, struct id group, const struct asked *a, json_t *doc)
+{
+	for (size_t i = 0; i < a->n; i++) {
+		auto_rows struct db_rows *r = NULL;
+		TRY(db_query(tx, &scim_is_member, DB_ARGS(db_v_id(&group), db_v_id(&a->v[i])), &r));
+		if (db_next(r))
+			add_member(doc, a->v[i]);
+		TRY(db_rows_err(r));
+	}
+	if (!a->any)
+		return OK;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &scim_any_member, DB_ARGS(db_v_id(&group)), &r));
+	if (db_next(r))
+		add_member(doc, db_id(r, 0));
+	return db_rows_err(r);
+}
+
+/* ---- rows ---- */
+
+static bool on_page(const struct listing *l)
+{
+	return l->total >= l->start && l->written < l->count;
+}
+
+static enum err write_row(struct db_tx *tx, struct listing *l, enum scim_resource r, const struct db_rows *rows)
+{
+	json_t *made;
+	TRY(scim_row(tx, r, rows, l->q->base, scim_needs_all(r), &made));
+	auto_json *doc = made;
+	l->written++;
+	TRY(scim_write(tx, r, db_id(rows, SCIM_COLUMN_ID), l->q->base, &l->q->projection, doc, &l->w));
+	return l->out->failed ? scope_fail(db_tx_scope(tx), ERR_LIMIT, "the answer is too large: ask for fewer with count, or leave members out with "
+									"excludedAttributes") : OK;
+}
+
+static enum err ask_row(struct db_tx *tx, const struct listing *l, enum scim_resource r, const struct db_rows *rows, const struct asked *a, bool *ret)
+{
+	json_t *made;
+	TRY(scim_row(tx, r, rows, l->q->base, scim_filter_needs(r, l->filter), &made));
+	auto_json *doc = made;
+	if (r == SCIM_GROUP)
+		TRY(fill_members(tx, db_id(rows, SCIM_COLUMN_ID), a, doc));
+	*ret = scim_matches(r, l->filter, doc);
+	return OK;
+}
+
+static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r, const char *order)
+{
+	struct scope *s = db_tx_scope(tx);
+	struct scim_condition c;
+	struct asked a = {.n = 0};
+	auto_rows struct db_rows *rows = NULL;
+	if (r == SCIM_GROUP)
+		TRY(ask_members(s, l->filter, &a));
+	scim_narrow(s, r, l->filter, &c);
+	const char *sql = arena_printf(s->arena, "%s%s%s%s", scim_select(s, r), c.sql == NULL ? "" : " AND ", c.sql == NULL ? "" : c.sql, order);
+	TRY(db_stream_text(tx, DB_REACH_TENANT, sql, c.args, c.arg_count, &rows));
+	while (db_next(rows)) {
+		struct arena_mark mark = arena_mark(s->arena);
+		bool yes;
+		TRY(ask_row(tx, l, r, rows, &a, &yes));
+		l->total += yes;
+		if (yes && on_page(l))
+			TRY(write_row(tx, l, r, rows));
+		arena_rewind(s->arena, mark);
+	}
+	return db_rows_err(rows);
+}
+
+/* The page as the database cuts it out. */
+static enum err page(struct db_tx *tx, struct listing *l, enum scim_resource r, const char *order)
+{
+	struct scope *s = db_tx_scope(tx);
+	auto_rows struct db_rows *n = NULL, *rows = NULL;
+	TRY(db_query_one(tx, r == SCIM_USER ? &scim_count_users : &scim_count_groups, DB_NOARGS, &n));
+	int64_t skip = l->start - 1 - l->total, most = l->count - l->written; /* behind what another resource had */
+	l->total += db_int(n, 0);
+	if (most <= 0)
+		return OK;
+	const char *sql = arena_printf(s->arena, "%s%s LIMIT ?2 OFFSET ?3", scim_select(s, r), order);
+	TRY(db_query_text(tx, DB_REACH_TENANT, sql, DB_ARGS(db_v_int(most), db_v_int(skip < 0 ? 0 : skip)), &rows));
+	while (db_next(rows)) {
+		struct arena_mark mark = arena_mark(s->arena);
+		TRY(write_row(tx, l, r, rows));
+		arena_rewind(s->arena, mark);
+	}
+	return db_rows_err(rows);
+}
+
+/* ---- a list ---- */
+
+/* Over both, an attribute that one does not have is one that its resources have no value for. */
+static enum err list_one(struct db_tx *tx, struct listing *l, enum scim_resource r, bool alone, bool *fits)
+{
+	struct scope *s = db_tx_scope(tx);
+	const char *order;
+	enum err err = scim_order(s, r, l->q->sort_by, l->q->descending, &order);
+	if (err == OK && l->filter != NULL)
+		err = scim_filter_check(s, r, l->filter);
+	if (err != OK && !alone)
+		return OK;
+	TRY(err);
+	*fits = true;
+	s->detail = NULL;
+	return l->filter != NULL ? search(tx, l, r, order) : page(tx, l, r, order);
+}
+
+static void end_list(struct listing *l)
+{
+	struct json_writer *w = &l->w;
+	jw_end_array(w);
+	jw_kint(w, "totalResults", l->total);
+	jw_kint(w, "startIndex", l->start);
+	jw_kint(w, "itemsPerPage", l->written);
+	jw_end_object(w);
+}
+
+static enum err list_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct listing *l = arg;
+	bool both = l->q->users && l->q->groups, fits = false;
+	buf_clear(l->out);
+	jw_init(&l->w, l->out);
+	l->total = l->written = 0;
+	jw_object(&l->w);
+	jw_key(&l->w, "schemas");
+	jw_array(&l->w);
+	jw_string(&l->w, "urn:ietf:params:scim:api:messages:2.0:ListResponse");
+	jw_end_array(&l->w);
+	jw_key(&l->w, "Resources");
+	jw_array(&l->w);
+	if (l->q->users)
+		TRY(list_one(tx, l, SCIM_USER, !both, &fits));
+	if (l->q->groups)
+		TRY(list_one(tx, l, SCIM_GROUP, !both || !fits, &fits));
+	end_list(l);
+	return OK;
+}
+
+enum err scim_list(struct scope *s, const struct scim_query *q, struct buf *out)
+{
+	struct listing l = {.q = q, .out = out, .start = q->start < 1 ? 1 : q->start};
+	struct scim_filter *filter = NULL;
+	if (q->filter != NULL && *q->filter != '\0')
+		TRY(scim_filter_parse(s, q->filter, &filter));
+	l.filter = filter;
+	l.count = q->count == INT64_MAX ? COUNT_DEFAULT : q->count < 0 ? 0 : q->count > SCIM_RESULTS_MAX ? SCIM_RESULTS_MAX : q->count;
+	return db_read(s, list_tx, &l);
+}

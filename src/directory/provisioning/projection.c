@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * attributes and excludedAttributes (RFC 7644, section 3.9).  id, schemas and what the RFC returns always stay; names that nobody knows ask
+ * for nothing. */
+#include <string.h>
+#include <strings.h>
+
+#include "directory/provisioning/document.h"
+
+/* The next name of a comma-separated list, resolved; false at the end. */
+static bool next(struct scope *s, enum scim_resource r, const char **at, struct scim_place *ret, bool *known)
+{
+	*at += strspn(*at, ", \t");
+	size_t n = strcspn(*at, ", \t");
+	if (n == 0)
+		return false;
+	struct scope quiet = *s; /* a name that is none is no failure */
+	struct scim_path path;
+	*known = scim_path_parse(&quiet, *at, n, &path) == OK && scim_resolve(r, &path, ret);
+	*at += n;
+	return true;
+}
+
+static bool is_always(const struct scim_attribute *a)
+{
+	return (a->flags & SCIM_COMMON) && strcmp(a->path, "meta") != 0;
+}
+
+/* ---- attributes ---- */
+
+static void copy_subs(const struct scim_attribute *sub, const json_t *from, json_t *to)
+{
+	size_t i;
+	json_t *e;
+	if (!json_is_array(from)) {
+		json_object_set(to, sub->name, json_object_get(from, sub->name));
+		return;
+	}
+	json_array_foreach(from, i, e) {
+		if (json_array_size(to) <= i)
+			json_array_append_new(to, json_object());
+		json_object_set(json_array_get(to, i), sub->name, json_object_get(e, sub->name));
+	}
+}
+
+static void copy_place(const struct scim_place *p, json_t *from, json_t *to)
+{
+	json_t *part = scim_part(from, p->schema, false);
+	if (p->whole && scim_is_extension(p->schema) && part != NULL)
+		json_object_set(to, scim_schema_urn(p->schema), part);
+	if (p->whole && !scim_is_extension(p->schema))
+		json_object_update_missing(to, from);
+	json_t *v = p->whole ? NULL : json_object_get(part, p->attr->name);
+	if (v == NULL)
+		return;
+	json_t *target = scim_part(to, p->schema, true);
+	if (p->sub == NULL) {
+		json_object_set(target, p->attr->name, v);
+		return;
+	}
+	if (json_object_get(target, p->attr->name) == NULL)
+		json_object_set_new(target, p->attr->name, json_is_array(v) ? json_array() : json_object());
+	copy_subs(p->sub, v, json_object_get(target, p->attr->name));
+}
+
+static void keep(struct scope *s, enum scim_resource r, const char *names, json_t *doc)
+{
+	struct scim_place p;
+	bool known;
+	json_t *out = json_object();
+	json_object_set(out, "schemas", json_object_get(doc, "schemas"));
+	json_object_set(out, "id", json_object_get(doc, "id"));
+	while (next(s, r, &names, &p, &known))
+		if (known)
+			copy_place(&p, doc, out);
+	json_object_clear(doc);
+	json_object_update(doc, out);
+	json_decref(out);
+}
+
+/* ---- excludedAttributes ---- */
+
+static void drop_sub(const struct scim_attribute *sub, json_t *v)
+{
+	size_t i;
+	json_t *e;
+	if (!json_is_array(v)) {
+		json_object_del(v, sub->name);
+		return;
+	}
+	json_array_foreach(v, i, e)
+		json_object_del(e, sub->name);
+}
+
+static void drop(const struct scim_place *p, json_t *doc)
+{
+	json_t *part = scim_part(doc, p->schema, false);
+	if (p->whole && scim_is_extension(p->schema))
+		json_object_del(doc, scim_schema_urn(p->schema));
+	if (p->whole || is_always(p->attr))
+		return;
+	if (p->sub != NULL)
+		drop_sub(p->sub, json_object_get(part, p->attr->name));
+	else
+		json_object_del(part, p->attr->name);
+	scim_part_tidy(doc, p->schema);
+}
+
+void scim_project(struct scope *s, enum scim_resource r, const struct scim_projection *p, json_t *doc)
+{
+	struct scim_place place;
+	bool known;
+	if (p->attributes != NULL) {
+		keep(s, r, p->attributes, doc);
+		return;
+	}
+	for (const char *at = p->excluded; at != NULL && next(s, r, &at, &place, &known);)
+		if (known)
+			drop(&place, doc);
+}
+
+bool scim_is_projected(struct scope *s, enum scim_resource r, const struct scim_projection *p, const char *attribute)
+{
+	struct scim_place place;
+	bool known;
+	const char *at = p->attributes != NULL ? p->attributes : p->excluded;
+	while (at != NULL && next(s, r, &at, &place, &known)) {
+		if (!known)
+			continue;
+		bool names = (place.whole && place.schema == scim_core_of(r)) || (place.attr != NULL && strcmp(place.attr->name, attribute) == 0);
+		if (names && (p->attributes != NULL || (place.sub == NULL && !place.whole)))
+			return p->attributes != NULL;
+	}
+	return p->attributes == NULL;
+}
