@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/sign_in/cookie.h"
+#include "api/sign_in/oidc.h"
 #include "api/sign_in/pages.h"
 #include "codec/html.h"
 #include "crypto/password.h"
@@ -39,6 +40,15 @@ static void fact(struct buf *b, const char *label, const char *text)
 	buf_printf(b, "<dt>%s</dt><dd>", label);
 	html_name_escape(b, text);
 	buf_adds(b, "</dd>\n");
+}
+
+static const char *method_words(const char *method)
+{
+	static const char *const words[][2] = {{"password", "a password"}, {"password+totp", "a password and a code"}, {"oidc", "the organisation's identity provider"}};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcmp(words[i][0], method) == 0)
+			return words[i][1];
+	return method;
 }
 
 static void write_roles(struct account_page *p, struct buf *b)
@@ -86,25 +96,25 @@ static const char *agent_name(const struct session *v)
 static void write_session(struct account_page *p, struct buf *b, const struct session *v)
 {
 	char id[ID_TEXT];
-	buf_printf(b, "<tr><td>%s</td><td>", agent_name(v));
+	bool this = id_equal(v->session, p->own.session.session);
+	buf_printf(b, "<tr><td>%s%s<br><span class=\"hint\">", agent_name(v), this ? " (this one)" : "");
 	html_escape(b, v->ip);
-	buf_adds(b, "</td><td>");
+	buf_adds(b, v->ip != NULL ? ", since " : "Since ");
 	html_time(b, v->created_at);
-	buf_adds(b, "</td><td>");
+	buf_adds(b, ", last used ");
 	html_time(b, v->last_used_at);
-	buf_adds(b, "</td><td>");
-	if (id_equal(v->session, p->own.session.session)) {
-		buf_adds(b, "this one</td></tr>\n");
-		return;
+	buf_adds(b, "</span></td><td class=\"end\">");
+	if (!this) {
+		form(p, b, "/account");
+		sign_in_hidden(b, "session", id_format(v->session, id));
+		buf_adds(b, "<button class=\"plain small\" name=\"action\" value=\"end\">End</button></form>");
 	}
-	form(p, b, "/account");
-	sign_in_hidden(b, "session", id_format(v->session, id));
-	buf_adds(b, "<button class=\"plain small\" name=\"action\" value=\"end\">End</button></form></td></tr>\n");
+	buf_adds(b, "</td></tr>\n");
 }
 
 static void write_sessions(struct account_page *p, struct buf *b)
 {
-	buf_adds(b, "<h2 id=\"sessions\">Where I am signed in</h2>\n<table><tr><th>With</th><th>Address</th><th>Since</th><th>Last used</th><th></th></tr>\n");
+	buf_adds(b, "<h2>Where I am signed in</h2>\n<table>\n");
 	for (size_t i = 0; i < p->own.session_n; i++)
 		write_session(p, b, &p->own.sessions[i]);
 	buf_adds(b, "</table>\n<p class=\"hint\">This one ends ");
@@ -116,12 +126,21 @@ static void write_sessions(struct account_page *p, struct buf *b)
 	buf_adds(b, "<button class=\"plain\" name=\"action\" value=\"endOthers\">End all others</button></form>\n");
 }
 
+/* For password managers: whose password it is.  It is not sent. */
+static void write_user_name(struct account_page *p, struct buf *b)
+{
+	buf_adds(b, "<input type=\"text\" autocomplete=\"username\" hidden value=\"");
+	html_escape(b, p->c->s.actor.upn);
+	buf_adds(b, "\">");
+}
+
 static void write_password(struct account_page *p, struct buf *b)
 {
-	buf_adds(b, "<h2 id=\"password\">Password</h2>\n<p>Changed ");
+	buf_adds(b, "<h2>Password</h2>\n<p>Changed ");
 	html_time(b, p->own.account.password_at);
 	buf_printf(b, ".</p>\n<details%s><summary>Change it</summary>\n", strcmp(p->f != NULL ? p->f[ACTION].value : "", "password") == 0 && p->wrong != NULL ? " open" : "");
 	form(p, b, "/account");
+	write_user_name(p, b);
 	sign_in_input(b, &(struct sign_in_field){.name = "password", .type = "password", .label = "Password that you have", .max = PASSWORD_BYTES_MAX,
 						 .complete = "current-password"});
 	sign_in_input(b, &(struct sign_in_field){.name = "new", .type = "password", .label = "New password", .max = PASSWORD_BYTES_MAX, .complete = "new-password",
@@ -133,7 +152,7 @@ static void write_password(struct account_page *p, struct buf *b)
 
 static enum err write_second_factor(struct account_page *p, struct buf *b)
 {
-	buf_adds(b, "<h2 id=\"second-factor\">Second factor</h2>\n");
+	buf_adds(b, "<h2>Second factor</h2>\n");
 	if (p->own.account.second_factor) {
 		buf_adds(b, "<p>An authenticator app, set up ");
 		html_time(b, p->own.account.totp_at);
@@ -143,8 +162,9 @@ static enum err write_second_factor(struct account_page *p, struct buf *b)
 	buf_printf(b, "<p>None. With one, your password alone opens nothing.</p>\n<details%s><summary>Set it up</summary>\n",
 		   strcmp(p->f != NULL ? p->f[ACTION].value : "", "setUp") == 0 && p->wrong != NULL ? " open" : "");
 	form(p, b, "/account");
+	write_user_name(p, b);
 	TRY(sign_in_write_offer(p->c, b, p->c->s.actor.id));
-	sign_in_input(b, &(struct sign_in_field){.name = "password", .type = "password", .label = "Your password", .max = PASSWORD_BYTES_MAX,
+	sign_in_input(b, &(struct sign_in_field){.name = "password", .id = "password-again", .type = "password", .label = "Your password", .max = PASSWORD_BYTES_MAX,
 						 .complete = "current-password"});
 	buf_adds(b, "<button name=\"action\" value=\"setUp\">Set it up</button></form></details>\n");
 	return OK;
@@ -160,7 +180,7 @@ static enum err write_page(struct account_page *p)
 	buf_adds(b, "<dl>\n");
 	fact(b, "Name", c->s.actor.name);
 	fact(b, "User name", c->s.actor.upn);
-	fact(b, "Signed in with", p->own.session.method);
+	fact(b, "Signed in with", method_words(p->own.session.method));
 	buf_adds(b, "</dl>\n");
 	form(p, b, "/signout");
 	buf_adds(b, "<button>Sign out</button></form>\n");
@@ -306,7 +326,8 @@ enum err sign_out_send(struct call *c)
 	TRY(enter(c, &in));
 	if (!in || !sent_by_us(&p))
 		return OK;
+	struct id provider = oidc_provider_of_session(c);
 	TRY(own_sign_out(&c->s));
 	cookie_clear(c);
-	return sign_in_see_other(c, "/signin");
+	return oidc_signed_out(c, provider) ? OK : sign_in_see_other(c, "/signin");
 }

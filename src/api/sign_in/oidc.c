@@ -68,31 +68,6 @@ static enum err provider_of_path(struct call *c, struct provider *ret, bool *ret
 	return e;
 }
 
-struct list {
-	struct provider *v;
-	size_t n;
-};
-
-static enum err list_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct list *l = arg;
-	(void)s;
-	return provider_list(tx, &l->v, &l->n);
-}
-
-enum err oidc_ways(struct call *c, struct oidc_way **ret, size_t *ret_n)
-{
-	struct list l;
-	TRY(db_read(&c->s, list_tx, &l));
-	*ret = arena_alloc(c->s.arena, (l.n + 1) * sizeof **ret);
-	*ret_n = l.n;
-	for (size_t i = 0; i < l.n; i++) {
-		const char *address = oidc_address(c, c->s.tenant, l.v[i].provider, "");
-		(*ret)[i] = (struct oidc_way){.display_name = l.v[i].display_name, .path = address + strlen(c->server->url)};
-	}
-	return OK;
-}
-
 /* ---- to the provider ---- */
 
 static enum err ask_document(struct call *c, const struct provider *p, struct issuer_document *ret)
@@ -368,14 +343,14 @@ static const char *hint_of(struct call *c, struct id session)
 	return text != NULL && id_parse(text, &id) && id_equal(id, session) ? arena_strdup(c->s.arena, jose_text(o, "token")) : NULL;
 }
 
-const char *oidc_sign_out_address(struct call *c, struct id provider, struct id session)
+static const char *end_session_url(struct call *c, struct id provider)
 {
 	struct provider p = {.provider = provider};
 	struct issuer_document d;
 	struct target target;
 	char tenant[ID_TEXT];
-	const char *hint = hint_of(c, session);
-	if (id_is_nil(provider) || db_read(&c->s, load_tx, &p) != OK || issuer_document(&c->s, c->server->issuers, p.issuer, &d) != OK ||
+	const char *hint = hint_of(c, c->s.actor.session);
+	if (db_read(&c->s, load_tx, &p) != OK || issuer_document(&c->s, c->server->issuers, p.issuer, &d) != OK ||
 	    d.end_session_endpoint == NULL || !target_https(c->s.arena, d.end_session_endpoint, &target)) {
 		c->s.detail = NULL;
 		return NULL;
@@ -388,4 +363,31 @@ const char *oidc_sign_out_address(struct call *c, struct id provider, struct id 
 		add(c, &b, "id_token_hint", hint);
 	add(c, &b, "post_logout_redirect_uri", arena_printf(c->s.arena, "%s/signin/%s", c->server->url, id_format(c->s.tenant, tenant)));
 	return b.failed ? NULL : arena_strndup(c->s.arena, b.data, b.len);
+}
+
+static enum err session_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return session_get(tx, s->actor.session, arg);
+}
+
+struct id oidc_provider_of_session(struct call *c)
+{
+	struct session session = {0};
+	if (db_read(&c->s, session_tx, &session) != OK)
+		c->s.detail = NULL;
+	return session.provider;
+}
+
+bool oidc_signed_out(struct call *c, struct id provider)
+{
+	const char *url = id_is_nil(provider) ? NULL : end_session_url(c, provider);
+	if (url == NULL)
+		return false;
+	http_response_header(c->out, "Refresh", arena_printf(c->s.arena, "0;url=%s", url));
+	struct buf *b = page_begin(c, NULL, "You are signed out here");
+	buf_adds(b, "<p>You are being taken to your organisation's identity provider, to be signed out there, too.</p>\n<p><a href=\"");
+	html_escape(b, url);
+	buf_adds(b, "\">Go there now</a></p>\n");
+	(void)sign_in_page_end(c, 200);
+	return true;
 }

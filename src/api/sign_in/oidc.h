@@ -16,14 +16,10 @@
 /* "https://host/signin/<tenant>/oidc/<provider>" and the suffix, in the arena. */
 char *oidc_address(struct call *c, struct id tenant, struct id provider, const char *suffix);
 
-/* The tenant's enabled providers, for its sign-in page.  The scope is bound to it. */
-struct oidc_way {
-	const char *display_name, *path; /* of a link */
-};
-MUST_CHECK enum err oidc_ways(struct call *c, struct oidc_way **ret, size_t *ret_n);
-
-/* Where the browser goes when a session that this provider began has ended here, so that it ends there, too; NULL: nowhere, or the provider cannot be
- * asked.  session: the one that ended.  The page that sends it there must not answer a form with a redirect: its policy lets forms go nowhere else. */
-const char *oidc_sign_out_address(struct call *c, struct id provider, struct id session);
+/* The provider that began the session of the scope's actor; nil: none. */
+struct id oidc_provider_of_session(struct call *c);
+/* After that session has ended here: a page from which the browser goes on to the provider, so that it ends there, too.  (No redirect: the policy of our
+ * pages lets the answer to a form go nowhere else.)  False: the provider is nil or has no such address, and nothing was answered. */
+bool oidc_signed_out(struct call *c, struct id provider);
 
 #endif
