@@ -52,7 +52,7 @@ test('28 what cannot be expanded is said clearly', async () => {
     assert.equal((await r.refused(status, 'GET', `/v1.0/${p}`)).code, code, p);
   // the permission of the relation is needed too
   const roles = await r.all('/v1.0/roleManagement/directory/roleDefinitions');
-  const role = roles.find(x => /User\.Read\.All/.test(x.permissions) && !/DeviceManagementManagedDevices/.test(x.permissions));
+  const role = roles.find(x => /User\.Read\.All/.test(JSON.stringify(x.rolePermissions)) && !/DeviceManagementManagedDevices/.test(JSON.stringify(x.rolePermissions)));
   if (role) {
     const app = await r.post('/v1.0/applications', { displayName: 'Expander', roleDefinitionId: role.id });
     const token = await r.signIn(r.tenant, app.id, (await r.post(`/v1.0/applications/${app.id}/addPassword`, {})).secretText);

@@ -53,6 +53,16 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   assert.ok(!JSON.stringify(key.events).includes(key.json.secretText), 'no secret in an event');
   await does('POST /{v}/applications/{application}/removePassword', `/v1.0/applications/${a}/removePassword`, { body: { keyId: key.json.keyId } }, 204, ['removePassword Application']);
   await does('DELETE /{v}/applications/{application}', `/v1.0/applications/${a}`, {}, 204, ['delete Application']);
+  const RM = '/v1.0/roleManagement/directory', custom = { displayName: 'Reader', rolePermissions: [{ allowedResourceActions: ['User.Read.All'] }] };
+  const reader = (await does('POST /{v}/roleManagement/directory/roleDefinitions', `${RM}/roleDefinitions`, { body: custom }, 201, ['create RoleDefinition'])).json.id;
+  await does('PATCH /{v}/roleManagement/directory/roleDefinitions/{role}', `${RM}/roleDefinitions/${reader}`, { body: { description: 'reads' } }, 204, ['patch RoleDefinition']);
+  await does('PATCH /{v}/roleManagement/directory/roleDefinitions/{role}', `${RM}/roleDefinitions/${reader}`, { body: { description: 'reads' } }, 204, []);
+  const held = (await does('POST /{v}/roleManagement/directory/roleAssignments', `${RM}/roleAssignments`, { body: { principalId: u, roleDefinitionId: reader } }, 201, ['create RoleAssignment'])).json.id;
+  await does('DELETE /{v}/roleManagement/directory/roleDefinitions/{role}', `${RM}/roleDefinitions/${reader}`, {}, 409, ['delete RoleDefinition (Failure)']);
+  await does('DELETE /{v}/roleManagement/directory/roleAssignments/{roleassignment}', `${RM}/roleAssignments/${held}`, {}, 204, ['delete RoleAssignment']);
+  await does('DELETE /{v}/roleManagement/directory/roleDefinitions/{role}', `${RM}/roleDefinitions/${reader}`, {}, 204, ['delete RoleDefinition']);
+  const letIn = (await does('POST /{v}/roleManagement/directory/operatorAccess', `${RM}/operatorAccess`, { body: { roleDefinitionId: role, reason: 'help', expirationDateTime: new Date(Date.now() + 3600e3).toISOString() } }, 201, ['create OperatorAccess'])).json.id;
+  await does('DELETE /{v}/roleManagement/directory/operatorAccess/{operatoraccess}', `${RM}/operatorAccess/${letIn}`, {}, 204, ['delete OperatorAccess']);
   await does('PUT /{v}/directory/subscriptions/{product}', '/v1.0/directory/subscriptions/office', { body: { status: 'Enabled' } }, 204, ['set Subscription']);
   await does('PUT /{v}/directory/subscriptions/{product}', '/v1.0/directory/subscriptions/office', { body: { status: 'Enabled' } }, 204, []);
   await does('PATCH /{v}/deviceManagement/tenantSettings', `${DM}/tenantSettings`, { body: { exportDays: 8 } }, 204, ['patch TenantSettings']);

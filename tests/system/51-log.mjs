@@ -137,7 +137,7 @@ testOnEngines('51 every file of the log is what its events make it, now and for 
 testOnEngines('51 who may read a log: its own tenant, or anybody where it is published; its events never', async engine => {
   const r = await one(engine), { second } = r;
   const roles = await r.all('/v1.0/roleManagement/directory/roleDefinitions');
-  const without = roles.find(x => !/AuditLog\.Read|DeviceManagementApps/.test(x.permissions)).id;
+  const without = roles.find(x => !/AuditLog\.Read|DeviceManagementApps/.test(JSON.stringify(x.rolePermissions))).id;
   const app = await r.post('/v1.0/applications', { displayName: 'Nosy', roleDefinitionId: without }), secret = (await r.post(`/v1.0/applications/${app.id}/addPassword`, {})).secretText;
   const nosy = await r.signIn(r.tenant, app.id, secret);
   await settled(r);

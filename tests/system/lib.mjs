@@ -203,12 +203,35 @@ export class Reeve {
     const id = t.tenantId ?? t.id, clientId = t.clientId ?? t.administrator?.clientId, secret = t.clientSecret ?? t.administrator?.clientSecret;
     return { id, clientId, secret, token: await this.signIn(id, clientId, secret) };
   }
+  // A call that needs a second person, with one: `by` is the token of somebody of the tenant, else the operator is it.
+  async approved(method, where, { token = this.token, by, tenant = this.tenant, ...o } = {}) {
+    const asked = await this.api(method, where, { token, ...o, headers: { 'x-msft-approval-justification': Buffer.from('for a test').toString('base64') } });
+    const code = asked.headers['x-msft-approval-code'];
+    if (!code) return asked;
+    const request = `/v1.0/${by ? 'deviceManagement' : `installation/tenants/${tenant}`}/operationApprovalRequests/${code}`;
+    await this.ok('POST', `${request}/approve`, { token: by ?? this.operatorToken, body: { justification: 'right' } });
+    return this.api(method, where, { token, ...o, headers: { 'x-msft-approval-code': code } });
+  }
+  // By the operator, with the approval of the tenant's administrator.
+  async closeTenant(t) {
+    const a = await this.approved('POST', `/v1.0/installation/tenants/${t.id}/close`, { token: this.operatorToken, by: t.token });
+    assert.equal(a.status, 204, a.text);
+  }
   async signIn(tenant, clientId, secret) {
     const a = await this.api('POST', `/${tenant}/oauth2/v2.0/token`, {
       token: null, raw: `grant_type=client_credentials&client_id=${clientId}&client_secret=${encodeURIComponent(secret)}&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default`,
       headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
     assert.equal(a.status, 200, a.text);
     return a.json.access_token;
+  }
+
+  // A program that holds a built-in role, and its token.  The secret comes first: nobody makes one for a program that holds what they do not.
+  async holder(role, { token = this.token, tenant = this.tenant, name = role } = {}) {
+    const id = (await this.all('/v1.0/roleManagement/directory/roleDefinitions', { token })).find(x => x.displayName === role).id;
+    const app = (await this.post('/v1.0/applications', { displayName: name }, { token })).id;
+    const secret = (await this.post(`/v1.0/applications/${app}/addPassword`, {}, { token })).secretText;
+    await this.ok('PATCH', `/v1.0/applications/${app}`, { body: { roleDefinitionId: id }, token });
+    return { app, role: id, secret, token: await this.signIn(tenant, app, secret) };
   }
 
   // What an administrator prepares for an enrolment.

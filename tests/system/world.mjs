@@ -38,6 +38,10 @@ export function bodyOf(route, w, mark = 'x') {
     'PATCH /applications/{application}': { displayName: mark },
     'POST /applications/{application}/addPassword': { passwordCredential: { displayName: mark } },
     'POST /applications/{application}/removePassword': { keyId: w.key },
+    'POST /roleManagement/directory/roleDefinitions': { displayName: `New role ${Math.random().toString(36).slice(2)}`, rolePermissions: [{ allowedResourceActions: ['User.Read.All'] }] },
+    'PATCH /roleManagement/directory/roleDefinitions/{role}': { description: mark },
+    'POST /roleManagement/directory/roleAssignments': { principalId: w.user, roleDefinitionId: w.role, directoryScopeId: `/groups/${w.group}` },
+    'POST /roleManagement/directory/operatorAccess': { roleDefinitionId: w.role, reason: mark, expirationDateTime: new Date(Date.now() + 3600e3).toISOString() },
     'PUT /directory/subscriptions/{product}': { status: 'Enabled' },
     'PATCH /deviceManagement/tenantSettings': { syncSeconds: 3600 },
     'POST /installation/tenants': { displayName: 'New tenant' },
@@ -70,6 +74,9 @@ export function bodyOf(route, w, mark = 'x') {
     'PUT /deviceManagement/letterTemplates/{template}': { subject: mark, body: `{reason} ${mark}` },
     'POST /deviceManagement/auditLog/exports': { format: 'csv' },
     'POST /deviceManagement/reports/exportJobs': { reportName: 'Devices', filter: "(OwnerType eq '1')" },
+    'POST /deviceManagement/operationApprovalPolicies': { displayName: 'New policy', policyType: 'deviceRetire', excludedApplicationIds: [] },
+    'PATCH /deviceManagement/operationApprovalPolicies/{policy}': { displayName: mark },
+    'POST /deviceManagement/operationApprovalRequests/retrieveRequestStatus': { entityId: w.device },
     'POST /deviceManagement/recipients': { displayName: 'New recipient', kind: 'mail', target: 'new@recipient.example', receivesErasures: true, enabled: false },
     'PATCH /deviceManagement/recipients/{recipient}': { displayName: mark },
     'POST /installation/recipients': { displayName: 'New recipient', kind: 'mail', target: 'new@recipient.example', receivesAlarms: true, enabled: false },
@@ -115,6 +122,8 @@ export async function world(r, o, tenant, mark) {
   await r.post(`/v1.0/groups/${g.id}/members/$ref`, { '@odata.id': `https://localhost/v1.0/directoryObjects/${u.id}` }, o);
   w.role = (await r.all('/v1.0/roleManagement/directory/roleDefinitions', o)).find(x => x.displayName === 'Auditor').id;
   w.application = (await r.post('/v1.0/applications', { displayName: m(), roleDefinitionId: w.role }, o)).id;
+  w.roleassignment = (await r.post('/v1.0/roleManagement/directory/roleAssignments', { principalId: w.application, roleDefinitionId: w.role, directoryScopeId: `/groups/${w.group}` }, o)).id;
+  w.operatoraccess = (await r.post('/v1.0/roleManagement/directory/operatorAccess', { roleDefinitionId: w.role, reason: m(), expirationDateTime: new Date(Date.now() + 86400e3).toISOString() }, o)).id;
   const secret = await r.post(`/v1.0/applications/${w.application}/addPassword`, { passwordCredential: { displayName: m() } }, o);
   w.key = secret.keyId;
   w.secret = secret.secretText;
@@ -190,6 +199,9 @@ export async function world(r, o, tenant, mark) {
   await r.ok('PUT', `${DM}/letterTemplates/${w.template}`, { body: { subject: m(), body: m() }, ...o });
   w.decision = (await r.post(`${DM}/dataSubjectRequests/${w.request}/disclosureDecisions`, { section: w.section, property: 'notes', disclosure: 'redacted', reasonCode: 'other_law', legalGround: m() }, o)).id;
   await asks([['decide', { decision: 'withheld', reasonCode: 'third_party', legalGround: m(), outcome: m() }]]);
+  w.policy = (await r.get(`${DM}/operationApprovalPolicies`, o)).value[0].id;
+  const closing = await r.api('PUT', `/v1.0/directory/subscriptions/${w.product}`, { body: { status: 'Suspended' }, headers: { 'x-msft-approval-justification': Buffer.from(m()).toString('base64') }, ...o });
+  w.approval = closing.headers['x-msft-approval-code'];
   w.event = (await r.get(`${DM}/auditEvents?$top=1`, o)).value[0].id;
   w.sku = (await r.get('/v1.0/subscribedSkus', o)).value[0].id;
   w.operator = w.application; // of no installation

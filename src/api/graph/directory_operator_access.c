@@ -16,7 +16,7 @@ enum err tenants_token(struct call *c);
 
 static enum err access_param(struct call *c, struct id *ret)
 {
-	TRY(call_param_id(c, "operatorAccess", "operator access", ret));
+	TRY(call_param_id(c, "operatoraccess", "operator access", ret));
 	c->s.subject = *ret;
 	return OK;
 }

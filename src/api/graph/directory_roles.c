@@ -182,7 +182,7 @@ static enum err assignment_query(struct call *c, struct resource_query *q)
 
 static enum err assignment_param(struct call *c, struct id *ret)
 {
-	TRY(call_param_id(c, "roleAssignment", "role assignment", ret));
+	TRY(call_param_id(c, "roleassignment", "role assignment", ret));
 	c->s.subject = *ret;
 	return OK;
 }
