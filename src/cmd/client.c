@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "cmd/cmd.h"
+#include "cmd/login_file.h"
 #include "cmd/progress.h"
 #include "cmd/settings.h"
 #include "codec/base64.h"
@@ -149,7 +150,7 @@ static struct curl_slist *headers(struct client *c, bool json_body)
 	return h;
 }
 
-static int perform(struct client *c, const char *method, const char *path, const char *body, bool json_body, struct client_answer *ret)
+static int send_request(struct client *c, const char *method, const char *path, const char *body, bool json_body, struct client_answer *ret)
 {
 	CURL *h = c->curl;
 	auto_buf out;
@@ -180,7 +181,22 @@ static int perform(struct client *c, const char *method, const char *path, const
 	ret->body = arena_strndup(c->arena, out.len > 0 ? out.data : "", out.len);
 	ret->n = out.len;
 	ret->json = json_loadb(ret->body, ret->n, JSON_REJECT_DUPLICATES, NULL);
-	return ret->status / 100 == 2 ? 0 : report(c, ret);
+	return 0;
+}
+
+static int perform(struct client *c, const char *method, const char *path, const char *body, bool json_body, struct client_answer *ret)
+{
+	int code = send_request(c, method, path, body, json_body, ret);
+	return code != 0 ? code : ret->status / 100 == 2 ? 0 : report(c, ret);
+}
+
+int client_form(struct client *c, const char *path, const char *form, struct client_answer *ret)
+{
+	const char *token = c->token;
+	c->token = NULL;
+	int code = send_request(c, "POST", path, form, false, ret);
+	c->token = token;
+	return code;
 }
 
 int client_call(struct client *c, const char *method, const char *path, const char *body, struct client_answer *ret)
@@ -214,22 +230,38 @@ static int sign_in(struct client *c, const char *file)
 	return code;
 }
 
-static int check_target(struct client *c)
+static void from_environment(struct client *c)
 {
 	if (c->data == NULL)
 		c->url = or_env(c->url, "REEVE_URL");
-	if (c->data == NULL && c->url == NULL)
-		return cmd_fail(c->command, ERR_USAGE, "say where the server is: --data DIR, or --url URL --ca FILE --token TOKEN");
+	if (c->url == NULL)
+		return;
+	c->ca = or_env(c->ca, "REEVE_CA");
+	size_t n = strlen(c->url);
+	if (n > 0 && c->url[n - 1] == '/')
+		c->url = arena_strndup(c->arena, c->url, n - 1);
+}
+
+/* A person who is logged in there comes before the credentials of the data directory, and after whatever else was given. */
+static int find_login(struct client *c)
+{
+	bool used;
+	if (c->token != NULL || c->credentials != NULL || c->operator_)
+		return 0;
+	return login_use(c, &used);
+}
+
+static int check_target(struct client *c)
+{
+	from_environment(c);
 	if (c->data != NULL && c->url != NULL)
 		return cmd_fail(c->command, ERR_USAGE, "--data and --url exclude each other");
-	if (c->url != NULL) {
-		c->ca = or_env(c->ca, "REEVE_CA");
+	if (c->url != NULL)
 		c->token = or_env(c->token, "REEVE_TOKEN");
-		size_t n = strlen(c->url);
-		if (n > 0 && c->url[n - 1] == '/')
-			c->url = arena_strndup(c->arena, c->url, n - 1);
-	}
-	return 0;
+	int code = find_login(c);
+	if (code == 0 && c->data == NULL && c->url == NULL)
+		return cmd_fail(c->command, ERR_USAGE, "say where the server is: --data DIR, or --url URL --ca FILE --token TOKEN");
+	return code;
 }
 
 int client_open(struct client *c, const char *command, bool as_operator, int *argc, char **argv)
@@ -251,7 +283,7 @@ int client_open(struct client *c, const char *command, bool as_operator, int *ar
 	if (code == 0 && c->credentials != NULL)
 		code = sign_in(c, c->credentials);
 	if (code == 0 && c->token == NULL)
-		code = cmd_fail(command, ERR_USAGE, "an access token is needed: --token, REEVE_TOKEN or --credentials");
+		code = cmd_fail(command, ERR_USAGE, "an access token is needed: --token, REEVE_TOKEN, --credentials or 'reeve login'");
 	if (code != 0)
 		client_close(c);
 	return code;
@@ -263,6 +295,24 @@ void client_close(struct client *c)
 		curl_easy_cleanup(c->curl);
 	arena_free(c->arena);
 	*c = (struct client){0};
+}
+
+int client_open_bare(struct client *c, const char *command, int *argc, char **argv)
+{
+	bool bad = false;
+	*c = (struct client){.command = command, .arena = arena_new(512 * MIB)};
+	c->data = take_option(argc, argv, "--data", &bad);
+	c->url = take_option(argc, argv, "--url", &bad);
+	c->ca = take_option(argc, argv, "--ca", &bad);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	c->curl = curl_easy_init();
+	from_environment(c);
+	int code = bad ? cmd_fail(command, ERR_USAGE, "an option lacks its value") : 0;
+	if (code == 0 && c->data != NULL && c->url != NULL)
+		code = cmd_fail(command, ERR_USAGE, "--data and --url exclude each other");
+	if (code != 0)
+		client_close(c);
+	return code;
 }
 
 int client_open_public(struct client *c, const char *command, const char *url, int *argc, char **argv)

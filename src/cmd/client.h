@@ -3,6 +3,7 @@
  * A client of the API for subcommands.  Two ways in:
  *   --data DIR            by the local socket DIR/reeve.sock, signing in with DIR/credentials/administrator.json (or operator.json)
  *   --url U --ca F --token T   over TLS; also from REEVE_URL, REEVE_CA, REEVE_TOKEN
+ * Where 'reeve login' signed a person in (login_file.h), both act as that person unless a token or credentials are given.
  * --credentials FILE signs in with another client id and secret ({"tenant","clientId","clientSecret"}).
  */
 #ifndef REEVE_CMD_CLIENT_H
@@ -37,6 +38,8 @@ struct client {
 int client_open(struct client *c, const char *command, bool as_operator, int *argc, char **argv);
 /* The same for what needs no token: one that is given is used. */
 int client_open_public(struct client *c, const char *command, const char *url, int *argc, char **argv);
+/* The same options, and no token: for who signs in.  data and url may both be NULL. */
+int client_open_bare(struct client *c, const char *command, int *argc, char **argv);
 void client_close(struct client *c);
 
 struct client_answer {
@@ -50,6 +53,8 @@ struct client_answer {
 /* One request; path starts with '/' or is an absolute nextLink of the server.  body: JSON text or NULL.  Returns 0 on a 2xx status; otherwise
  * prints the server's message and returns the exit code for it. */
 int client_call(struct client *c, const char *method, const char *path, const char *body, struct client_answer *ret);
+/* POST of a form without a token; any status is an answer, and nothing is printed of it.  Returns 0, or an exit code where there was none. */
+int client_form(struct client *c, const char *path, const char *form, struct client_answer *ret);
 /* A file of the server's as it is, into `out` (cleared before), over the same connection; nothing is printed.  ERR_NO_SERVER, or ERR_LIMIT where
  * it does not fit, with *ret_detail in the arena; else OK, and *ret_status is what the server answered. */
 enum err client_fetch(struct client *c, const char *path, struct buf *out, long *ret_status, const char **ret_detail);
