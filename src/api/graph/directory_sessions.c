@@ -46,7 +46,7 @@ static enum err list(struct call *c, struct id user)
 	struct resource_query q;
 	TRY(call_query(c, &RES_SESSION, &q));
 	struct db_value args[] = {db_v_id(&user), db_v_int(c->s.now)};
-	q.extra_where = "t.user_id = ?1 AND t.expires_at > ?2";
+	q.extra_where = "t.user_id = ?2 AND t.expires_at > ?3";
 	q.args = args;
 	q.arg_count = 2;
 	return call_list(c, &q);

@@ -40,6 +40,7 @@ void sign_in_hidden(struct buf *b, const char *name, const char *value);
 /* A labelled field; hint may be NULL. */
 struct sign_in_field {
 	const char *name, *type, *label, *hint, *complete, *value;
+	const char *id; /* NULL: the name */
 	int max;
 	bool code; /* digits, in wide letters */
 };

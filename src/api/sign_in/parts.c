@@ -112,12 +112,13 @@ void sign_in_hidden(struct buf *b, const char *name, const char *value)
 
 void sign_in_input(struct buf *b, const struct sign_in_field *f)
 {
+	const char *id = f->id != NULL ? f->id : f->name;
 	buf_printf(b, "<fieldset><label class=\"field\" for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" type=\"%s\" maxlength=\"%d\" autocomplete=\"%s\" required",
-		   f->name, f->label, f->name, f->name, f->type, f->max, f->complete);
+		   id, f->label, id, f->name, f->type, f->max, f->complete);
 	if (f->code)
 		buf_adds(b, " class=\"code\" inputmode=\"numeric\" pattern=\"[0-9 ]*\"");
 	if (f->hint != NULL)
-		buf_printf(b, " aria-describedby=\"%s-hint\"", f->name);
+		buf_printf(b, " aria-describedby=\"%s-hint\"", id);
 	if (f->value != NULL) {
 		buf_adds(b, " value=\"");
 		html_escape(b, f->value);
@@ -125,7 +126,7 @@ void sign_in_input(struct buf *b, const struct sign_in_field *f)
 	}
 	buf_adds(b, ">");
 	if (f->hint != NULL)
-		buf_printf(b, "<p class=\"hint\" id=\"%s-hint\">%s</p>", f->name, f->hint);
+		buf_printf(b, "<p class=\"hint\" id=\"%s-hint\">%s</p>", id, f->hint);
 	buf_adds(b, "</fieldset>\n");
 }
 
