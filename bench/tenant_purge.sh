@@ -19,8 +19,12 @@ operator() { curl -sf --cacert "$ca" -H "Authorization: Bearer $(jq -r .operator
 
 make_data "$work/server"
 start_server
-tenant=$(operator -d '{"displayName":"Large"}' "$url/v1.0/installation/tenants" | jq -r .id)
-operator -X POST "$url/v1.0/installation/tenants/$tenant/close"
+made=$(operator -d '{"displayName":"Large"}' "$url/v1.0/installation/tenants")
+tenant=$(jq -r .id <<<"$made")
+why=$(base64 <<<"a benchmark") administrator=$(curl -sf --cacert "$ca" -d grant_type=client_credentials -d "$(jq -r '"client_id=\(.administrator.clientId)&client_secret=\(.administrator.clientSecret)"' <<<"$made")" "$url/$tenant/oauth2/v2.0/token" | jq -r .access_token)
+code=$(curl -s --cacert "$ca" -o /dev/null -D - -X POST -H "Authorization: Bearer $(jq -r .operatorToken "$dir.json")" -H "x-msft-approval-justification: $why" "$url/v1.0/installation/tenants/$tenant/close" | tr -d '\r' | awk 'tolower($1) == "x-msft-approval-code:" {print $2}')
+curl -sf --cacert "$ca" -o /dev/null -X POST -H "Authorization: Bearer $administrator" "$url/v1.0/deviceManagement/operationApprovalRequests/$code/approve"
+operator -X POST "$url/v1.0/installation/tenants/$tenant/operationApprovalRequests/$code/complete"
 stop_server
 large=$(tr -d - <<<"$tenant")
 bash bench/fill-devices.sh "$dir/reeve.db" "$(tenant_hex)" 10000

@@ -93,7 +93,7 @@ async function goodbye(r, w) {
   await r.ok('POST', `${DM}/managedDevices/${w.bobsOld.id}/retire`);
   w.bobsOld.sync();
   await deleted(r, 3);
-  await r.ok('POST', `/v1.0/installation/tenants/${w.tenant.id}/close`, { token: r.operatorToken });
+  await r.closeTenant(w.tenant);
   await r.stop();
   change(r, `UPDATE tenants SET purge_starts_at = 1 WHERE tenant_id = ${hex(r, w.tenant.id)}; UPDATE duties SET due_at = 1 WHERE subject_id = ${hex(r, w.tenant.id)}`);
   await r.serve();

@@ -75,7 +75,7 @@ testOnEngines('90 a year and a day: soft delete, tokens, exports, closed tenants
       t.device = await r.device('closing@tenant.example', 'company', { token: t.token, serial: `TIME${name}SERIAL` });
       await r.ok('PATCH', `${DM}/managedDevices/${t.device.id}`, { body: { notes: `TIME${name}NOTES` }, ...o });
       if (name === 'Together') await r.ok('PUT', `/v1.0/installation/tenants/${t.id}/subscriptions/office`, { body: { status: 'Enabled' }, ...op });
-      await r.ok('POST', `/v1.0/installation/tenants/${t.id}/close`, op);
+      await r.closeTenant(t);
     }
     for (const u of [gone, back]) await r.ok('DELETE', `/v1.0/users/${u.id}`);
     await r.ok('POST', `/v1.0/directory/deletedItems/${back.id}/restore`);

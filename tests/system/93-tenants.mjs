@@ -13,7 +13,7 @@ const byName = list => Object.fromEntries(list.map(x => [x.skuPartNumber, x]));
 test('93 subscriptions as Graph has them; cancelled, locked out, taken back', async () => {
   const r = await one(), t = await r.secondTenant('Subscriber'), o = { token: t.token }, op = { token: r.operatorToken };
   for (const n of [1, 2, 3]) await r.user(`licensed${n}@acme.example`, {}, o);
-  const put = (product, body, who = o) => r.api('PUT', `/v1.0/directory/subscriptions/${product}`, { body, ...who });
+  const put = (product, body, who = o) => r.approved('PUT', `/v1.0/directory/subscriptions/${product}`, { body, tenant: t.id, ...who });
   const sku = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
   assert.equal((await put('deviceManagement', { status: 'Enabled', totalLicenses: 25, isTrial: true })).status, 204);
   assert.equal((await put('office', { status: 'Enabled', skuId: sku, totalLicenses: 10, nextLifecycleDateTime: '2099-01-02T03:04:05Z' })).status, 204);
@@ -88,7 +88,7 @@ test('93 deleting a tenant by hand: preconditions, and a second operator', async
   await r.ok('DELETE', `/v1.0/users/${users[1].id}`, o);
   await r.ok('DELETE', `/v1.0/directory/deletedItems/${users[1].id}`, o);
   await until('their data is gone', async () => (await failing()).join() === 'subscriptions', { seconds: 60 });
-  await r.ok('PUT', `/v1.0/directory/subscriptions/deviceManagement`, { body: { status: 'LockedOut' }, ...o });
+  assert.equal((await r.approved('PUT', `/v1.0/directory/subscriptions/deviceManagement`, { body: { status: 'LockedOut' }, tenant: t.id, ...o })).status, 204);
   await r.restart(4); // three days later it is Deprovisioned
   other.token = await r.signIn('00000000-0000-0000-0000-000000000000', second.clientId, second.clientSecret);
   await until('nothing is in the way', async () => (await failing()).length === 0, { seconds: 60 });
@@ -122,9 +122,9 @@ test('93 a tenant closed beside two others: read, closed, retired, gone; theirs 
   for (const [i, t] of tenants.entries()) worlds.push(await world(r, { token: t.token }, t.id, `CANARY${'ABC'[i].repeat(3)}`));
   const [, gone] = tenants, w = worlds[1], o = { token: gone.token }, where = `/v1.0/installation/tenants/${gone.id}`;
   const silent = await r.device(w.upn, 'company', { token: gone.token, serial: 'CANARYBBB-SILENT' });
-  await r.ok('PUT', `/v1.0/directory/subscriptions/${w.product}`, { body: { status: 'LockedOut' }, ...o });
+  assert.equal((await r.approved('PUT', `/v1.0/directory/subscriptions/${w.product}`, { body: { status: 'LockedOut' }, tenant: gone.id, ...o })).status, 204);
   await r.ok('POST', `${DM}/legalHolds/${w.hold}/release`, { body: { reason: 'over' }, ...o });
-  await r.ok('POST', `${where}/close`, op);
+  await r.closeTenant(gone);
   assert.equal((await r.get(where, op)).state, 'closing');
   const unconfirmed = () => JSON.parse(r.sql(`SELECT count(DISTINCT device_id) n FROM device_certificates WHERE tenant_id = x'${gone.id.replaceAll('-', '')}' AND revoked_at IS NULL`))[0].n;
   const files = () => execFileSync('find', [r.dir, '-type', 'f', '-not', '-path', '*/archives/*'], { encoding: 'utf8' }).trim().split('\n');

@@ -81,7 +81,7 @@ static bool applies(const struct protects *p, const json_t *body)
 	switch (p->when) {
 	case WHEN_ALWAYS: return true;
 	case WHEN_IS: return v != NULL && listed(p->values, v);
-	case WHEN_IS_NOT: return v == NULL || !listed(p->values, v);
+	case WHEN_IS_NOT: return v != NULL && !listed(p->values, v);
 	case WHEN_HAS: return has_one(p->values, body);
 	}
 	return true;
