@@ -153,9 +153,10 @@ enum { CODE, STATE, ISS, ERROR, FIELDS };
 /* What a provider may say (RFC 6749 section 4.1.2.1, OpenID Connect Core section 3.1.2.6); anything else is "an error". */
 static const char *known_error(const char *error)
 {
-	static const char *const known[] = {"access_denied", "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "server_error",
-					    "temporarily_unavailable", "interaction_required", "login_required", "account_selection_required",
-					    "consent_required", "invalid_grant", "invalid_client", "unsupported_grant_type"};
+	static const char *const known[] = {"access_denied", "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope",
+					    "server_error", "temporarily_unavailable", "interaction_required", "login_required",
+					    "account_selection_required", "consent_required", "invalid_grant", "invalid_client",
+					    "unsupported_grant_type"};
 	for (size_t i = 0; error != NULL && i < sizeof known / sizeof known[0]; i++)
 		if (strcmp(known[i], error) == 0)
 			return known[i];
