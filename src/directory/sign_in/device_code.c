@@ -262,7 +262,7 @@ static enum err wait_more(struct db_tx *tx, const struct row *r, struct poll *p)
 	bool early = r->polled_at != 0 && s->now - r->polled_at < r->poll_seconds * SECOND_US - POLL_SLACK_US;
 	p->answer = early ? DEVICE_SLOW_DOWN : DEVICE_PENDING;
 	return db_exec(tx, &device_code_polled,
-		       DB_ARGS(db_v_id(&r->code.code), db_v_int(s->now), db_v_int(r->poll_seconds + (early ? DEVICE_POLL_SECONDS : 0))), NULL);
+		       DB_ARGS(db_v_id(&r->code.code), db_v_int(s->now), db_v_int(r->poll_seconds + (early ? DEVICE_SLOWER_SECONDS : 0))), NULL);
 }
 
 static enum err hand_out(struct db_tx *tx, const struct row *r, struct poll *p)

@@ -24,7 +24,8 @@
 enum {
 	DEVICE_CODE_TEXT = 44,       /* of the long code: 43 characters and the terminator */
 	DEVICE_USER_TEXT = 10,       /* "BCDF-GHJK" and the terminator */
-	DEVICE_POLL_SECONDS = 5,
+	DEVICE_POLL_SECONDS = 2,     /* between two polls; a person types for longer */
+	DEVICE_SLOWER_SECONDS = 5,   /* more, each time that it was too soon (RFC 8628, section 3.5) */
 	DEVICE_CODES_MAX = 1000,     /* of a tenant, at a time */
 };
 
