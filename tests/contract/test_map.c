@@ -58,6 +58,8 @@ static bool served(struct arena *a, const struct live *l, const char *table, con
 {
 	for (size_t i = 0; i + 1 < l->n; i++) {
 		const struct index_column *x = &l->v[i];
+		if (x->column == NULL || x[1].column == NULL) /* an expression */
+			continue;
 		if (strcmp(x->table, table) == 0 && x->place == 0 && strcmp(x->column, "tenant_id") == 0 && x[1].place == 1 &&
 		    strcmp(x[1].index, x->index) == 0 && strcmp(x[1].column, column) == 0 && whole(a, x, column))
 			return true;
