@@ -6,8 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/limits.h"
-#include "codec/form.h"
+#include "codec/odata.h"
 
 enum err scim_users_list(struct call *c);
 enum err scim_users_create(struct call *c);
@@ -38,13 +37,19 @@ static const char *or_null(const char *text)
 /* Parameters that are none of SCIM's are passed over: administrators write some behind the address (aadOptscim062020). */
 static enum err options(struct call *c, const char *ret[OPTIONS])
 {
-	struct form_field f[OPTIONS];
-	for (size_t i = 0; i < OPTIONS; i++)
-		f[i] = (struct form_field){.name = NAMES[i], .max_bytes = LIMIT_URL_BYTES};
-	if (!form_parse(c->s.arena, c->in->query, strlen(c->in->query), f, OPTIONS))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "the query is malformed");
-	for (size_t i = 0; i < OPTIONS; i++)
-		ret[i] = or_null(f[i].value);
+	memset(ret, 0, OPTIONS * sizeof *ret);
+	for (const char *at = c->in->query; *at != '\0';) {
+		size_t n = strcspn(at, "&"), name = strcspn(at, "=&");
+		for (size_t i = 0; i < OPTIONS && name < n; i++) {
+			if (strlen(NAMES[i]) != name || strncasecmp(NAMES[i], at, name) != 0)
+				continue;
+			ret[i] = url_decode(c->s.arena, at + name + 1, n - name - 1, true);
+			if (ret[i] == NULL)
+				return scope_fail(&c->s, ERR_BAD_REQUEST, "%s is malformed", NAMES[i]);
+			ret[i] = or_null(ret[i]);
+		}
+		at += n + (at[n] == '&');
+	}
 	return OK;
 }
 

@@ -24,7 +24,7 @@ CREATE TABLE user_contacts (
   position INT NOT NULL,             -- from 0
   source TEXT CHECK (source IN ('mail', 'mobile', 'business', 'address')),
   type TEXT,
-  is_primary BOOL NOT NULL,
+  is_primary BOOL,                   -- NULL: nothing was said
   display TEXT,
   email TEXT,
   phone TEXT,

@@ -113,8 +113,8 @@ static void add_entry(struct reading *g, const struct db_rows *r)
 	}
 	set(o, "display", db_text(r, C_DISPLAY));
 	set(o, "type", db_text(r, C_TYPE));
-	if (db_bool(r, C_PRIMARY))
-		json_object_set_new(o, "primary", json_true());
+	if (!db_is_null(r, C_PRIMARY))
+		json_object_set_new(o, "primary", json_boolean(db_bool(r, C_PRIMARY)));
 	json_array_append_new(list, o);
 }
 
@@ -274,9 +274,10 @@ static enum err put_entry(struct db_tx *tx, struct id user, const struct list *l
 {
 	bool own = source == NULL;
 	const char *value = own ? get(e, "value") : NULL;
+	const json_t *primary = json_object_get(e, "primary");
 	return db_exec(tx, &contact_put,
 		       DB_ARGS(db_v_id(&user), db_v_text(l->kind), db_v_int((int64_t)i), db_v_text(source), db_v_text(get(e, "type")),
-			       db_v_int(json_is_true(json_object_get(e, "primary"))), db_v_text(get(e, "display")),
+			       primary == NULL ? db_v_null() : db_v_int(json_is_true(primary)), db_v_text(get(e, "display")),
 			       db_v_text(l == &EMAILS ? value : NULL), db_v_text(l == &PHONES ? value : NULL), db_v_text(get(e, "formatted")),
 			       db_v_text(own ? get(e, PARTS[0]) : NULL), db_v_text(own ? get(e, PARTS[1]) : NULL), db_v_text(own ? get(e, PARTS[2]) : NULL),
 			       db_v_text(own ? get(e, PARTS[3]) : NULL), db_v_text(own ? get(e, PARTS[4]) : NULL)),

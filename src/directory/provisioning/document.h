@@ -22,6 +22,8 @@ MUST_CHECK enum err scim_document(struct scope *s, enum scim_resource r, const j
  * there is none.  The caller owns it. */
 MUST_CHECK enum err scim_value_of(struct scope *s, const struct scim_attribute *a, const json_t *in, json_t **ret);
 MUST_CHECK enum err scim_element_of(struct scope *s, const struct scim_attribute *a, const json_t *in, json_t **ret);
+/* Of the address of a resource, its id: what a client names by $ref alone. */
+const char *scim_referred(const char *ref);
 /* Required attributes, at most one primary value, not too many. */
 MUST_CHECK enum err scim_document_check(struct scope *s, enum scim_resource r, const json_t *doc);
 /* The object that holds the attributes of a schema: the document itself, or the extension's.  make false: NULL where it is not there. */

@@ -43,6 +43,8 @@ static enum err member_id(struct scope *s, const json_t *v, struct id *ret)
 {
 	const json_t *type = json_object_get(v, "type");
 	const char *text = json_string_value(json_is_object(v) ? json_object_get(v, "value") : v);
+	if (text == NULL)
+		text = scim_referred(json_string_value(json_object_get(v, "$ref")));
 	if (json_is_string(type) && strcasecmp(json_string_value(type), "User") != 0)
 		return scope_fail(s, ERR_BAD_REQUEST, "'members' may name users only");
 	if (text == NULL || !id_parse(text, ret))
@@ -334,8 +336,8 @@ static enum err patch_one(struct patch *p, const struct operation *o, json_t *pa
 {
 	json_t *v;
 	const struct scim_attribute *a = o->place.attr;
-	if (removes(o) && (a->flags & SCIM_REQUIRED))
-		return scope_fail(p->s, ERR_MUTABILITY, "'%s' is required", a->path);
+	if (removes(o) && ((a->flags & SCIM_REQUIRED) || a->type == SCIM_BOOLEAN)) /* an account is active or not: "removed" must enable nobody */
+		return scope_fail(p->s, ERR_MUTABILITY, "'%s' always has a value", a->path);
 	TRY(scim_value_of(p->s, a, removes(o) ? NULL : o->value, &v));
 	if (v == NULL)
 		json_object_del(part, a->name);
@@ -350,13 +352,20 @@ static enum err patch_one(struct patch *p, const struct operation *o, json_t *pa
 static enum err patch_sub(struct patch *p, const struct operation *o, json_t *part)
 {
 	json_t *v, *object = json_object_get(part, o->place.attr->name);
-	TRY(scim_value_of(p->s, o->place.sub, removes(o) ? NULL : o->value, &v));
+	const struct scim_attribute *sub = o->place.sub;
+	TRY(scim_value_of(p->s, sub, removes(o) ? NULL : o->value, &v));
+	if (sub->type == SCIM_REFERENCE) { /* an address says the same as the id in it */
+		json_t *id = v == NULL ? NULL : json_string(scim_referred(json_string_value(v)));
+		json_decref(v);
+		v = id;
+		sub = scim_sub(o->place.attr, "value");
+	}
 	if (object == NULL)
 		json_object_set_new(part, o->place.attr->name, object = json_object());
 	if (v != NULL)
-		json_object_set_new(object, o->place.sub->name, v);
+		json_object_set_new(object, sub->name, v);
 	else
-		json_object_del(object, o->place.sub->name);
+		json_object_del(object, sub->name);
 	if (json_object_size(object) == 0 || (needs_value(o->place.attr) && json_object_get(object, "value") == NULL))
 		json_object_del(part, o->place.attr->name);
 	return OK;

@@ -86,6 +86,21 @@ static enum err members_of(struct scope *s, const struct scim_attribute *a, cons
 	return OK;
 }
 
+const char *scim_referred(const char *ref)
+{
+	const char *slash = ref == NULL ? NULL : strrchr(ref, '/');
+	return slash == NULL ? ref : slash + 1;
+}
+
+/* {"$ref": "…/Users/7"} names what {"value": "7"} does; the address is ours to say. */
+static void take_reference(json_t *out)
+{
+	const char *id = scim_referred(json_string_value(json_object_get(out, "$ref")));
+	if (id != NULL && *id != '\0' && json_object_get(out, "value") == NULL)
+		json_object_set_new(out, "value", json_string(id));
+	json_object_del(out, "$ref");
+}
+
 enum err scim_element_of(struct scope *s, const struct scim_attribute *a, const json_t *in, json_t **ret)
 {
 	const struct scim_attribute *value = scim_sub(a, "value");
@@ -94,6 +109,7 @@ enum err scim_element_of(struct scope *s, const struct scim_attribute *a, const 
 	*ret = NULL;
 	if (json_is_object(in)) {
 		err = members_of(s, a, in, out);
+		take_reference(out);
 	} else if (value != NULL && json_is_string(in)) {
 		err = scim_value_of(s, value, in, &v);
 		if (err == OK && v != NULL)
