@@ -293,7 +293,8 @@ const struct resource RES_SESSION = {
 
 const struct resource RES_LOCAL_ACCOUNT = {
 	.name = "localAccount", .entity = "LocalAccount", .context = "identity/localAccounts", .table = "local_accounts", .key = "user_id", .join = JOIN_USER,
-	.where = "u.deleted_at IS NULL", .order = "id", .always_count = true, .whose = WHOSE_PERSONS, .owner = "t.user_id", PROPS(local_account_props)};
+	.where = "EXISTS (SELECT 1 FROM users v WHERE v.tenant_id = t.tenant_id AND v.user_id = t.user_id AND v.deleted_at IS NULL)", .order = "id",
+	.always_count = true, .whose = WHOSE_PERSONS, .owner = "t.user_id", PROPS(local_account_props)};
 
 const struct resource RES_ROLE = {
 	.name = "unifiedRoleDefinition", .entity = "RoleDefinition", .context = "roleManagement/directory/roleDefinitions",
@@ -469,7 +470,7 @@ const struct resource RES_AUDIT_SINK = {
 	.key = "sink_id", .where = "1=1", .order = "id", .always_count = true, .whose = WHOSE_NOBODYS, PROPS(audit_sink_props)};
 
 const struct resource RES_IDENTITY_PROVIDER = {
-	.name = "identityProvider", .entity = "IdentityProvider", .odata_type = "#microsoft.graph.openIdConnectIdentityProvider",
+	.name = "openIdConnectIdentityProvider", .entity = "IdentityProvider", .odata_type = "#microsoft.graph.openIdConnectIdentityProvider",
 	.context = "identity/identityProviders", .table = "identity_providers", .key = "provider_id", .where = "1=1", .order = "id", .whose = WHOSE_NOBODYS,
 	PROPS(identity_provider_props)};
 
