@@ -85,6 +85,17 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   assert.ok(!JSON.stringify(token.events).includes(token.json.token));
   await does('DELETE /{v}/deviceManagement/enrollmentTokens/{token}', `${DM}/enrollmentTokens/${token.json.id}`, {}, 204, ['delete EnrollmentToken']);
 
+  const IDP = '/v1.0/identity/identityProviders', P = '/{v}/identity/identityProviders';
+  const provider = await does(`POST ${P}`, IDP, { body: { displayName: 'P', issuer: 'https://idp.example.org', clientId: 'c', clientSecret: 'very secret of a client' } }, 201, ['create IdentityProvider']), idp = `${IDP}/${provider.json.id}`;
+  assert.ok(!/very secret/.test(JSON.stringify(provider.events) + provider.text), 'no secret in an event');
+  await does(`PATCH ${P}/{provider}`, idp, { body: { clientSecret: 'very secret too', domainHint: 'x' } }, 200, ['patch IdentityProvider']).then(x => assert.ok(!/very secret/.test(JSON.stringify(x.events) + x.text)));
+  await does(`PATCH ${P}/{provider}`, idp, { body: { domainHint: 'x' } }, 200, []);
+  const mapping = (await does(`POST ${P}/{provider}/roles`, `${idp}/roles`, { body: { claimValue: 'v', roleDefinitionId: role } }, 201, ['create IdentityProviderRole'])).json.id;
+  await does(`DELETE ${P}/{provider}/roles/{mapping}`, `${idp}/roles/${mapping}`, {}, 204, ['delete IdentityProviderRole']);
+  const bound = await does('POST /{v}/users/{user}/identities', `/v1.0/users/${u}/identities`, { body: { identityProviderId: provider.json.id, issuerAssignedId: 'subject-of-u' } }, 201, ['bind UserIdentity']);
+  assert.ok(!/subject-of-u/.test(JSON.stringify(bound.events)), 'who somebody is elsewhere is no business of the log');
+  await does('DELETE /{v}/users/{user}/identities/{identity}', `/v1.0/users/${u}/identities/${bound.json.id}`, {}, 204, ['unbind UserIdentity']);
+  await does(`DELETE ${P}/{provider}`, idp, {}, 204, ['delete IdentityProvider']);
   const sink = await does('POST /{v}/deviceManagement/auditSinks', `${DM}/auditSinks`, { body: { displayName: 'Sink', kind: 'webhook', target: 'https://hook.example.org/', secret: 'very secret of a webhook', enabled: false } }, 201, ['create AuditSink']);
   assert.ok(!/very secret/.test(JSON.stringify(sink.events) + sink.text), 'no secret in an event');
   await does('PATCH /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, { body: { displayName: 'Drain' } }, 200, ['patch AuditSink']);

@@ -43,6 +43,10 @@ export function bodyOf(route, w, mark = 'x') {
     'POST /roleManagement/directory/roleAssignments': { principalId: w.user, roleDefinitionId: w.role, directoryScopeId: `/groups/${w.group}` },
     'POST /roleManagement/directory/operatorAccess': { roleDefinitionId: w.role, reason: mark, expirationDateTime: new Date(Date.now() + 3600e3).toISOString() },
     'PUT /directory/subscriptions/{product}': { status: 'Enabled' },
+    'POST /identity/identityProviders': { displayName: 'New', issuer: `https://${Math.random().toString(36).slice(2)}.example.org`, clientId: 'x', clientSecret: 'x' },
+    'PATCH /identity/identityProviders/{provider}': { domainHint: mark },
+    'POST /identity/identityProviders/{provider}/roles': { claimValue: Math.random().toString(36), roleDefinitionId: w.role },
+    'POST /users/{user}/identities': { identityProviderId: w.provider, issuerAssignedId: mark },
     'PATCH /deviceManagement/tenantSettings': { syncSeconds: 3600 },
     'POST /installation/tenants': { displayName: 'New tenant' },
     'PUT /installation/tenants/{tenant}/subscriptions/{product}': { status: 'Enabled' },
@@ -124,6 +128,9 @@ export async function world(r, o, tenant, mark) {
   w.application = (await r.post('/v1.0/applications', { displayName: m(), roleDefinitionId: w.role }, o)).id;
   w.roleassignment = (await r.post('/v1.0/roleManagement/directory/roleAssignments', { principalId: w.application, roleDefinitionId: w.role, directoryScopeId: `/groups/${w.group}` }, o)).id;
   w.operatoraccess = (await r.post('/v1.0/roleManagement/directory/operatorAccess', { roleDefinitionId: w.role, reason: m(), expirationDateTime: new Date(Date.now() + 86400e3).toISOString() }, o)).id;
+  w.provider = (await r.post('/v1.0/identity/identityProviders', { displayName: m(), issuer: `https://${m().toLowerCase()}.example.org`, clientId: m(), clientSecret: 'x', scope: `openid ${m()}`, domainHint: m(), roleClaim: m(), apiAudiences: [m()] }, o)).id;
+  w.mapping = (await r.post(`/v1.0/identity/identityProviders/${w.provider}/roles`, { claimValue: m(), roleDefinitionId: w.role, scopeGroupId: w.group }, o)).id;
+  w.identity = (await r.post(`/v1.0/users/${w.user}/identities`, { identityProviderId: w.provider, issuerAssignedId: m() }, o)).id;
   const secret = await r.post(`/v1.0/applications/${w.application}/addPassword`, { passwordCredential: { displayName: m() } }, o);
   w.key = secret.keyId;
   w.secret = secret.secretText;
