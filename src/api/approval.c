@@ -116,11 +116,14 @@ enum err approval_check(struct call *c)
 	return require(c, &q);
 }
 
-void approval_done(struct call *c)
+enum err approval_done(struct call *c)
 {
 	if (c->s.claim == NULL)
-		return;
+		return OK;
 	enum err err = approval_finish(&c->s, c->s.claim);
-	if (err != OK)
+	if (err == ERR_CONFLICT)
+		return err;
+	if (err != OK) /* what was asked for has been done */
 		log_event(LOG_WARN, "approval_left_open", "error=%s", err_name(err));
+	return OK;
 }

@@ -16,7 +16,7 @@
 
 /* OK: the handler may run; c->s.claim is then set where it runs because it was approved.  Else an error of approval_require(), and the header. */
 MUST_CHECK enum err approval_check(struct call *c);
-/* After the handler has succeeded. */
-void approval_done(struct call *c);
+/* After the handler has succeeded.  ERR_CONFLICT: it had nothing to change, and another execution has used the approval. */
+MUST_CHECK enum err approval_done(struct call *c);
 
 #endif

@@ -12,8 +12,10 @@
 
 #include "api/approval.h"
 #include "api/authenticate.h"
+#include "api/cors.h"
 #include "api/gate.h"
 #include "api/metrics.h"
+#include "api/public/page.h"
 #include "api/refusals.h"
 #include "api/router.h"
 #include "api/scim/scim.h"
@@ -23,6 +25,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "crypto/digest.h"
 #include "crypto/x509.h"
 #include "devices/enrolment.h"
 #include "devices/returned.h"
@@ -93,18 +96,30 @@ static enum err check_permission(struct call *c)
 	return OK;
 }
 
-/* What throttles refuse is an event a minute and caller: each one of them would fill the log. */
+static struct id address_id(struct call *c)
+{
+	uint8_t digest[SHA256_BYTES];
+	struct id id;
+	const char *address = page_client(c);
+	sha256(address, strlen(address), digest);
+	memcpy(id.b, digest, sizeof id.b);
+	return id;
+}
+
+/* What throttles refuse of somebody known is an event a minute and caller: each one of them would fill the log. */
 static enum err check_throttle(struct call *c)
 {
-	struct throttle_request q = {.method = c->route->method, .path = c->route->path, .tenant = c->s.tenant, .actor = c->s.actor.id,
-				     .person = c->s.actor.type == ACTOR_USER, .now = clock_monotonic()};
+	bool anonymous = c->s.actor.type == ACTOR_ANONYMOUS;
+	struct throttle_request q = {.method = c->route->method, .path = c->route->path, .tenant = c->s.tenant, .anonymous = anonymous,
+				     .actor = anonymous ? address_id(c) : c->s.actor.id, .person = c->s.actor.type == ACTOR_USER,
+				     .now = clock_monotonic()};
 	struct throttle_answer a = c->in->local ? (struct throttle_answer){0} : throttle_take(c->server->throttle, &q);
 	if (a.retry_after == 0)
 		return OK;
 	c->retry_after = a.retry_after;
-	c->refusal_told = true;
+	c->refusal_told = !anonymous;
 	enum err err = scope_fail(&c->s, ERR_TOO_MANY, "too many requests (%s: %u): try again in %u s", a.what, a.requests, a.retry_after);
-	if (a.tell)
+	if (a.tell && !anonymous)
 		audit_refused(&c->s, &(struct audit_event){.activity = ACT_REQUEST_REFUSED, .resource_type = "Application",
 							   .resource = c->s.actor.id, .failure = scope_detail(&c->s, err)});
 	return err;
@@ -165,7 +180,7 @@ static enum err admit(struct call *c)
 	struct tenant_levels levels = {TENANT_NONE, TENANT_NONE, false};
 	switch (c->route->access) {
 	case ACCESS_PUBLIC:
-		return OK;
+		return check_throttle(c);
 	case ACCESS_BEARER:
 		TRY(authenticate(c, &levels));
 		TRY(check_throttle(c));
@@ -183,9 +198,11 @@ static enum err admit(struct call *c)
 	if (c->route->access == ACCESS_DEVICE)
 		return OK;
 	TRY(check_permission(c));
-	if (c->route->access == ACCESS_SCIM)
-		return c->s.actor.only == NULL ? OK : scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s for the whole tenant", c->route->permission);
-	return scope_groups_check(c);
+	if (c->route->access != ACCESS_SCIM)
+		return scope_groups_check(c);
+	if (c->s.actor.only != NULL)
+		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s for the whole tenant", c->route->permission);
+	return OK;
 }
 
 /* ---- the answer ---- */
@@ -323,8 +340,10 @@ static enum err find_route(struct call *c, enum route_listener on)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "the path is malformed");
 	if (m.other_method) {
 		http_response_header(c->out, "Allow", m.allow);
-		if (strcmp(c->in->method, "OPTIONS") == 0)
+		if (strcmp(c->in->method, "OPTIONS") == 0) {
+			cors_preflight(c->server->cors, c->in, c->out, m.allow);
 			return call_status(c, 204);
+		}
 		return scope_fail(&c->s, ERR_METHOD, "this resource allows %s", m.allow);
 	}
 	if (m.route == NULL)
@@ -358,7 +377,7 @@ static enum err run(struct call *c, enum route_listener on)
 	TRY(check_body(c));
 	TRY(approval_check(c));
 	TRY(c->route->handler(c));
-	approval_done(c);
+	TRY(approval_done(c));
 	return c->count ? call_counted(c) : OK;
 }
 
@@ -403,6 +422,8 @@ static void handle_on(struct server *srv, struct http_request *in, struct http_r
 	if (theirs != NULL)
 		id_parse(theirs, &c->s.correlation);
 	begin_answer(&c->s, in, out);
+	if (on == ON_API && !step)
+		cors_answer(srv->cors, in, out);
 	enum err err = run(c, on);
 	json_decref(c->body);
 	if (err != OK) {

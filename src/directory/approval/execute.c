@@ -106,7 +106,7 @@ static enum err insert(struct db_tx *tx, struct asking *a, const struct request 
 			       db_v_text(r->permission), db_v_text(approval_actor_type(r->requester)), db_v_id(&r->requested_by),
 			       db_v_blob(sealed_why, why_n), db_v_int(s->now), db_v_int(r->decide_until),
 			       id_is_nil(r->user) ? db_v_null() : db_v_id(&r->user), db_v_blob(key, SHA256_BYTES), db_v_blob(hash, sizeof hash),
-			       db_v_blob(sealed, call_n), db_v_int(r->decide_until + APPROVAL_KEPT_US)),
+			       db_v_blob(sealed, call_n), db_v_int(r->decide_until + 2 * APPROVAL_KEPT_US)),
 		       NULL);
 }
 
@@ -292,7 +292,9 @@ enum err approval_finish(struct scope *s, const struct scope_claim *claim)
 	t.tenant = claim->tenant;
 	t.has_tenant = true;
 	t.claim = NULL;
-	return db_write(&t, finish_tx, (void *)(uintptr_t)claim);
+	enum err err = db_write(&t, finish_tx, (void *)(uintptr_t)claim);
+	s->detail = t.detail;
+	return err;
 }
 
 /* ---- the stored call ---- */
