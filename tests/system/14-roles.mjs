@@ -199,3 +199,22 @@ testOnEngines('14 why somebody may or may not', async engine => {
   for (const [q, status] of [[{}, 400], [{ principal: u.id }, 400], [{ principal: u.id, permission: 'No.Such' }, 400], [{ principal: u.id, method: 'GET', path: '/nothing' }, 400], [{ principal: help, permission: 'User.Read.All' }, 404], [{ principal: u.id, permission: 'User.Read.All', method: 'GET', path: '/users' }, 400]])
     await r.refused(status, 'GET', `${RM}/explain?${new URLSearchParams(q)}`);
 });
+
+testOnEngines('14 the command line says the same', async engine => {
+  const r = await one(engine), u = await r.user(`cli.${engine}@acme.example`), g = await r.group(`Branch ${engine}`, [u.id]);
+  const role = (...args) => r.cli('role', ...args);
+  assert.match(role('list').out, /Help Desk Operator/);
+  assert.match(role('show', 'Auditor').out, /^AuditLog\.Read\.All$/m);
+  assert.equal(role('assign', u.userPrincipalName, 'Help Desk Operator', '--for', g.displayName).code, 0);
+  assert.match(role('explain', u.userPrincipalName, 'POST', `/deviceManagement/managedDevices/${u.id}/wipe`).out, new RegExp(`^yes: .*Help Desk Operator.*Branch ${engine}`));
+  const no = role('explain', u.userPrincipalName, 'AuditLog.Read.All').out;
+  assert.match(no, /^no: /);
+  assert.match(no, /a role that allows it: Auditor\n[^]*who could give one: Administrator/);
+  assert.equal(role('unassign', u.userPrincipalName, 'Help Desk Operator', '--for', g.displayName).code, 0);
+  assert.equal(role('unassign', u.userPrincipalName, 'Help Desk Operator').code, 66);
+  assert.match(role('explain', u.userPrincipalName, 'User.Read.All').out, /^no: /);
+  assert.equal(role('assign', 'nobody@acme.example', 'Auditor').code, 66);
+  assert.equal(role('assign', u.userPrincipalName, 'No such role').code, 66);
+  assert.equal(role('admit', 'Read Only Operator', '2', 'Ticket 9').code, 0);
+  assert.match(role('admitted').out, /Ticket 9/);
+});
