@@ -40,6 +40,8 @@ struct server {
 	const char *sink_dir;   /* files of sinks stand in <sink_dir>/<tenant>/ */
 	struct issuers *issuers; /* api/sign_in/issuer.h */
 	struct throttle *throttle;   /* throttle.h; NULL: nobody is throttled */
+	const struct cors *cors;     /* origins whose pages may call the API (cors.h); NULL: none */
+	struct http_server *_Atomic listener[3]; /* api, device, local: for their numbers; NULL until it listens */
 	const struct mailer *mailer; /* what carries letters away (privacy/request/letter.h); NULL: there is no mail server */
 	struct clock_guard *clock;   /* whether the time can be believed (duty/clock_guard.h) */
 	const struct policy *policy; /* whom the logs' checkpoints are shown to (tlog/policy.h); NULL: nobody */

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 
 #include "api/api.h"
+#include "api/public/page.h"
+#include "api/throttle.h"
 #include "backup/backup.h"
 #include "base/clock.h"
 #include "devices/limit.h"
@@ -144,6 +146,43 @@ static enum err write_actions(struct metrics *m, struct scope *s, struct buf *ou
 	return OK;
 }
 
+static void listener_line(struct buf *out, const char *name, const char *type, const char *help, const char *const *listener, const uint64_t *v, size_t n)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(out, "%s{listener=\"%s\"} %" PRIu64 "\n", name, listener[i], v[i]);
+}
+
+static void write_listeners(struct server *srv, struct buf *out)
+{
+	static const char *const names[] = {"api", "device", "local"};
+	enum { LISTENERS = 3 };
+	uint64_t open[LISTENERS] = {0}, refused[LISTENERS] = {0}, cut[LISTENERS] = {0};
+	for (size_t i = 0; i < LISTENERS; i++) {
+		struct http_stats st = {0};
+		if (atomic_load(&srv->listener[i]) != NULL)
+			http_stats(atomic_load(&srv->listener[i]), &st);
+		open[i] = st.connections_open;
+		refused[i] = st.refused;
+		cut[i] = st.cut;
+	}
+	listener_line(out, "reeve_http_connections", "gauge", "Connections that are open.", names, open, LISTENERS);
+	listener_line(out, "reeve_http_refused_total", "counter", "Connections over a limit, and requests refused before they were understood.", names, refused,
+		      LISTENERS);
+	listener_line(out, "reeve_http_cut_total", "counter", "Connections cut because their client was too slow or stayed idle.", names, cut, LISTENERS);
+}
+
+static void write_throttles(struct server *srv, struct buf *out)
+{
+	const char *what;
+	uint64_t n;
+	buf_adds(out, "# HELP reeve_throttled_total Requests answered with 429, by the limit that they met.\n# TYPE reeve_throttled_total counter\n");
+	for (size_t i = 0; throttle_refused(srv->throttle, i, &what, &n); i++)
+		buf_printf(out, "reeve_throttled_total{limit=\"%s\"} %" PRIu64 "\n", what, n);
+	for (int i = 0; i < PAGE_LIMITS; i++)
+		buf_printf(out, "reeve_throttled_total{limit=\"%s\"} %" PRIu64 "\n", page_limit_name((enum page_limit)i), page_refused((enum page_limit)i));
+}
+
 enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
@@ -159,6 +198,8 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_http_request_microseconds_total", "counter", "Time spent in handlers.", atomic_load(&m->request_us));
 	metric(out, "reeve_http_unauthenticated_total", "counter", "Requests refused before sign-in.",
 	       atomic_load(&m->refused_before_sign_in));
+	write_listeners(srv, out);
+	write_throttles(srv, out);
 	metric(out, "reeve_db_commits_total", "counter", "Transactions committed.", d.commits);
 	metric(out, "reeve_db_changes_total", "counter", "Closures run in them.", d.closures);
 	metric(out, "reeve_db_retries_total", "counter", "Closures run again.", d.retries);

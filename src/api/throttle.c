@@ -11,10 +11,13 @@
 #include "base/err.h"
 
 enum counted { COUNT_ANY, COUNT_WRITES };
-enum key { KEY_APPLICATION, KEY_TENANT, KEY_USER };
+enum key { KEY_APPLICATION, KEY_TENANT, KEY_USER, KEY_ADDRESS };
 enum class {
 	CLASS_devices,
 	CLASS_exportJobs,
+	CLASS_directory,
+	CLASS_scim,
+	CLASS_signIn,
 };
 
 static const struct {
@@ -61,6 +64,7 @@ struct throttle {
 	pthread_mutex_t lock;
 	double factor;
 	struct window window[WINDOWS];
+	uint64_t refused[ROW_COUNT];
 };
 
 bool throttle_new(const char *text, struct throttle **ret)
@@ -106,7 +110,9 @@ static bool counts(const struct row *r, const struct throttle_request *q)
 {
 	if (r->counted == COUNT_WRITES && strcmp(q->method, "GET") == 0)
 		return false;
-	if (r->key != KEY_TENANT && q->person != (r->key == KEY_USER))
+	if ((r->key == KEY_ADDRESS) != q->anonymous)
+		return false;
+	if (r->key != KEY_TENANT && r->key != KEY_ADDRESS && q->person != (r->key == KEY_USER))
 		return false;
 	return in_class(q->path, r->class);
 }
@@ -176,11 +182,22 @@ struct throttle_answer throttle_take(struct throttle *t, const struct throttle_r
 			w->count = 0;
 		}
 		if (w->count >= allowed(t, &ROWS[i]))
-			answer = refuse(t, &ROWS[i], w, q->now);
+			answer = refuse(t, &ROWS[i], w, q->now), t->refused[i]++;
 		mine[n++] = w;
 	}
 	for (size_t i = 0; answer.retry_after == 0 && i < n; i++)
 		mine[i]->count++;
 	pthread_mutex_unlock(&t->lock);
 	return answer;
+}
+
+bool throttle_refused(struct throttle *t, size_t i, const char **ret_what, uint64_t *ret)
+{
+	if (t == NULL || i >= ROW_COUNT)
+		return false;
+	pthread_mutex_lock(&t->lock);
+	*ret_what = ROWS[i].what;
+	*ret = t->refused[i];
+	pthread_mutex_unlock(&t->lock);
+	return true;
 }

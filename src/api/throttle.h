@@ -8,6 +8,7 @@
 #define REEVE_API_THROTTLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/id.h"
@@ -18,6 +19,7 @@ struct throttle_request {
 	const char *method, *path; /* path: of the route's row */
 	struct id tenant, actor;
 	bool person;               /* the actor is a person, not an application */
+	bool anonymous;            /* nobody has said who they are: actor is a digest of the address, tenant is nil */
 	int64_t now;               /* microseconds of a clock that nobody sets */
 };
 
@@ -33,5 +35,7 @@ bool throttle_new(const char *text, struct throttle **ret);
 void throttle_free(struct throttle *t); /* NULL is allowed */
 /* Counts the request, or says why not; a refused one is not counted.  t NULL: every request may come in. */
 struct throttle_answer throttle_take(struct throttle *t, const struct throttle_request *q);
+/* How many the table's row i refused since the start, for /metrics.  False: there is no such row. */
+bool throttle_refused(struct throttle *t, size_t i, const char **ret_what, uint64_t *ret);
 
 #endif

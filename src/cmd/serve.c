@@ -19,6 +19,7 @@
 #include "api/api.h"
 #include "api/metrics.h"
 #include "api/sign_in/issuer.h"
+#include "api/cors.h"
 #include "api/throttle.h"
 #include "audit/audit_retention.h"
 #include "audit/log/log.h"
@@ -247,7 +248,11 @@ static enum err listen_all(struct serve *v)
 	struct http_options local = {.socket_path = data_path(v->arena, v->dir, "reeve.sock"), .io_threads = 1,
 				     .handler = api_handler(&v->srv)};
 	unlink(local.socket_path); /* of a process that was killed; the keeper's lock says that none is alive */
-	return taken(v, http_listen(&local, v->workers, &v->local, &detail), &detail);
+	TRY(taken(v, http_listen(&local, v->workers, &v->local, &detail), &detail));
+	struct http_server *all[] = {v->api, v->device, v->local};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+		atomic_store(&v->srv.listener[i], all[i]);
+	return OK;
 }
 
 static void reload_certificate(struct serve *v)
@@ -318,6 +323,14 @@ static enum err set_log_level(struct serve *v)
 	return ERR_CONFIG;
 }
 
+static enum err set_cors(struct serve *v)
+{
+	if (cors_parse(v->arena, v->settings.cors_origins, &v->srv.cors))
+		return OK;
+	v->detail = arena_printf(v->arena, "%s/reeve.conf: 'cors_origins' are origins such as https://console.example.org, without a path or a wildcard", v->dir);
+	return ERR_CONFIG;
+}
+
 static enum err set_throttle(struct serve *v)
 {
 	if (throttle_new(v->settings.throttle, &v->srv.throttle))
@@ -379,6 +392,7 @@ static enum err start(struct serve *v)
 	TRY(read_policy(v));
 	TRY(set_sinks(v));
 	TRY(set_throttle(v));
+	TRY(set_cors(v));
 	if (!url_split(v->arena, v->settings.url, &host, &port)) {
 		v->detail = arena_printf(v->arena, "%s/reeve.conf: 'url' must look like https://HOST:PORT", v->dir);
 		return ERR_CONFIG;

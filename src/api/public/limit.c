@@ -15,15 +15,16 @@ enum { COUNTERS = 16384 };
 static const struct {
 	unsigned most;
 	int64_t window_us;
+	const char *name;
 } LIMITS[PAGE_LIMITS] = {
-	[LIMIT_PAGES] = {240, MINUTE_US},
-	[LIMIT_INTAKE] = {20, HOUR_US},
-	[LIMIT_INTAKE_TENANT] = {200, HOUR_US},
-	[LIMIT_INTAKE_MAIL] = {3, HOUR_US},
-	[LIMIT_CODES] = {30, HOUR_US},
-	[LIMIT_ATTEMPTS] = {60, HOUR_US},
-	[LIMIT_DEVICE_CODES] = {30, 15 * MINUTE_US},
-	[LIMIT_USER_CODES] = {5, 15 * MINUTE_US},
+	[LIMIT_PAGES] = {240, MINUTE_US, "pages, ANY by ADDRESS"},
+	[LIMIT_INTAKE] = {20, HOUR_US, "pages, requests opened by ADDRESS"},
+	[LIMIT_INTAKE_TENANT] = {200, HOUR_US, "pages, requests opened by TENANT"},
+	[LIMIT_INTAKE_MAIL] = {3, HOUR_US, "pages, requests opened by mail address"},
+	[LIMIT_CODES] = {30, HOUR_US, "pages, codes by ADDRESS"},
+	[LIMIT_ATTEMPTS] = {60, HOUR_US, "pages, codes entered by ADDRESS"},
+	[LIMIT_DEVICE_CODES] = {30, 15 * MINUTE_US, "pages, device codes by ADDRESS"},
+	[LIMIT_USER_CODES] = {5, 15 * MINUTE_US, "pages, device codes entered by session"},
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -31,6 +32,7 @@ static struct {
 	int64_t began;
 	unsigned n;
 } counters[COUNTERS];
+static uint64_t refused[PAGE_LIMITS];
 
 /* Seconds to wait; 0: it is within the limit. */
 static unsigned take(enum page_limit limit, size_t slot)
@@ -46,8 +48,19 @@ static unsigned take(enum page_limit limit, size_t slot)
 		wait = (unsigned)((counters[slot].began + window - now) / SECOND_US) + 1;
 	else
 		counters[slot].n++;
+	refused[limit] += wait != 0;
 	pthread_mutex_unlock(&lock);
 	return wait;
+}
+
+const char *page_limit_name(enum page_limit limit) { return LIMITS[limit].name; }
+
+uint64_t page_refused(enum page_limit limit)
+{
+	pthread_mutex_lock(&lock);
+	uint64_t n = refused[limit];
+	pthread_mutex_unlock(&lock);
+	return n;
 }
 
 /* Of IPv6 the network of 64 bits, which one subscriber has. */

@@ -47,6 +47,9 @@ enum page_limit {
 bool page_within(struct call *c, enum page_limit limit, const char *key);
 /* The same for what is no page: seconds to wait, 0 where it is within the limit. */
 unsigned page_wait(struct call *c, enum page_limit limit, const char *key);
+/* For /metrics: a limit's name, and how many it refused since the start. */
+const char *page_limit_name(enum page_limit limit);
+uint64_t page_refused(enum page_limit limit);
 const char *page_client(struct call *c); /* that address, or network */
 
 #endif

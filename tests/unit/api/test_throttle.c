@@ -45,7 +45,9 @@ static void graphs_numbers(void **state)
 	assert_int_equal(most(t, "GET", DEVICES, A, TWO, 0), 1800);
 	assert_int_equal(most(t, "GET", "/{v}/deviceAppManagement/mobileApps", A, (struct id){{5}}, 0), 0); /* 4000 of the tenant */
 	assert_int_equal(most(t, "POST", DEVICES, B, ONE, 0), 200); /* the same id in another tenant */
-	assert_int_equal(most(t, "POST", "/{v}/users", A, ONE, 0), 100000);
+	assert_int_equal(most(t, "POST", "/{v}/users", A, ONE, 0), 3000);
+	assert_int_equal(most(t, "GET", "/{v}/users", A, ONE, 0), 5000); /* 8000 of any kind */
+	assert_int_equal(most(t, "POST", "/{v}/terms", A, ONE, 0), 100000);
 	assert_int_equal(most(t, "POST", "/{v}/deviceManagementX", A, ONE, 0), 100000);
 	throttle_free(t);
 }
@@ -64,6 +66,28 @@ static void of_jobs(void **state)
 	for (n = 0; throttle_take(t, &person).retry_after == 0;)
 		n++;
 	assert_int_equal(n, 8);
+	throttle_free(t);
+}
+
+/* Where nobody has said who they are only addresses are counted; elsewhere they are not. */
+static void of_addresses(void **state)
+{
+	static const char page[] = "/{tenant}/oauth2/v2.0/token";
+	struct throttle *t = make("graph");
+	struct throttle_request q = {.method = "POST", .path = page, .actor = ONE, .anonymous = true};
+	const char *what;
+	uint64_t refused, all = 0;
+	unsigned n = 0;
+	while (throttle_take(t, &q).retry_after == 0)
+		n++;
+	assert_int_equal(n, 600);
+	q.actor = TWO;
+	assert_int_equal(throttle_take(t, &q).retry_after, 0);
+	assert_int_equal(most(t, "POST", page, A, ONE, 0), 100000);
+	assert_int_equal(most(t, "GET", "/scim/v2/Users", A, ONE, 0), 3000);
+	for (size_t i = 0; throttle_refused(t, i, &what, &refused); i++)
+		all += refused;
+	assert_int_equal(all, 2);
 	throttle_free(t);
 }
 
@@ -114,7 +138,7 @@ static void many_callers(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(graphs_numbers), cmocka_unit_test(of_jobs), cmocka_unit_test(windows),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(graphs_numbers), cmocka_unit_test(of_jobs), cmocka_unit_test(of_addresses), cmocka_unit_test(windows),
 					   cmocka_unit_test(settings), cmocka_unit_test(many_callers)};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);

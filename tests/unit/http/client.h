@@ -98,6 +98,9 @@ static void site_handle(void *ctx, struct http_request *q, struct http_response 
 		while (atomic_load(&site->hold))
 			usleep(1000);
 		buf_adds(&r->body, "held");
+	} else if (strcmp(q->path, "/large") == 0) {
+		for (int i = 0; i < 256; i++)
+			buf_add(&r->body, (char[64 * 1024]){0}, 64 * 1024);
 	} else if (strcmp(q->path, "/ip") == 0) {
 		buf_adds(&r->body, q->client_ip);
 	} else if (strcmp(q->path, "/cert") == 0) {
@@ -117,7 +120,7 @@ static void site_handle(void *ctx, struct http_request *q, struct http_response 
 	}
 }
 
-static void site_refuse(void *ctx, int status, const char *reason, const char *peer, struct http_response *r)
+static void site_refuse(void *ctx, int status, const char *reason, const char *peer, const char *path, struct http_response *r)
 {
 	buf_printf(&r->body, "refused %d: %s", status, reason);
 }

@@ -238,6 +238,39 @@ static void slow_clients_are_cut(void **state)
 	site_close(&site);
 }
 
+/* Reads `bytes` of a large answer every 50 ms, for `seconds`; whether it was cut.  What the kernel holds already can be read on. */
+static bool cut_while_reading(struct site *site, size_t bytes, int seconds)
+{
+	static char waste[64 * 1024];
+	struct http_stats before, now;
+	int64_t begun = clock_monotonic();
+	int fd = dial(site);
+	http_stats(site->server, &before);
+	put(fd, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n");
+	do {
+		if (recv(fd, waste, bytes, 0) <= 0)
+			break;
+		usleep(50 * 1000);
+		http_stats(site->server, &now);
+	} while (now.cut == before.cut && clock_monotonic() - begun < seconds * SECOND_US);
+	close(fd);
+	return now.cut > before.cut;
+}
+
+/* The library sees that something is read, now and then, and waits. */
+static void slow_readers_are_cut(void **state)
+{
+	struct site site = {0};
+	struct http_tuning t = SITE_TUNING;
+	t.request_us = SECOND_US; /* so that it looks often */
+	t.answer_us = SECOND_US;
+	t.answer_bytes = 16 * 1024;
+	site_open_with(&site, (struct http_options){0}, t, 1, 10);
+	assert_true(cut_while_reading(&site, 64, 6));
+	assert_false(cut_while_reading(&site, 64 * 1024, 4)); /* not fast, but it takes what it can */
+	site_close(&site);
+}
+
 static void idle_connections_are_closed(void **state)
 {
 	struct site site = {0};
@@ -308,6 +341,7 @@ int main(void)
 		cmocka_unit_test(overload),
 		cmocka_unit_test(bodies_in_all),
 		cmocka_unit_test(slow_clients_are_cut),
+		cmocka_unit_test(slow_readers_are_cut),
 		cmocka_unit_test(idle_connections_are_closed),
 		cmocka_unit_test(connections_in_all),
 		cmocka_unit_test(connections_per_address),
