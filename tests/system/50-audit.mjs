@@ -101,6 +101,8 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await does('PATCH /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, { body: { displayName: 'Drain' } }, 200, ['patch AuditSink']);
   await does('PATCH /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, { body: { displayName: 'Drain' } }, 200, []);
   await does('DELETE /{v}/deviceManagement/auditSinks/{sink}', `${DM}/auditSinks/${sink.json.id}`, {}, 204, ['delete AuditSink']);
+  const location = await does('POST /{v}/deviceManagement/storageLocations', `${DM}/storageLocations`, { body: { displayName: 'Store', urlPrefix: 'https://store.example/box' } }, 201, ['create StorageLocation']);
+  await does('DELETE /{v}/deviceManagement/storageLocations/{location}', `${DM}/storageLocations/${location.json.id}`, {}, 204, ['delete StorageLocation']);
   const recipient = await does('POST /{v}/deviceManagement/recipients', `${DM}/recipients`, { body: { displayName: 'Payroll', kind: 'webhook', target: 'https://hook.example.org/', secret: 'very secret of a webhook', receivesAlarms: true, enabled: false } }, 201, ['create Recipient']);
   assert.ok(!/very secret/.test(JSON.stringify(recipient.events) + recipient.text), 'no secret in an event');
   await does('PATCH /{v}/deviceManagement/recipients/{recipient}', `${DM}/recipients/${recipient.json.id}`, { body: { receivesErasures: true } }, 200, ['patch Recipient']);

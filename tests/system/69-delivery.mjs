@@ -50,6 +50,8 @@ async function reeveWith(engine, settings) {
   return r;
 }
 const ask = async (r, user, storageLocation) => {
+  const allowed = await r.api('POST', '/v1.0/deviceManagement/storageLocations', { body: { displayName: 'Store', urlPrefix: new URL(storageLocation).origin } });
+  assert.ok([201, 409].includes(allowed.status), allowed.text);
   const a = await r.api('POST', `/v1.0/users/${user.id}/exportPersonalData`, { body: { storageLocation } });
   assert.equal(a.status, 202, a.text);
   assert.equal(a.json.storageLocation, storageLocation, 'shown to whoever may export');

@@ -85,6 +85,7 @@ export function bodyOf(route, w, mark = 'x') {
     'PATCH /deviceManagement/recipients/{recipient}': { displayName: mark },
     'POST /installation/recipients': { displayName: 'New recipient', kind: 'mail', target: 'new@recipient.example', receivesAlarms: true, enabled: false },
     'PATCH /installation/recipients/{recipient}': { displayName: mark },
+    'POST /deviceManagement/storageLocations': { displayName: 'New store', urlPrefix: `https://store.example/${Math.random().toString(36).slice(2)}` },
     'POST /deviceManagement/legalHolds': { displayName: 'New hold', ground: 'x', owner: 'x', reviewDateTime: '2099-01-01T00:00:00Z' },
     'PATCH /deviceManagement/legalHolds/{hold}': { owner: mark },
     'POST /deviceManagement/legalHolds/{hold}/members': { userId: w.user },
@@ -184,6 +185,7 @@ export async function world(r, o, tenant, mark) {
   await until('the export', async () => (await r.get(`/v1.0/dataPolicyOperations/${w.operation}`, o)).status === 'complete', { seconds: 60 });
   w.sink = (await r.post(`${DM}/auditSinks`, { displayName: m(), kind: 'file', target: m(), enabled: false }, o)).id;
   w.recipient = (await r.post(`${DM}/recipients`, { displayName: m(), kind: 'mail', target: `${m()}@recipient.example`, receivesErasures: true, enabled: false }, o)).id;
+  w.location = (await r.post(`${DM}/storageLocations`, { displayName: m(), urlPrefix: `https://store.example/${m()}` }, o)).id;
   w.hold = (await r.post(`${DM}/legalHolds`, { displayName: m(), ground: m(), owner: m(), reviewDateTime: '2099-01-01T00:00:00Z' }, o)).id;
   const kept = (await r.user('same.held@acme.example', { city: m(), displayName: 'Same Held' }, o)).id;
   w.part = (await r.post(`${DM}/legalHolds/${w.hold}/members`, { userId: kept }, o)).id;
