@@ -7,7 +7,7 @@
 
 /* A row per tenant, migration or job, or a few of each tenant; what is pending is drained every second. */
 static const char *const small_tables[] = {"tenants", "schema_migrations", "leases", "audit_heads", "audit_pending", "audit_removed",
-					   "audit_sinks"};
+					   "audit_sinks", "identity_providers"};
 
 static void failures_none(int failures)
 {

@@ -52,7 +52,7 @@ static enum err search_tx(struct scope *s, struct db_tx *tx, void *arg)
 			add(f, db_id(r, 0), db_id(r, 1));
 		TRY(db_rows_err(r));
 	}
-	if (f->tid == NULL)
+	if (f->tid == NULL || f->n > 0)
 		return OK;
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query(tx, &token_providers_entra, DB_NOARGS, &r));
