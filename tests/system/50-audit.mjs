@@ -52,6 +52,11 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   const key = await does('POST /{v}/applications/{application}/addPassword', `/v1.0/applications/${a}/addPassword`, { body: {} }, 200, ['addPassword Application']);
   assert.ok(!JSON.stringify(key.events).includes(key.json.secretText), 'no secret in an event');
   await does('POST /{v}/applications/{application}/removePassword', `/v1.0/applications/${a}/removePassword`, { body: { keyId: key.json.keyId } }, 204, ['removePassword Application']);
+  await does('POST /{v}/applications/{application}/addProvisioningToken', `/v1.0/applications/${a}/addProvisioningToken`, { body: {} }, 409, ['addProvisioningToken Application (Failure)']);
+  const scim = `/v1.0/applications/${(await r.post('/v1.0/applications', { displayName: 'Audit directory', isProvisioningClient: true })).id}`;
+  const bearer = await does('POST /{v}/applications/{application}/addProvisioningToken', `${scim}/addProvisioningToken`, { body: {} }, 200, ['addProvisioningToken Application']);
+  assert.ok(!JSON.stringify(bearer.events).includes(bearer.json.secretText), 'no token in an event');
+  await does('POST /{v}/applications/{application}/removeProvisioningToken', `${scim}/removeProvisioningToken`, { body: { keyId: bearer.json.keyId } }, 204, ['removeProvisioningToken Application']);
   await does('DELETE /{v}/applications/{application}', `/v1.0/applications/${a}`, {}, 204, ['delete Application']);
   const RM = '/v1.0/roleManagement/directory', custom = { displayName: 'Reader', rolePermissions: [{ allowedResourceActions: ['User.Read.All'] }] };
   const reader = (await does('POST /{v}/roleManagement/directory/roleDefinitions', `${RM}/roleDefinitions`, { body: custom }, 201, ['create RoleDefinition'])).json.id;
@@ -217,6 +222,16 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   covered.add('DELETE /{v}/directory/deletedItems/{id}');
   assert.equal(forever.status, 204);
   assert.ok(forever.said.includes('hardDelete User') && forever.said.every(s => /^(hardDelete User|transition ErasureDuty|create ErasureDuty|retire ManagedDevice)$/.test(s)), `${forever.said}`);
+  // approval by a second person: what one alone can do of it
+  const policies = '/{v}/deviceManagement/operationApprovalPolicies', approvals = '/{v}/deviceManagement/operationApprovalRequests';
+  const policy = (await does(`POST ${policies}`, `${DM}/operationApprovalPolicies`, { body: { displayName: 'P', policyType: 'operationApprovalPolicy' } }, 201, ['create OperationApprovalPolicy'])).json.id;
+  const reason = { headers: { 'x-msft-approval-justification': Buffer.from('very secret reason').toString('base64') } };
+  await does(`PATCH ${policies}/{policy}`, `${DM}/operationApprovalPolicies/${policy}`, { body: { displayName: 'Q' } }, 403, ['patch OperationApprovalPolicy (Failure)']);
+  const waits = await does(`DELETE ${policies}/{policy}`, `${DM}/operationApprovalPolicies/${policy}`, reason, 403, ['create OperationApprovalRequest']);
+  assert.ok(!/very secret/.test(JSON.stringify(waits.events)), 'what people write is no business of the log');
+  for (const [action, status, verb] of [['approve', 403, 'approve'], ['reject', 403, 'reject'], ['cancelApproval', 403, 'cancel'], ['complete', 409, 'complete']])
+    await does(`POST ${approvals}/{approval}/${action}`, `${DM}/operationApprovalRequests/${waits.headers['x-msft-approval-code']}/${action}`, {}, status, [`${verb} OperationApprovalRequest (Failure)`]);
+  await does(`POST ${approvals}/{approval}/cancelMyRequest`, `${DM}/operationApprovalRequests/${waits.headers['x-msft-approval-code']}/cancelMyRequest`, {}, 204, ['cancel OperationApprovalRequest']);
   // the attempt to write the log is all that it leaves
   const before = JSON.stringify((await r.events()).slice(-5));
   const event = (await r.get(`${DM}/auditEvents?$top=1`)).value[0].id;
