@@ -186,7 +186,9 @@ static void take_away(json_t *list, const json_t *which)
 /* type eq "work" and primary eq true: an element that is not there can be made of it. */
 static bool can_make(const struct scim_filter *f)
 {
-	return f->op == SCIM_AND ? can_make(f->left) && can_make(f->right) : f->op == SCIM_EQ && f->value.type != SCIM_NULL;
+	if (f->op == SCIM_AND)
+		return can_make(f->left) && can_make(f->right);
+	return f->op == SCIM_EQ && (f->value.type == SCIM_BOOL || f->value.type == SCIM_TEXT);
 }
 
 static enum err make_of(struct patch *p, const struct scim_attribute *a, const struct scim_filter *f, json_t *element)
@@ -196,7 +198,7 @@ static enum err make_of(struct patch *p, const struct scim_attribute *a, const s
 		return make_of(p, a, f->right, element);
 	}
 	const struct scim_attribute *sub = scim_sub(a, f->path.attr);
-	auto_json *given = f->value.type == SCIM_BOOL ? json_boolean(f->value.yes) : f->value.type == SCIM_TEXT ? json_string(f->value.text) : json_real(f->value.number);
+	auto_json *given = f->value.type == SCIM_BOOL ? json_boolean(f->value.yes) : json_string(f->value.text);
 	json_t *v;
 	TRY(scim_value_of(p->s, sub, given, &v));
 	if (v != NULL)

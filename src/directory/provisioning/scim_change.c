@@ -41,8 +41,8 @@ static enum err is_suppressed(struct db_tx *tx, enum suppression_kind kind, cons
 	bool yes;
 	TRY(suppression_check(tx, kind, p, n, &yes));
 	return !yes ? OK : scope_fail(db_tx_scope(tx), ERR_CONFLICT,
-				      "the person with this externalId was erased here and may not come back under it until the last backup that has them is gone: "
-				      "send a new person with a new externalId");
+				      "the person with this externalId was erased here and may not come back under it until the last "
+				      "backup that has them is gone: send a new person with a new externalId");
 }
 
 /* An identifier of the other directory names one person: who signs in is found by it. */

@@ -118,7 +118,7 @@ static void every_row_is_reached(void **state)
 		route_find(A, table, n, table[i].listener == ON_DEVICE ? ON_DEVICE : ON_API, table[i].method, path, &m);
 		if (m.route != &table[i])
 			fail_msg("%s %s does not reach its row", table[i].method, path);
-		assert_true(table[i].access == ACCESS_BEARER || table[i].access == ACCESS_LOG || *table[i].permission == '\0');
+		assert_true(table[i].access == ACCESS_BEARER || table[i].access == ACCESS_LOG || table[i].access == ACCESS_SCIM || *table[i].permission == '\0');
 	}
 }
 

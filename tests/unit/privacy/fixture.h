@@ -102,6 +102,13 @@ static inline const char *fixed_text(const struct map_column *c, bool company)
 		{"managed_devices", "management_state", "managed"},
 		{NULL, "owed_name", ""},
 		{"users", "user_type", "Member"},
+		{NULL, "principal_type", "user"},
+		{"operation_approval_requests", "state", "completed"},
+		{"operation_approval_requests", "requester_type", "user"},
+		{"operation_approval_requests", "approver_type", "user"},
+		{"device_codes", "state", "allowed"},
+		{"user_contacts", "kind", "email"},
+		{"user_contacts", "source", "mail"},
 		{"sessions", "kind", "browser"},
 		{NULL, "request_type", "objection"}, /* an open access would hold the deletion */
 		{"data_subject_requests", "state", "decided"},
