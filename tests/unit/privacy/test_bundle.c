@@ -171,6 +171,7 @@ static void test_a_parcel_is_complete_when_it_was_carried(void **state)
 	size_t n;
 	bool more;
 	job.parcels = true;
+	allow_storage(F.tenant);
 	for (int failed = 0; failed < 2; failed++) {
 		ok_in(&s, export_request(&s, &(struct export_order){.user = F.ann.user, .storage_location = "https://storage.example/x"}, &operation));
 		ok_in(&system, export_run_pending(&system, &job, &more));

@@ -3,6 +3,7 @@
 #include "bundle.h"
 
 #include "audit/audit.h"
+#include "privacy/export/storage_location.h"
 
 /* Why the manifest says that a column (or its section) is not given, or not as it is; "": it says nothing. */
 static const char *omitted(const json_t *manifest, const struct map_column *c)
@@ -325,6 +326,56 @@ static void test_who_may_be_exported(void **state)
 	refused(export_request(&fresh, &(struct export_order){.user = F.ann.user}, &operation), ERR_NOT_FOUND);
 }
 
+/* Exact origin, whole segments of the path, and nothing that a store may read otherwise. */
+static void test_what_is_below_a_storage_location(void **state)
+{
+	static const struct {
+		const char *prefix, *url;
+		bool covered;
+	} cases[] = {
+		{"https://s.example", "https://s.example/a", true}, {"https://s.example", "https://s.example", true},
+		{"https://s.example/", "https://s.example?x", true}, {"https://s.example", "https://S.EXAMPLE:443/a", true},
+		{"https://s.example:8443", "https://s.example/a", false}, {"https://s.example", "https://s.example:8443/a", false},
+		{"https://s.example", "https://s.example.evil/a", false}, {"https://s.example", "https://xs.example/a", false},
+		{"https://s.example", "http://s.example/a", false}, {"https://s.example", "https://u@s.example/a", false},
+		{"https://s.example/box", "https://s.example/box", true}, {"https://s.example/box/", "https://s.example/box/a?sig=/x", true},
+		{"https://s.example/box", "https://s.example/box?a", true}, {"https://s.example/box", "https://s.example/boxes/a", false},
+		{"https://s.example/box", "https://s.example/Box/a", false}, {"https://s.example/box", "https://s.example/", false},
+		{"https://s.example/box", "https://s.example/box/../a", false}, {"https://s.example/box", "https://s.example/box/./a", false},
+		{"https://s.example/box", "https://s.example/box/%2E%2e/a", false}, {"https://s.example/box", "https://s.example/box/.%2e", false},
+		{"https://s.example/box", "https://s.example/box%2f..", false}, {"https://s.example/box", "https://s.example/box/%5c", false},
+		{"https://s.example/box", "https://s.example/box/.a/..b", true}, {"https://s.example/box", "https://s.example?/box/a", false},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		if (storage_location_covers(F.d.arena, cases[i].prefix, cases[i].url) != cases[i].covered)
+			fail_msg("%s below %s", cases[i].url, cases[i].prefix);
+}
+
+/* Whoever asked, officers, and whoever holds a link; not an administrator. */
+static void test_whose_a_bundle_is(void **state)
+{
+	struct scope s = scope_of(F.tenant);
+	struct id operation;
+	struct export_file file;
+	int64_t expires;
+	bool more = true;
+	struct scope system = system_scope();
+	s.actor = (struct actor){.type = ACTOR_APPLICATION, .id = F.bob.user, .name = "Officer", .permissions = "User.Export.All"};
+	ok_in(&s, export_request(&s, &(struct export_order){.user = F.ann.user}, &operation));
+	while (more)
+		ok_in(&system, export_run_pending(&system, &JOB, &more));
+	for (int i = 0; i < 4; i++) {
+		struct scope r = scope_of(F.tenant);
+		r.actor = (struct actor){.type = i == 3 ? ACTOR_ANONYMOUS : ACTOR_APPLICATION, .id = i == 0 ? F.bob.user : F.ann.user, .name = "x",
+					 .permissions = i == 1 ? "User.Export.All User.ReadWrite.All" : "User.Export.All PrivacyBundles.Read.All"};
+		enum err want = i == 1 ? ERR_FORBIDDEN : OK, e = export_open(&r, F.dir, operation, &file);
+		assert_int_equal(e, want);
+		if (e == OK)
+			unseal_close(file.stream);
+		assert_int_equal(export_link(&r, operation, &expires), want);
+	}
+}
+
 static void test_a_download_is_an_event_about_the_person(void **state)
 {
 	struct id operation = export_of(&F.ann);
@@ -353,7 +404,7 @@ int main(void)
 		T(test_what_ran_out_goes_by_the_map),
 		T(test_nothing_plain_stays_on_disk),
 		T(test_who_may_be_exported),
-		T(test_a_download_is_an_event_about_the_person),
+		T(test_what_is_below_a_storage_location), T(test_whose_a_bundle_is), T(test_a_download_is_an_event_about_the_person),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
