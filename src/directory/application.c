@@ -101,7 +101,8 @@ static enum err patch_rules(struct db_tx *tx, const struct write *a, const struc
 		TRY(access_may_take(tx, before));
 	if (role)
 		TRY(may_give(tx, now));
-	return enable ? access_may_become(tx, ACTOR_APPLICATION, a->application) : OK;
+	bool external = record_has(a->r, "externalIssuer") || record_has(a->r, "externalClientId"); /* whose tokens stand for it */
+	return enable || external ? access_may_become(tx, ACTOR_APPLICATION, a->application) : OK;
 }
 
 static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)

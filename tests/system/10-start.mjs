@@ -223,7 +223,9 @@ test('10 routes --json is the whole table', () => {
   assert.ok(routes.length > 80);
   // nothing else is served to everybody: health, signing in, enrolling with a token, what the API is, and pages and links that ask for a code or are one
   const forEverybody = ['/healthz', '/readyz', '/{tenant}/oauth2/v2.0/token', '/linux/terms', '/linux/enroll', '/{v}', '/{v}/$metadata', '/privacy/{tenant}',
-    '/privacy/requests/{request}', '/downloads/{link}', '/signin/{tenant}/oidc/{provider}', '/signin/{tenant}/oidc/{provider}/callback', '/signin/{tenant}/oidc/{provider}/logout'];
+    '/privacy/requests/{request}', '/downloads/{link}', '/signin/{tenant}/oidc/{provider}', '/signin/{tenant}/oidc/{provider}/callback', '/signin/{tenant}/oidc/{provider}/logout',
+    '/{tenant}/oauth2/v2.0/devicecode', '/{tenant}/oauth2/v2.0/revoke', '/{tenant}/oauth2/v2.0/authorize', '/{tenant}/v2.0/.well-known/openid-configuration',
+    '/{tenant}/discovery/v2.0/keys', '/common/discovery/instance', '/signin/{tenant}/device'];
   for (const x of routes) {
     assert.match(x.method, /^(GET|POST|PUT|PATCH|DELETE)$/);
     assert.match(x.path, /^\//);

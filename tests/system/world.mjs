@@ -24,6 +24,9 @@ export function dump(r, tenant) {
   return out;
 }
 
+// A certificate in base64, of a key that nobody keeps.
+const selfSigned = () => execFileSync('sh', ['-c', 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=x -days 30 -outform DER 2>/dev/null']).toString('base64');
+
 // Bodies that are right but for the ids in them.
 export function bodyOf(route, w, mark = 'x') {
   const key = `${route.method} ${route.path.replace('/{v}/', '/')}`;
@@ -38,6 +41,10 @@ export function bodyOf(route, w, mark = 'x') {
     'PATCH /applications/{application}': { displayName: mark },
     'POST /applications/{application}/addPassword': { passwordCredential: { displayName: mark } },
     'POST /applications/{application}/removePassword': { keyId: w.key },
+    'POST /applications/{application}/addKey': { keyCredential: { type: 'AsymmetricX509Cert', usage: 'Verify', key: selfSigned(), displayName: mark } },
+    'POST /applications/{application}/removeKey': { keyId: w.publicKey },
+    'POST /applications/{application}/addProvisioningToken': { provisioningToken: { displayName: mark } },
+    'POST /applications/{application}/removeProvisioningToken': { keyId: w.key },
     'POST /roleManagement/directory/roleDefinitions': { displayName: `New role ${Math.random().toString(36).slice(2)}`, rolePermissions: [{ allowedResourceActions: ['User.Read.All'] }] },
     'PATCH /roleManagement/directory/roleDefinitions/{role}': { description: mark },
     'POST /roleManagement/directory/roleAssignments': { principalId: w.user, roleDefinitionId: w.role, directoryScopeId: `/groups/${w.group}` },
@@ -126,13 +133,16 @@ export async function world(r, o, tenant, mark) {
   w.group = g.id;
   await r.post(`/v1.0/groups/${g.id}/members/$ref`, { '@odata.id': `https://localhost/v1.0/directoryObjects/${u.id}` }, o);
   w.role = (await r.all('/v1.0/roleManagement/directory/roleDefinitions', o)).find(x => x.displayName === 'Auditor').id;
-  w.application = (await r.post('/v1.0/applications', { displayName: m(), roleDefinitionId: w.role }, o)).id;
+  w.application = (await r.post('/v1.0/applications', { displayName: m(), roleDefinitionId: w.role, externalIssuer: `https://${m()}`, externalClientId: m() }, o)).id;
+  w.publicKey = (await r.post(`/v1.0/applications/${w.application}/addKey`, { keyCredential: { key: selfSigned(), displayName: m() } }, o)).keyId;
   w.roleassignment = (await r.post('/v1.0/roleManagement/directory/roleAssignments', { principalId: w.application, roleDefinitionId: w.role, directoryScopeId: `/groups/${w.group}` }, o)).id;
   w.operatoraccess = (await r.post('/v1.0/roleManagement/directory/operatorAccess', { roleDefinitionId: w.role, reason: m(), expirationDateTime: new Date(Date.now() + 86400e3).toISOString() }, o)).id;
   w.provider = (await r.post('/v1.0/identity/identityProviders', { displayName: m(), issuer: `https://${m().toLowerCase()}.example.org`, clientId: m(), clientSecret: 'x', scope: `openid ${m()}`, domainHint: m(), roleClaim: m(), apiAudiences: [m()] }, o)).id;
   w.mapping = (await r.post(`/v1.0/identity/identityProviders/${w.provider}/roles`, { claimValue: m(), roleDefinitionId: w.role, scopeGroupId: w.group }, o)).id;
   w.identity = (await r.post(`/v1.0/users/${w.user}/identities`, { identityProviderId: w.provider, issuerAssignedId: m() }, o)).id;
   const secret = await r.post(`/v1.0/applications/${w.application}/addPassword`, { passwordCredential: { displayName: m() } }, o);
+  const directory = (await r.post('/v1.0/applications', { displayName: m(), isProvisioningClient: true }, o)).id;
+  await r.post(`/v1.0/applications/${directory}/addProvisioningToken`, { provisioningToken: { displayName: m() } }, o);
   w.key = secret.keyId;
   w.secret = secret.secretText;
   await r.ok('PUT', `/v1.0/directory/subscriptions/${w.product}`, { body: { status: 'Enabled' }, ...o });
