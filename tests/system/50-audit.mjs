@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Reeve, shared, test, testOnEngines, until } from './lib.mjs';
-import { DM, bodyOf, fill, routes, world } from './world.mjs';
+import { DM, bodyOf, fill, routes, selfSigned, world } from './world.mjs';
 
 const one = shared();
 const q = encodeURIComponent;
@@ -57,6 +57,8 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   const bearer = await does('POST /{v}/applications/{application}/addProvisioningToken', `${scim}/addProvisioningToken`, { body: {} }, 200, ['addProvisioningToken Application']);
   assert.ok(!JSON.stringify(bearer.events).includes(bearer.json.secretText), 'no token in an event');
   await does('POST /{v}/applications/{application}/removeProvisioningToken', `${scim}/removeProvisioningToken`, { body: { keyId: bearer.json.keyId } }, 204, ['removeProvisioningToken Application']);
+  const certificate = await does('POST /{v}/applications/{application}/addKey', `/v1.0/applications/${a}/addKey`, { body: { keyCredential: { key: selfSigned() } } }, 200, ['addKey Application']);
+  await does('POST /{v}/applications/{application}/removeKey', `/v1.0/applications/${a}/removeKey`, { body: { keyId: certificate.json.keyId } }, 204, ['removeKey Application']);
   await does('DELETE /{v}/applications/{application}', `/v1.0/applications/${a}`, {}, 204, ['delete Application']);
   const RM = '/v1.0/roleManagement/directory', custom = { displayName: 'Reader', rolePermissions: [{ allowedResourceActions: ['User.Read.All'] }] };
   const reader = (await does('POST /{v}/roleManagement/directory/roleDefinitions', `${RM}/roleDefinitions`, { body: custom }, 201, ['create RoleDefinition'])).json.id;

@@ -25,7 +25,7 @@ export function dump(r, tenant) {
 }
 
 // A certificate in base64, of a key that nobody keeps.
-const selfSigned = () => execFileSync('sh', ['-c', 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=x -days 30 -outform DER 2>/dev/null']).toString('base64');
+export const selfSigned = () => execFileSync('sh', ['-c', 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -subj /CN=x -days 30 -outform DER 2>/dev/null']).toString('base64');
 
 // Bodies that are right but for the ids in them.
 export function bodyOf(route, w, mark = 'x') {
