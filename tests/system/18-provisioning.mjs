@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { MovedPostgres, ROOT, Reeve, shared, testOnEngines, until } from './lib.mjs';
+import { ROOT, Reeve, shared, test, testOnEngines, until } from './lib.mjs';
 import { DM } from './world.mjs';
 
 const one = shared();
@@ -78,61 +78,76 @@ testOnEngines('18 tokens of a provisioning client: shown once, several at once, 
   assert.ok(!r.log.includes(c.secretText.slice(15)));
 });
 
-testOnEngines('18 the life of people: Entra deletes in the end, Okta never does', async engine => {
-  const pg = engine === 'postgres' ? new MovedPostgres() : null;
-  try {
-    pg?.move(0);
-    const r = await Reeve.make({ engine, database: pg?.database('life') });
-    if (pg) r.pg = { name: 'life', host: pg.host };
-    const travel = async days => { await r.stop(); pg?.move(days); await r.serve(days); };
-    const entra = { token: (await client(r, 'Entra')).secretText }, oktaClient = await client(r, 'Okta'), okta = { token: oktaClient.secretText };
-    const E = vectors('entra'), O = vectors('okta');
-    const state = (id, o) => r.get(`/v1.0/users/${id}?$select=accountEnabled,disabledDateTime,erasureDueDateTime`, o);
-    const duties = id => r.all(`${DM}/erasureDuties?$filter=subjectId%20eq%20'${id}'`);
+const state = (r, id) => r.get(`/v1.0/users/${id}?$select=accountEnabled,disabledDateTime,erasureDueDateTime`);
+const duties = (r, id) => r.all(`${DM}/erasureDuties?$filter=subjectId%20eq%20'${id}'`);
+const certified = (r, id) => until('it is certified', async () => (await r.all(`${DM}/erasureCertificates`)).some(c => c.dutyId === id), { seconds: 60 });
 
-    await replay(r, E, 'life', entra);
-    const before = await state(entra.user);
-    assert.deepEqual([before.accountEnabled, before.erasureDueDateTime], [false, null]);
-    assert.ok(Math.abs(Date.parse(before.disabledDateTime) - Date.now()) < 60e3);
-    await replay(r, E, 'end', entra);
-    const duty = (await duties(entra.user)).find(d => d.state !== 'cancelled');
-    assert.equal(duty.trigger, 'permanentDelete');
-    assert.ok(Math.abs(Date.parse(duty.undoUntilDateTime) - Date.now() - DAY) < 120e3, 'a day to undo it');
-    await replay(r, E, 'again', entra);
-    assert.notEqual(entra.again, entra.user, 'a new person');
+testOnEngines('18 Entra: created, changed, disabled, restored, deleted, certified; hired again is somebody new', async engine => {
+  const r = await one(engine), entra = { token: (await client(r, 'Entra life')).secretText }, E = vectors('entra');
+  await replay(r, E, 'life', entra);
+  const before = await state(r, entra.user);
+  assert.deepEqual([before.accountEnabled, before.erasureDueDateTime], [false, null]);
+  assert.ok(Math.abs(Date.parse(before.disabledDateTime) - Date.now()) < 60e3);
+  const d = await r.device('boss@acme.example', 'personal');
+  await replay(r, E, 'end', entra);
+  const duty = (await duties(r, entra.user)).find(x => x.state !== 'cancelled');
+  assert.equal(duty.trigger, 'permanentDelete');
+  assert.ok(Math.abs(Date.parse(duty.undoUntilDateTime) - Date.now() - DAY) < 120e3, 'a day to undo it');
+  await replay(r, E, 'again', entra);
+  assert.notEqual(entra.again, entra.user, 'a new person');
+  await r.ok('POST', `${DM}/erasureDuties/${duty.id}/confirm`);
+  await certified(r, duty.id);
+  await r.refused(404, 'GET', `/v1.0/users/${entra.user}`);
+  assert.equal((await r.get(`/v1.0/users/${entra.again}`)).userPrincipalName, 'ana@acme.example');
+  assert.equal((await r.managed(d.id)).userPrincipalName, 'boss@acme.example', 'nobody else is touched');
+  const log = JSON.stringify(await r.events("activityType eq 'patch User'"));
+  assert.match(log, /"displayName":"accountEnabled","oldValue":"true","newValue":"false"/, 'old and new values');
+  assert.ok(!r.log.includes('ana@acme'), 'no name in the log');
+});
 
-    await replay(r, O, 'life', okta);
-    // what a person disabled is no retention's business
-    const byHand = await r.user('hand@acme.example');
-    await r.ok('PATCH', `/v1.0/users/${byHand.id}`, { body: { accountEnabled: false } });
+testOnEngines('18 Okta never deletes: who was deactivated is announced, and enabling calls it off', async engine => {
+  const r = await one(engine), c = await client(r, 'Okta'), okta = { token: c.secretText }, O = vectors('okta');
+  await replay(r, O, 'life', okta);
+  const byHand = await r.user('hand@acme.example'), held = await r.user('restricted@acme.example');
+  await r.ok('PATCH', `/v1.0/users/${byHand.id}`, { body: { accountEnabled: false } });
+  await r.ok('POST', `/v1.0/users/${held.id}/restrictProcessing`);
+  const scim = (method, where, body) => r.api(method, `${SCIM}${where}`, { token: c.secretText, body, headers: body && { 'Content-Type': 'application/scim+json' } });
+  assert.equal((await scim('PATCH', `/Users/${held.id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'replace', value: { active: false } }] })).status, 200,
+    'a restriction of processing keeps nobody in');
+  assert.equal((await state(r, held.id)).accountEnabled, false);
+  await r.ok('PATCH', `${DM}/tenantSettings`, { body: { deactivatedEraseDays: 5, deactivatedNoticeDays: 5 } });
+  await r.restart(); // the job looks once an hour, and at the start
+  const told = await until('it is announced', async () => { const u = await state(r, okta.user); return u.erasureDueDateTime && u; });
+  assert.ok(Math.abs(Date.parse(told.erasureDueDateTime) - Date.now() - 5 * DAY) < 120e3, told.erasureDueDateTime);
+  assert.ok((await state(r, okta.second)).erasureDueDateTime);
+  assert.equal((await state(r, byHand.id)).erasureDueDateTime, null, 'what a person disabled is no retention\'s business');
+  assert.equal((await r.events("activityType eq 'announceErasure User'")).length, 3);
+  assert.match(r.cli('scim', 'announced').out, /ola@acme/);
+  await replay(r, O, 'back', okta);
+  assert.deepEqual(await state(r, okta.second).then(u => [u.accountEnabled, u.disabledDateTime, u.erasureDueDateTime]), [true, null, null], 'enabled again: called off');
+  await r.ok('PATCH', `${DM}/tenantSettings`, { body: { deactivatedEraseDays: 0 } });
+  await r.restart();
+  await until('and by the setting', async () => (await state(r, okta.user)).erasureDueDateTime === null);
+  await r.ok('PATCH', `${DM}/tenantSettings`, { body: { deactivatedEraseDays: 180, deactivatedNoticeDays: 14 } });
+});
 
-    // 14 days before day 180 it is announced: to whoever receives alarms, as an event, on the account
-    await travel(167);
-    const told = await until('it is announced', async () => { const u = await state(okta.user); return u.erasureDueDateTime && u; });
-    assert.equal(Math.round((Date.parse(told.erasureDueDateTime) - Date.parse(told.disabledDateTime)) / DAY), 181, 'never sooner than announced');
-    assert.ok((await state(okta.second)).erasureDueDateTime);
-    assert.equal((await state(byHand.id)).erasureDueDateTime, null);
-    assert.equal((await r.events("activityType eq 'announceErasure User'")).length, 2);
-    assert.match(r.cli('scim', 'announced').out, /ola@acme/);
-    const silent = await until('and that nothing was heard since', async () => (await r.get(`/v1.0/applications/${oktaClient.id}`)).silentDateTime);
-    assert.ok(silent);
-    await replay(r, O, 'back', okta);
-    assert.deepEqual(await state(okta.second).then(u => [u.accountEnabled, u.disabledDateTime, u.erasureDueDateTime]), [true, null, null], 'enabled again: called off');
-    assert.equal((await r.get(`/v1.0/applications/${oktaClient.id}`)).silentDateTime, null, 'heard of again');
-    // Entra's has long gone, and the one who was hired again is there
-    await until('a certificate', async () => (await r.all(`${DM}/erasureCertificates`)).some(c => c.dutyId === duty.id), { seconds: 60 });
-    assert.equal((await r.get(`/v1.0/users/${entra.again}`)).userPrincipalName, 'ana@acme.example');
-    await r.refused(404, 'GET', `/v1.0/users/${entra.user}`);
-
-    await travel(182);
-    const left = await until('Okta\'s leaver goes', async () => (await duties(okta.user))[0] ?? (await r.all(`${DM}/erasureDuties`)).find(d => d.trigger === 'deactivated'));
-    assert.equal(left.trigger, 'deactivated');
-    await until('and is certified', async () => ['scrubbed', 'copies_gone'].includes((await r.get(`${DM}/erasureDuties/${left.id}`)).state), { seconds: 60 });
-    await replay(r, O, 'gone', okta);
-    assert.equal((await state(okta.second)).accountEnabled, true);
-    assert.equal((await state(byHand.id)).accountEnabled, false);
-    await r.remove();
-  } finally {
-    pg?.remove();
-  }
+test('18 Okta: 14 days before day 180 it is said aloud, and then they go; a directory that falls silent, too', async () => {
+  const r = await Reeve.make(), c = await client(r, 'Okta'), okta = { token: c.secretText }, O = vectors('okta');
+  await replay(r, O, 'life', okta);
+  const hook = await r.post(`${DM}/recipients`, { displayName: 'Ops', kind: 'mail', target: 'ops@acme.example', receivesAlarms: true });
+  await r.stop();
+  await r.serve(167);
+  const told = await until('it is announced', async () => { const u = await state(r, okta.user); return u.erasureDueDateTime && u; });
+  assert.equal(Math.round((Date.parse(told.erasureDueDateTime) - Date.parse(told.disabledDateTime)) / DAY), 181, 'never sooner than announced');
+  const notices = await until('notices', async () => { const l = (await r.all(`${DM}/notices`)).filter(n => n.recipientId === hook.id); return l.length >= 2 && l; });
+  assert.deepEqual(notices.map(n => n.what).sort(), ['provisioning.deactivated', 'provisioning.silent']);
+  assert.ok((await r.get(`/v1.0/applications/${c.id}`)).silentDateTime);
+  await replay(r, O, 'back', okta);
+  assert.equal((await r.get(`/v1.0/applications/${c.id}`)).silentDateTime, null, 'heard of again');
+  await r.stop();
+  await r.serve(182);
+  const left = await until('the leaver goes', async () => (await r.all(`${DM}/erasureDuties`)).find(d => d.trigger === 'deactivated'));
+  await certified(r, left.id);
+  await replay(r, O, 'gone', okta);
+  assert.equal((await state(r, okta.second)).accountEnabled, true);
 });
