@@ -17,7 +17,8 @@ DB_TENANT(user_soft_delete, "UPDATE users SET deleted_at = ?3, upn_key = NULL "
 			    "WHERE tenant_id = ?1 AND user_id = ?2 AND deleted_at IS NULL");
 DB_TENANT(user_deleted, "SELECT upn, display_name, deleted_at FROM users "
 			"WHERE tenant_id = ?1 AND user_id = ?2 AND deleted_at IS NOT NULL");
-DB_TENANT(user_undelete, "UPDATE users SET deleted_at = NULL, upn = ?3, upn_key = ?4 WHERE tenant_id = ?1 AND user_id = ?2");
+DB_TENANT(user_undelete, "UPDATE users SET deleted_at = NULL, upn = ?3, upn_key = ?4, version = version + 1, "
+			 "user_name = CASE WHEN upn = ?3 THEN user_name ELSE NULL END WHERE tenant_id = ?1 AND user_id = ?2");
 /* Restored to a disabled account: what is counted from its deactivation begins anew. */
 DB_TENANT(user_disabled_again, "UPDATE users SET disabled_at = ?3, erase_due_at = NULL WHERE tenant_id = ?1 AND user_id = ?2 AND account_enabled = 0");
 DB_GLOBAL(users_due, "SELECT tenant_id, subject_id FROM duties WHERE state = 'scheduled' AND due_at <= ?1 "
