@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "api/public/page.h"
+#include "api/sign_in/issuer.h"
 #include "api/throttle.h"
 #include "backup/backup.h"
 #include "base/clock.h"
@@ -183,6 +184,17 @@ static void write_throttles(struct server *srv, struct buf *out)
 		buf_printf(out, "reeve_throttled_total{limit=\"%s\"} %" PRIu64 "\n", page_limit_name((enum page_limit)i), page_refused((enum page_limit)i));
 }
 
+static void write_issuers(struct server *srv, struct buf *out)
+{
+	struct issuer_counts c;
+	issuers_counts(srv->issuers, &c);
+	metric(out, "reeve_issuers_held", "gauge", "Identity providers whose documents and keys are in memory.", c.held);
+	metric(out, "reeve_issuer_fetches_total", "counter", "Times that an identity provider was asked for its document or keys.", c.fetches);
+	metric(out, "reeve_issuer_failures_total", "counter", "Of these, without an answer that could be used.", c.failures);
+	metric(out, "reeve_tokens_verified_total", "counter", "Tokens of identity providers that were found good.", c.verified);
+	metric(out, "reeve_tokens_refused_total", "counter", "Tokens of identity providers that were refused.", c.refused);
+}
+
 enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 {
 	struct metrics *m = srv->metrics;
@@ -211,6 +223,7 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_jobs_failed_total", "counter", "Runs of periodic jobs that failed.", atomic_load(&m->jobs_failed));
 	metric(out, "reeve_last_checkpoint_seconds", "gauge", "When the audit log was last signed (Unix time).",
 	       (uint64_t)(atomic_load(&m->last_checkpoint_us) / SECOND_US));
+	write_issuers(srv, out);
 	metric(out, "reeve_letters_waiting", "gauge", "Letters about requests that wait although they were tried, or have no mail server.", letters);
 	metric(out, "reeve_letters_failed", "gauge", "Letters of the last 30 days that could not be sent: somebody has to.", lost);
 	TRY(write_requests(s, out));

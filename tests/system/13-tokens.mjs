@@ -26,6 +26,7 @@ class Issuer {
     this.caFile = f('idp.pem');
     this.hits = { keys: 0, document: 0 };
     this.keys = new Map();
+    this.held = [];
     this.server = https.createServer({ key: fs.readFileSync(f('idp.key')), cert: fs.readFileSync(f('idp.pem')) }, (q, a) => this.answer(q, a));
   }
   async start() {
@@ -49,6 +50,10 @@ class Issuer {
     const json = v => { a.setHeader('Content-Type', 'application/json'); a.end(JSON.stringify(v)); };
     if (this.down) { a.statusCode = 503; return a.end(); }
     if (q.url === `/${TID}/v2.0/.well-known/openid-configuration`) { this.hits.document++; return json({ issuer: this.wrong ?? this.issuer, jwks_uri: `${this.base}/keys`, authorization_endpoint: `${this.base}/a`, token_endpoint: `${this.base}/t` }); }
+    const [, who] = q.url.match(/^\/(liar|mover|slow)\/.well-known\/openid-configuration$/) ?? [];
+    if (who === 'liar') return json({ issuer: `${this.base}/liar/`, jwks_uri: `${this.base}/keys` });
+    if (who === 'mover') { a.writeHead(302, { Location: `${this.base}/${TID}/v2.0/.well-known/openid-configuration` }); return a.end(); }
+    if (who === 'slow') { this.hits.slow = (this.hits.slow ?? 0) + 1; return this.held.push(() => { a.statusCode = 503; a.end(); }); }
     if (q.url === '/keys') { this.hits.keys++; return json({ keys: [...odd, ...[...this.keys.values()].map(k => k.jwk)] }); }
     a.statusCode = 404;
     a.end();
@@ -280,6 +285,31 @@ testOnEngines('13 a delegated token gives what both the person and its scopes ma
   assert.equal((await ask('/v1.0/me')).json.id, user.id);
   await r.ok('PATCH', `/v1.0/users/${user.id}`, { body: { accountEnabled: false } });
   assert.equal((await ask('/v1.0/deviceManagement/managedDevices')).status, 401, 'disabled');
+});
+
+test('13 an issuer that lies, sends elsewhere, or does not answer gets no token in, and holds up nobody else\'s', async () => {
+  const r = await prepared(), now = seconds(), issuers = ['liar', 'mover', 'slow', 'nobody'].map(x => `${r.idp.base}/${x}`);
+  for (const issuer of issuers) await r.post('/v1.0/identity/identityProviders', { displayName: issuer, issuer, clientId: CLIENT, clientSecret: 's3cret-of-the-client', apiAudiences: [API] });
+  const claims = iss => ({ iss, aud: API, sub: 'x', client_id: 'x', iat: now, exp: now + 600 }), ask = iss => r.api('GET', '/v1.0/users', { token: r.idp.sign(claims(iss)) });
+  for (const iss of [issuers[0], issuers[1], issuers[3]]) {
+    const a = await ask(iss);
+    assert.equal(a.status, 503, `${iss}: ${a.text}`);
+    assert.ok(a.headers['retry-after'] && !a.text.includes(r.idp.base), a.text);
+  }
+  const before = (await r.api('GET', '/metrics', { token: r.operatorToken })).text.match(/reeve_issuer_failures_total (\d+)/)[1];
+  await ask(issuers[0]);
+  assert.equal((await r.api('GET', '/metrics', { token: r.operatorToken })).text.match(/reeve_issuer_failures_total (\d+)/)[1], before, 'a failure is remembered for a while');
+  const waiting = Array.from({ length: 12 }, () => ask(issuers[2]));
+  await until('the slow one is asked', () => r.idp.held.length > 0, { every: 10 });
+  const first = await Promise.race(waiting);
+  assert.equal(first.status, 503, 'only a few wait for it');
+  const started = Date.now();
+  assert.equal((await ask(r.idp.issuer)).status, 401, 'another issuer answers meanwhile: it knows no such program');
+  await r.get('/v1.0/users');
+  assert.ok(Date.now() - started < 2000);
+  assert.equal(r.idp.hits.slow, 1, 'one call at a time');
+  r.idp.held.forEach(release => release());
+  for (const a of await Promise.all(waiting)) assert.equal(a.status, 503);
 });
 
 // ---- people through programs ----

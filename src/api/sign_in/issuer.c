@@ -67,6 +67,9 @@ void issuers_free(struct issuers *is)
 
 void issuers_counts(struct issuers *is, struct issuer_counts *ret)
 {
+	*ret = (struct issuer_counts){0};
+	if (is == NULL)
+		return;
 	pthread_mutex_lock(&is->lock);
 	*ret = is->counts;
 	pthread_mutex_unlock(&is->lock);

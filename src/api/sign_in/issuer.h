@@ -38,7 +38,7 @@ struct issuer_counts {
 	uint64_t fetches, failures, verified, refused;
 	unsigned held;
 };
-void issuers_counts(struct issuers *is, struct issuer_counts *ret);
+void issuers_counts(struct issuers *is, struct issuer_counts *ret); /* of NULL: none */
 
 /* What the issuer says of itself; in the arena, NULL where it says nothing. */
 struct issuer_document {
