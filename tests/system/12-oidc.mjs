@@ -6,7 +6,8 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
-import { Reeve, freePorts, testOnEngines, until } from './lib.mjs';
+import { chromium } from 'playwright-core';
+import { Reeve, freePorts, test, testOnEngines, until } from './lib.mjs';
 
 const IDP = '/v1.0/identity/identityProviders', SECRET = 'secret/with+odd=characters &%:';
 const b64 = x => Buffer.from(x).toString('base64url');
@@ -385,4 +386,31 @@ testOnEngines('12 who may set up what: roles that one has, issuers that may be r
     await r.refused(403, 'POST', `${IDP}/${bad.id}/roles`, { token, body: { claimValue: 'x', roleDefinitionId: await role(r, 'Administrator') } });
     assert.equal((await r.get(`/v1.0/users/${anna.id}/identities`)).value[0].issuerAssignedId, 'x-1');
   } finally { await w.end(); }
+});
+
+test('12 in a real browser: from the sign-in page to the account, and out again at both ends', async () => {
+  const w = await prepared('sqlite'), { r, real, good, anna } = w, base = `https://127.0.0.1:${r.port}`;
+  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  try {
+    await r.post(`/v1.0/users/${anna.id}/identities`, { identityProviderId: good.id, issuerAssignedId: 'anna-sub' });
+    const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage(), problems = [];
+    page.on('console', m => { if (m.type() === 'error' && page.url().startsWith(base)) problems.push(m.text()); });
+    await page.goto(`${base}/signin/${r.tenant}`);
+    await page.getByText('Sign in with Real').click();
+    await page.locator('input[name=login]').fill('anna-sub');
+    await page.locator('input[name=password]').fill('x');
+    await page.locator('button[type=submit]').click();
+    await page.waitForURL(`${base}/account`);
+    assert.deepEqual((await page.context().cookies(base)).filter(c => /reeve/.test(c.name)).map(c => [c.name, c.httpOnly, c.secure, c.sameSite]).sort(),
+      [['__Host-reeve', true, true, 'Lax'], ['__Host-reeve-hint', true, true, 'Lax']]);
+    await page.getByRole('button', { name: 'Sign out' }).first().click();
+    await page.waitForURL(`${real.issuer}/session/end**`);
+    await page.evaluate(() => { const f = document.forms[0], y = document.createElement('input'); y.name = 'logout'; y.value = 'yes'; f.append(y); f.submit(); });
+    await page.waitForURL(`${base}/signin/${r.tenant}**`);
+    await page.goto(`${base}/account`);
+    assert.ok(!page.url().endsWith('/account'), 'signed out here');
+    await page.goto(at(r, good.id));
+    await page.locator('input[name=login]').waitFor(); // signed out there: it asks again
+    assert.deepEqual(problems.filter(p => !/status of 40[0-9]/.test(p)), [], 'nothing is against the policy of our pages');
+  } finally { await browser.close(); await w.end(); }
 });

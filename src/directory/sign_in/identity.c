@@ -19,6 +19,7 @@ DB_TENANT(identity_insert, "INSERT INTO user_identities (tenant_id, identity_id,
 			   "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 DB_TENANT(identity_by_id, "SELECT provider_id FROM user_identities WHERE tenant_id = ?1 AND identity_id = ?2 AND user_id = ?3");
 DB_TENANT(identity_drop, "DELETE FROM user_identities WHERE tenant_id = ?1 AND identity_id = ?2");
+DB_TENANT(identity_drop_subject, "DELETE FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2 AND subject = ?3");
 DB_TENANT(identity_users, "SELECT user_id FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(identity_drop_provider, "DELETE FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(identity_by_external, "SELECT user_id FROM users WHERE tenant_id = ?1 AND external_id = ?2 AND deleted_at IS NULL");
@@ -27,6 +28,8 @@ DB_TENANT(identity_mappings, "SELECT claim_value, role_id, scope_group_id FROM i
 DB_TENANT(identity_role_holders, "SELECT DISTINCT user_id FROM role_assignments WHERE tenant_id = ?1 AND role_id = ?2 AND provider_id = ?3 "
 				 "AND user_id IS NOT NULL");
 DB_TENANT(identity_roles_held, "SELECT role_id, scope_group_id FROM role_assignments WHERE tenant_id = ?1 AND user_id = ?2 AND provider_id = ?3");
+
+#define BY_EXTERNAL_ID "externalId"
 
 enum { ROLES_HELD_MAX = 2 * PROVIDER_ROLES_MAX };
 
@@ -73,7 +76,7 @@ static enum err match(struct db_tx *tx, const struct provider *p, const json_t *
 	const char *external = p->match_external_id ? identity_external_id(a, p, claims) : NULL;
 	const char *upn = p->match_upn ? identity_upn(p, claims) : NULL;
 	enum err e = ERR_NOT_FOUND;
-	*ret_how = "externalId";
+	*ret_how = BY_EXTERNAL_ID;
 	if (external != NULL)
 		e = find(tx, &identity_by_external, DB_ARGS(db_v_text(external)), ret);
 	if (e != ERR_NOT_FOUND || upn == NULL)
@@ -127,6 +130,14 @@ static enum err bind_first(struct db_tx *tx, const struct provider *p, const cha
 	return e;
 }
 
+/* Bound to somebody who is deleted: only the directory's own id hands it on, to whom it was given since (hired again). */
+static enum err release(struct db_tx *tx, const struct provider *p, const char *subject, const char *how)
+{
+	int64_t dropped;
+	TRY(db_exec(tx, &identity_drop_subject, DB_ARGS(db_v_id(&p->provider), db_v_text(subject)), &dropped));
+	return dropped > 0 && strcmp(how, BY_EXTERNAL_ID) != 0 ? ERR_NOT_FOUND : OK;
+}
+
 enum err identity_sign_in(struct db_tx *tx, const struct provider *p, const json_t *claims, struct id *ret)
 {
 	const char *subject = identity_subject(db_tx_scope(tx)->arena, p, claims), *how;
@@ -135,17 +146,13 @@ enum err identity_sign_in(struct db_tx *tx, const struct provider *p, const json
 	enum err e = identity_user(tx, p, claims, ret);
 	if (e != ERR_NOT_FOUND || subject == NULL)
 		return e;
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, &identity_of_subject, DB_ARGS(db_v_id(&p->provider), db_v_text(subject)), &r));
-	if (db_next(r)) /* of somebody who is deleted: nobody else gets it */
-		return ERR_NOT_FOUND;
-	TRY(db_rows_err(r));
 	TRY(match(tx, p, claims, ret, &how));
 	TRY(user_load(tx, *ret, &u));
 	TRY(has_identity(tx, *ret, p->provider, &bound));
 	TRY(is_guarded(tx, *ret, &guarded));
 	if (bound || guarded || !u.account_enabled)
 		return ERR_NOT_FOUND;
+	TRY(release(tx, p, subject, how));
 	return bind_first(tx, p, subject, &u, how);
 }
 

@@ -174,11 +174,17 @@ static void the_first_sign_in(void **state)
 	ok(arrive(&F.a, p, "{\"sub\":\"s1\"}", &who));
 	assert_true(id_equal(who, user));
 	refused(arrive(&F.a, p, "{\"sub\":\"s2\"}", &who), ERR_NOT_FOUND);
-	/* nobody inherits the account of who is deleted */
+	/* nobody inherits the account of who is deleted, but whom the directory gave its id since */
 	ok(user_delete(&F.a, user));
-	refused(arrive(&F.a, p, "{\"sub\":\"s1\"}", &who), ERR_NOT_FOUND);
+	set_external(&F.a, other, "s3");
+	ok(provider_patch(&F.a, p, &(struct provider_request){.r = record_of(&F.a, &RES_IDENTITY_PROVIDER, RECORD_PATCH, "{\"matchUserPrincipalName\":true}")}));
+	refused(arrive(&F.a, p, "{\"sub\":\"s1\",\"email\":\"other@x.org\",\"email_verified\":true}", &who), ERR_NOT_FOUND);
 	assert_int_equal(identities(&F.a), 1);
-	assert_int_equal(events(&F.a, "bind UserIdentity"), 1);
+	set_external(&F.a, other, "s1");
+	ok(arrive(&F.a, p, "{\"sub\":\"s1\"}", &who));
+	assert_true(id_equal(who, other));
+	assert_int_equal(identities(&F.a), 1);
+	assert_int_equal(events(&F.a, "bind UserIdentity"), 2);
 }
 
 static void the_administrator_binds(void **state)
