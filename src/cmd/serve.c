@@ -327,7 +327,8 @@ static enum err set_cors(struct serve *v)
 {
 	if (cors_parse(v->arena, v->settings.cors_origins, &v->srv.cors))
 		return OK;
-	v->detail = arena_printf(v->arena, "%s/reeve.conf: 'cors_origins' are origins such as https://console.example.org, without a path or a wildcard", v->dir);
+	v->detail = arena_printf(v->arena, "%s/reeve.conf: 'cors_origins' are origins such as https://console.example.org, without a path or a wildcard",
+				 v->dir);
 	return ERR_CONFIG;
 }
 

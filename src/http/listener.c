@@ -160,7 +160,8 @@ enum err http_listen_tuned(const struct http_options *o, const struct http_tunin
 
 enum err http_listen(const struct http_options *o, struct http_workers *w, struct http_server **ret, char **detail)
 {
-	const struct http_tuning t = {.request_us = LIMIT_REQUEST_SECONDS * SECOND_US, .answer_us = LIMIT_ANSWER_SECONDS * SECOND_US, .answer_bytes = LIMIT_ANSWER_BYTES,
+	const struct http_tuning t = {.request_us = LIMIT_REQUEST_SECONDS * SECOND_US,
+		.answer_us = LIMIT_ANSWER_SECONDS * SECOND_US, .answer_bytes = LIMIT_ANSWER_BYTES,
 		.idle_us = LIMIT_IDLE_SECONDS * SECOND_US, .connections = LIMIT_CONNECTIONS,
 		.connections_per_ip = LIMIT_CONNECTIONS_PER_IP, .bodies = BODIES_MAX};
 	return http_listen_tuned(o, &t, w, ret, detail);

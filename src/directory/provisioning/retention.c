@@ -10,16 +10,16 @@
 #include "notice/notice.h"
 #include "resource/tables.h"
 
-#define LEFT "tenant_id = ?1 AND provider_disabled = 1 AND account_enabled = 0 AND deleted_at IS NULL"
+#define LEFT "provider_disabled = 1 AND account_enabled = 0 AND deleted_at IS NULL"
 DB_GLOBAL(left_next_tenant, "SELECT tenant_id FROM users WHERE provider_disabled = 1 AND tenant_id > ?1 ORDER BY tenant_id LIMIT 1");
-DB_TENANT(left_to_announce, "SELECT user_id, display_name, disabled_at, erase_due_at FROM users WHERE " LEFT
+DB_TENANT(left_to_announce, "SELECT user_id, display_name, disabled_at, erase_due_at FROM users WHERE tenant_id = ?1 AND " LEFT
 			    " AND disabled_at < ?2 AND erase_due_at IS NULL ORDER BY disabled_at LIMIT ?3");
-DB_TENANT(left_to_call_off, "SELECT user_id, display_name, disabled_at, erase_due_at FROM users WHERE " LEFT
+DB_TENANT(left_to_call_off, "SELECT user_id, display_name, disabled_at, erase_due_at FROM users WHERE tenant_id = ?1 AND " LEFT
 			    " AND disabled_at >= ?2 AND erase_due_at IS NOT NULL LIMIT ?3");
-DB_TENANT(left_to_erase, "SELECT user_id, display_name, disabled_at, erase_due_at FROM users WHERE " LEFT
+DB_TENANT(left_to_erase, "SELECT user_id, display_name, disabled_at, erase_due_at FROM users WHERE tenant_id = ?1 AND " LEFT
 			 " AND disabled_at <= ?2 AND erase_due_at IS NOT NULL AND erase_due_at <= ?3 ORDER BY erase_due_at LIMIT ?4");
 DB_TENANT(left_set_due, "UPDATE users SET erase_due_at = ?3 WHERE tenant_id = ?1 AND user_id = ?2");
-DB_TENANT(left_is_due, "SELECT 1 FROM users WHERE " LEFT " AND user_id = ?2 AND erase_due_at <= ?3");
+DB_TENANT(left_is_due, "SELECT 1 FROM users WHERE tenant_id = ?1 AND " LEFT " AND user_id = ?2 AND erase_due_at <= ?3");
 
 enum { A_STEP = 100 };
 
@@ -79,12 +79,12 @@ static enum err tell(struct db_tx *tx, size_t n, int64_t first)
 {
 	static const struct id nothing;
 	char day[TIME_TEXT];
-	time_format(first, day);
-	return notice_alarm(tx, "provisioning.deactivated", nothing,
-			    arena_printf(db_tx_scope(tx)->arena,
-					 "%zu account%s that the provisioning directory deactivated and never deleted will be erased, the first on %.10s. Enabling an "
-					 "account there calls it off; users with erasureDueDateTime are those meant; deactivatedEraseDays is the setting.",
-					 n, n == 1 ? "" : "s", day));
+	const char *text = arena_printf(db_tx_scope(tx)->arena,
+					"%zu account%s that the provisioning directory deactivated and never deleted will be erased, the first on %.10s. "
+					"Enabling an account there calls it off; users with erasureDueDateTime are those meant; deactivatedEraseDays is "
+					"the setting.",
+					n, n == 1 ? "" : "s", time_format(first, day));
+	return notice_alarm(tx, "provisioning.deactivated", nothing, text);
 }
 
 static enum err announce_tx(struct scope *s, struct db_tx *tx, void *arg)
