@@ -22,11 +22,12 @@ static const struct index {
 	{SCIM_USER, "externalId", EXACT, "t.external_id = %s"},
 	{SCIM_USER, "emails.value", LOWER,
 	 "t.user_id IN (SELECT e.user_id FROM users e WHERE e.tenant_id = ?1 AND lower(e.mail) = %s UNION "
-	 "SELECT c.user_id FROM user_contacts c WHERE c.tenant_id = ?1 AND lower(c.email) = %s)"},
+	 "SELECT c.user_id FROM user_contacts c WHERE c.tenant_id = ?1 AND c.email IS NOT NULL AND lower(c.email) = %s)"},
 	{SCIM_USER, "groups.value", ID, "t.user_id IN (SELECT x.user_id FROM group_members x WHERE x.tenant_id = ?1 AND x.group_id = %s)"},
 	{SCIM_GROUP, "id", ID, "t.group_id = %s"},
-	{SCIM_GROUP, "externalId", EXACT, "t.external_id = %s"},
-	{SCIM_GROUP, "displayName", LOWER, "lower(t.display_name) = %s"},
+	{SCIM_GROUP, "externalId", EXACT, "t.group_id IN (SELECT g.group_id FROM groups g WHERE g.tenant_id = ?1 AND g.external_id = %s)"},
+	{SCIM_GROUP, "displayName", LOWER,
+	 "t.group_id IN (SELECT g.group_id FROM groups g WHERE g.tenant_id = ?1 AND lower(g.display_name) = %s)"},
 	{SCIM_GROUP, "members.value", ID, "t.group_id IN (SELECT x.group_id FROM group_members x WHERE x.tenant_id = ?1 AND x.user_id = %s)"},
 };
 
