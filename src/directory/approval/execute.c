@@ -27,6 +27,8 @@ DB_TENANT(approval_person,
 	  "SELECT user_id FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2 UNION ALL "
 	  "SELECT user_id FROM data_subject_requests WHERE tenant_id = ?1 AND request_id = ?2");
 
+DB_TENANT(approval_group_role, "SELECT 1 FROM role_assignments WHERE tenant_id = ?1 AND principal_id = ?2 LIMIT 1");
+
 struct asking {
 	const struct approval_call *call;
 	struct call_text text;
@@ -49,13 +51,25 @@ static bool policy_applies(const struct scope *s, const struct approval_call *c,
 	return weakened || ((profiles & 1u << p->profile) && !excluded);
 }
 
+static enum err group_holds_role(struct db_tx *tx, struct id group, bool *ret)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &approval_group_role, DB_ARGS(db_v_id(&group)), &r));
+	*ret = db_next(r);
+	return db_rows_err(r);
+}
+
 static enum err needs_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct asking *a = arg;
 	struct approval_policy list[APPROVAL_PROFILES];
 	unsigned profiles = approval_profiles_of(a->call->activity, a->call->json);
 	size_t n;
+	bool role = false;
 	a->needs = 0;
+	if (!id_is_nil(a->call->group))
+		TRY(group_holds_role(tx, a->call->group, &role));
+	profiles |= role ? 1u << APPROVAL_role : 0;
 	TRY(approval_policies_load(tx, list, &n));
 	for (size_t i = 0; i < n; i++)
 		if (policy_applies(s, a->call, &list[i], profiles))

@@ -22,8 +22,8 @@ DB_TENANT(policy_other_member,
 	  "WHERE m.tenant_id = ?1 AND m.group_id = ?2 AND m.user_id <> ?3 AND u.deleted_at IS NULL AND u.account_enabled = 1 LIMIT 1");
 /* As many rows as there are tenants. */
 DB_GLOBAL(tenants_open_wipes,
-	  "SELECT count(*) FROM tenants t WHERE t.state = 'active' AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.tenant_id = t.tenant_id) "
-	  "AND NOT EXISTS (SELECT 1 FROM operation_approval_policies p WHERE p.tenant_id = t.tenant_id AND p.policy_type = 'deviceWipe')");
+	  "SELECT count(*) FROM tenants WHERE state = 'active' AND EXISTS (SELECT 1 FROM subscriptions s WHERE s.tenant_id = tenants.tenant_id) "
+	  "AND NOT EXISTS (SELECT 1 FROM operation_approval_policies p WHERE p.tenant_id = tenants.tenant_id AND p.policy_type = 'deviceWipe')");
 
 struct write {
 	struct id policy;
