@@ -167,7 +167,7 @@ CREATE TABLE group_members (
   added_at TIME NOT NULL,
   PRIMARY KEY (tenant_id, group_id, user_id)
 ) STRICT;
-CREATE INDEX group_members_by_user ON group_members (tenant_id, user_id);
+CREATE INDEX group_members_by_user ON group_members (tenant_id, user_id, group_id);
 
 -- ---------------------------------------------------------------- audit
 
