@@ -225,7 +225,8 @@ test('10 routes --json is the whole table', () => {
   const forEverybody = ['/healthz', '/readyz', '/{tenant}/oauth2/v2.0/token', '/linux/terms', '/linux/enroll', '/{v}', '/{v}/$metadata', '/privacy/{tenant}',
     '/privacy/requests/{request}', '/downloads/{link}', '/signin/{tenant}/oidc/{provider}', '/signin/{tenant}/oidc/{provider}/callback', '/signin/{tenant}/oidc/{provider}/logout',
     '/{tenant}/oauth2/v2.0/devicecode', '/{tenant}/oauth2/v2.0/revoke', '/{tenant}/oauth2/v2.0/authorize', '/{tenant}/v2.0/.well-known/openid-configuration',
-    '/{tenant}/discovery/v2.0/keys', '/common/discovery/instance', '/signin/{tenant}/device'];
+    '/{tenant}/discovery/v2.0/keys', '/common/discovery/instance', '/signin/{tenant}/device',
+    '/signin', '/signin/{tenant}', '/account', '/signout', '/account/access'];
   for (const x of routes) {
     assert.match(x.method, /^(GET|POST|PUT|PATCH|DELETE)$/);
     assert.match(x.path, /^\//);

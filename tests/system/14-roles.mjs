@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who may do what: roles of people, groups and programs; nobody rises above themselves; somebody stays; the operator by invitation; why.
 import assert from 'node:assert/strict';
-import { shared, testOnEngines, until } from './lib.mjs';
+import { spawnSync } from 'node:child_process';
+import { REEVE, shared, testOnEngines, until } from './lib.mjs';
 
 const one = shared(), RM = '/v1.0/roleManagement/directory';
 const roleId = async (r, name) => (await r.all(`${RM}/roleDefinitions`)).find(x => x.displayName === name).id;
@@ -217,4 +218,24 @@ testOnEngines('14 the command line says the same', async engine => {
   assert.equal(role('assign', u.userPrincipalName, 'No such role').code, 66);
   assert.equal(role('admit', 'Read Only Operator', '2', 'Ticket 9').code, 0);
   assert.match(role('admitted').out, /Ticket 9/);
+});
+
+testOnEngines('14 a page tells whoever is signed in why', async engine => {
+  const r = await one(engine), words = 'green tractor reads nine books', u = await r.user(`page.${engine}@acme.example`, { displayName: '<b>Paula</b>' }), g = await r.group('Readers <i>', [u.id]);
+  const made = spawnSync(REEVE, ['account', 'create', u.userPrincipalName, '--data', r.dir], { encoding: 'utf8', input: `${words}\n`, env: r.env(r.days) });
+  assert.equal(made.status, 0, made.stderr);
+  const a = await r.api('POST', `/signin/${r.tenant}`, { token: null, raw: new URLSearchParams({ action: 'password', name: u.userPrincipalName, password: words, next: '/account' }).toString(), headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: r.url } });
+  assert.equal(a.status, 303, a.text);
+  const see = (q = '', cookie = a.headers['set-cookie'][0].split(';')[0]) => r.api('GET', `/account/access${q}`, { token: null, headers: cookie ? { Cookie: cookie } : {} });
+  assert.equal((await see('', null)).headers.location, '/signin');
+  assert.ok(!/<td>yes/.test((await see()).text));
+  const none = (await see('?permission=User.Read.All')).text;
+  assert.match(none, /You may not/);
+  assert.match(none, /<li><bdi>Read Only Operator<\/bdi><\/li>[^]*Who could give you one[^]*Administrator<\/bdi> \(application\)/);
+  const role = (await r.all(`${RM}/roleDefinitions`)).find(x => x.displayName === 'Read Only Operator').id;
+  assert.equal((await r.api('POST', `${RM}/roleAssignments`, { body: { principalId: g.id, roleDefinitionId: role } })).status, 201);
+  const now = (await see('?permission=User.Read.All')).text;
+  assert.match(now, /You hold the role <strong><bdi>Read Only Operator<\/bdi><\/strong>, through the group <strong><bdi>Readers &lt;i&gt;<\/bdi><\/strong>, for everybody/);
+  assert.match((await see()).text, /<td>yes/);
+  for (const q of ['?permission=x', '?permission=Installation.Metrics.Read', '?permission=%00', '?permission=a&permission=b']) assert.equal((await see(q)).status, 404, q);
 });

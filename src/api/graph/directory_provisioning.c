@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "crypto/digest.h"
 #include "directory/provisioning/client.h"
+#include "resource/tables.h"
 
 enum err provisioning_tokens_list(struct call *c);
 enum err provisioning_tokens_add(struct call *c);
@@ -42,6 +43,8 @@ static enum err list_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	(void)s;
 	struct list *l = arg;
+	struct record *there;
+	TRY(record_load(tx, &RES_APPLICATION, l->application, false, &there)); /* it is one of the tenant's */
 	return provisioning_tokens(tx, l->application, &l->v, &l->n);
 }
 

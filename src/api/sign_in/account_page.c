@@ -78,7 +78,7 @@ static void write_roles(struct account_page *p, struct buf *b)
 		if (n > 0)
 			buf_printf(b, "<li>%.*s</li>\n", (int)n, list);
 	}
-	buf_adds(b, "</ul></details>\n");
+	buf_adds(b, "</ul></details>\n<p><a href=\"/account/access\">Why I may, or may not</a></p>\n");
 }
 
 /* What most people know a browser by, out of its User-Agent. */
