@@ -29,7 +29,8 @@ static enum err answer_code(struct call *c, const struct device_code *d, const c
 	jw_kstring(&w, "verification_uri", uri);
 	jw_kint(&w, "expires_in", (d->expires_at - d->created_at) / SECOND_US);
 	jw_kint(&w, "interval", DEVICE_POLL_SECONDS);
-	jw_kstring(&w, "message", arena_printf(c->s.arena, "To sign in, use a web browser to open the page %s and enter the code %s to authenticate.", uri, user));
+	jw_kstring(&w, "message", arena_printf(c->s.arena, "To sign in, use a web browser to open the page %s and enter the code %s to authenticate.",
+					       uri, user));
 	jw_end_object(&w);
 	http_response_header(c->out, "Cache-Control", "no-store");
 	return OK;
@@ -186,7 +187,9 @@ enum err oauth_grant_refresh(struct call *c, const struct oauth_form *f)
 		return oauth_error(c, 400, "invalid_request", "refresh_token is required");
 	if (!oauth_scope_known(f->scope))
 		return oauth_error(c, 400, "invalid_scope", "the scope is .default, with or without openid, profile and offline_access");
-	enum err e = db_write(&c->s, renew_tx, &(struct renewal){f->refresh_token, client.id, &p});
+	bool known;
+	TRY(session_known(&c->s, f->refresh_token, &known));
+	enum err e = known ? db_write(&c->s, renew_tx, &(struct renewal){f->refresh_token, client.id, &p}) : ERR_UNAUTHENTICATED;
 	if (e == ERR_UNAUTHENTICATED || (e == OK && p.stolen))
 		return oauth_error(c, 400, "invalid_grant", e == OK ? "the refresh token was used before, so its session has ended: sign in again"
 								     : "the refresh token is good no more: sign in again");
@@ -228,6 +231,9 @@ enum err oauth_revoke(struct call *c)
 		return oauth_error(c, 400, "invalid_request", wrong);
 	if (!public_client_find(f.client_id, &client))
 		return oauth_error(c, 400, "invalid_client", NO_CLIENT);
-	TRY(db_write(&c->s, revoke_tx, &(struct renewal){f.token, client.id, &p}));
+	bool known;
+	TRY(session_known(&c->s, f.token, &known));
+	if (known)
+		TRY(db_write(&c->s, revoke_tx, &(struct renewal){f.token, client.id, &p}));
 	return call_status(c, 200);
 }

@@ -12,7 +12,7 @@
 #include "keeper/keeper.h"
 #include "resource/tables.h"
 
-DB_TENANT(device_code_count, "SELECT count(*) FROM device_codes WHERE tenant_id = ?1");
+DB_TENANT(device_code_count, "SELECT count(*) FROM device_codes WHERE tenant_id = ?1 AND expires_at > ?2");
 DB_TENANT(device_code_insert, "INSERT INTO device_codes (tenant_id, code_id, device_hash, user_hash, application_id, scope, ip, user_agent, state, "
 			      "poll_seconds, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'pending', ?9, ?10, ?11)");
 #define COLUMNS "code_id, application_id, scope, ip, user_agent, created_at, expires_at, state, session_id, secret, polled_at, poll_seconds"
@@ -109,7 +109,7 @@ static enum err begin_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct beginning *b = arg;
 	struct device_code *c = b->code;
 	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_one(tx, &device_code_count, DB_NOARGS, &r));
+	TRY(db_query_one(tx, &device_code_count, DB_ARGS(db_v_int(s->now)), &r));
 	if (db_int(r, 0) >= DEVICE_CODES_MAX)
 		return scope_fail(s, ERR_TOO_MANY, "too many programs wait to be let in");
 	c->code = scope_id(s);
@@ -252,6 +252,7 @@ struct poll {
 	struct id application;
 	uint8_t hash[SHA256_BYTES];
 	enum device_poll answer;
+	bool known;
 	struct session *session;
 	char *secret;
 };
@@ -278,6 +279,17 @@ static enum err hand_out(struct db_tx *tx, const struct row *r, struct poll *p)
 	return db_exec(tx, &device_code_drop, DB_ARGS(db_v_id(&r->code.code)), NULL);
 }
 
+/* Whether there is such a code: strangers who guess are not let near the writer. */
+static enum err known_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct poll *p = arg;
+	struct row r;
+	(void)s;
+	enum err e = one(tx, &device_code_by_device, db_v_blob(p->hash, sizeof p->hash), &r);
+	p->known = e == OK;
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
 static enum err poll_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct poll *p = arg;
@@ -299,9 +311,11 @@ static enum err poll_tx(struct scope *s, struct db_tx *tx, void *arg)
 enum err device_code_poll(struct scope *s, struct id application, const char *device_code, enum device_poll *ret, struct session *ret_session,
 			  char ret_secret[SESSION_SECRET_TEXT])
 {
-	struct poll p = {.application = application, .session = ret_session, .secret = ret_secret};
+	struct poll p = {.application = application, .answer = DEVICE_EXPIRED, .session = ret_session, .secret = ret_secret};
 	device_hash(device_code, p.hash);
-	enum err e = db_write(s, poll_tx, &p);
+	enum err e = db_read(s, known_tx, &p);
+	if (e == OK && p.known)
+		e = db_write(s, poll_tx, &p);
 	if (e == OK)
 		s->detail = NULL; /* of a session that is gone */
 	*ret = p.answer;

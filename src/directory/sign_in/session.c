@@ -307,6 +307,32 @@ enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SES
 							 db_v_int(ret->expires_at)), NULL);
 }
 
+struct acquaintance {
+	uint8_t hash[SHA256_BYTES];
+	bool known;
+};
+
+static enum err known_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct acquaintance *a = arg;
+	struct session found;
+	(void)s;
+	enum err e = by_secret(tx, &session_by_secret, a->hash, SESSION_COMMAND_LINE, &found);
+	if (e == ERR_NOT_FOUND)
+		e = by_secret(tx, &session_by_previous, a->hash, SESSION_COMMAND_LINE, &found);
+	a->known = e == OK;
+	return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err session_known(struct scope *s, const char *secret, bool *ret)
+{
+	struct acquaintance a = {.known = false};
+	sha256(secret, strlen(secret), a.hash);
+	TRY(db_read(s, known_tx, &a));
+	*ret = a.known;
+	return OK;
+}
+
 enum err session_prove(struct db_tx *tx, struct id session, const char *method)
 {
 	return db_exec(tx, &session_proved, DB_ARGS(db_v_id(&session), db_v_int(db_tx_scope(tx)->now), db_v_text(method)), NULL);

@@ -76,6 +76,9 @@ MUST_CHECK enum err session_list(struct db_tx *tx, struct id user, struct sessio
  * somebody else may have it (RFC 9700, section 2.2.2).  That is done in the transaction: OK with *ret_stolen, and nobody is to be let in.  ERR_UNAUTHENTICATED: there is no
  * such session, or its user is gone or disabled. */
 MUST_CHECK enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SESSION_SECRET_TEXT], struct session *ret, bool *ret_stolen);
+/* Whether a text is, or was just before, the secret of a session of the command line: asked before session_renew(), so that strangers who guess are not
+ * let near the writer. */
+MUST_CHECK enum err session_known(struct scope *s, const char *secret, bool *ret);
 /* They proved again who they are. */
 MUST_CHECK enum err session_prove(struct db_tx *tx, struct id session, const char *method);
 

@@ -26,6 +26,7 @@ static enum err verify(struct fixture *f, const char *token)
 	if (e == OK) {
 		assert_true(id_equal(got.tenant, claims.tenant) && id_equal(got.application, claims.application) &&
 			    id_equal(got.credential, claims.credential));
+		assert_true(id_equal(got.user, claims.user));
 		assert_true(got.issued_us == claims.issued_us && got.expires_us == claims.expires_us);
 		return OK;
 	}
@@ -69,6 +70,24 @@ static void valid(void **state)
 	assert_err(verify(f, token), OK);
 	free(token);
 	assert_err(verify(f, forge(f, right_header, right_payload(f, "1800003600", ""))), OK);
+}
+
+/* A person's, and what a program is told of the person: two kinds of text, of which one opens the API. */
+static void acts_for_a_person(void **state)
+{
+	struct fixture *f = *state;
+	issue(f);
+	claims.user = id_new(TEST_NOW);
+	char *token = keeper_token_issue(f->k, f->arena, "https://mdm.example.com", &claims);
+	assert_err(verify(f, token), OK);
+	assert_true(keeper_token_looks(token));
+	const struct id_token about = {.audience = "reeve", .name = "Ann", .upn = "ann@example.com", .claims = &claims};
+	char *id = keeper_id_token_issue(f->k, f->arena, "https://mdm.example.com", &about);
+	assert_false(keeper_token_looks(id));
+	assert_err(verify(f, id), ERR_UNAUTHENTICATED);
+	assert_says(&f->s, "malformed");
+	assert_err(verify(f, forge(f, right_header, right_payload(f, "1800003600", ",\"oid\":\"x\""))), ERR_UNAUTHENTICATED);
+	claims.user = (struct id){0};
 }
 
 /* What other JWT tools see in it. */
@@ -233,7 +252,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(valid),
-		CASE(is_a_jwt),
+		CASE(acts_for_a_person), CASE(is_a_jwt),
 		CASE(expires),
 		CASE(other_headers),
 		CASE(payloads_that_do_not_fit),
