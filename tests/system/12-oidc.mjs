@@ -65,7 +65,7 @@ class Liar {
   }
   answer(q, body) {
     const i = this.issuer;
-    if (q.url === '/.well-known/openid-configuration') return [200, { issuer: i, authorization_endpoint: `${i}/auth`, token_endpoint: `${i}/token`, jwks_uri: `${i}/keys`, end_session_endpoint: `${i}/end`, ...this.document }];
+    if (q.url.endsWith('/.well-known/openid-configuration')) return [200, { issuer: i, authorization_endpoint: `${i}/auth`, token_endpoint: `${i}/token`, jwks_uri: `${i}/keys`, end_session_endpoint: `${i}/end`, ...this.document }];
     if (q.url === '/keys') { this.calls.keys++; return [200, { keys: [{ kty: 'oct', k: 'AAAA' }, { kty: 'odd' }, ...this.published.map(k => ({ ...keyOf(k).publicKey.export({ format: 'jwk' }), kid: k, use: 'sig' }))] }]; }
     if (q.url === '/token') { this.calls.token++; this.asked = { form: new URLSearchParams(body), authorization: q.headers.authorization }; return [this.status, this.tokens]; }
     return [404, {}];
@@ -385,6 +385,41 @@ testOnEngines('12 who may set up what: roles that one has, issuers that may be r
     await r.refused(403, 'POST', `/v1.0/users/${boss.id}/identities`, { token, body: { identityProviderId: bad.id, issuerAssignedId: 'mine' } });
     await r.refused(403, 'POST', `${IDP}/${bad.id}/roles`, { token, body: { claimValue: 'x', roleDefinitionId: await role(r, 'Administrator') } });
     assert.equal((await r.get(`/v1.0/users/${anna.id}/identities`)).value[0].issuerAssignedId, 'x-1');
+  } finally { await w.end(); }
+});
+
+test('12 Microsoft Entra ID: an issuer of many tenants, people by tid and oid, and groups that are left out', async () => {
+  const w = await prepared('sqlite'), { r, liar, anna } = w, TID = crypto.randomUUID(), OTHER = crypto.randomUUID(), oid = crypto.randomUUID();
+  try {
+    const issuer = `${liar.issuer}/organizations/v2.0`, of = tid => `${liar.issuer}/${tid}/v2.0`;
+    await r.refused(400, 'POST', IDP, { body: { displayName: 'Entra', issuer, clientId: 'reeve', clientSecret: SECRET } });
+    const entra = await r.post(IDP, { displayName: 'Entra', issuer, clientId: 'reeve', clientSecret: SECRET, roleClaim: 'groups', allowedTenantIds: [TID.toUpperCase()] });
+    liar.document = { issuer: `${liar.issuer}/{tenantid}/v2.0` };
+    await r.refused(400, 'POST', `/v1.0/users/${anna.id}/identities`, { body: { identityProviderId: entra.id, issuerAssignedId: 'pairwise' } });
+    await r.post(`/v1.0/users/${anna.id}/identities`, { identityProviderId: entra.id, issuerAssignedId: `${TID}/${oid}` });
+    const come = async (more, query = {}) => {
+      const v = w.visitor(), q = new URL((await v.go(at(r, entra.id))).to).searchParams;
+      liar.tokens = { access_token: 'a', id_token: liar.sign(liar.claims('reeve', q.get('nonce'), { iss: of(TID), tid: TID, oid, sub: crypto.randomUUID(), ...more })) };
+      return v.go(`${at(r, entra.id, '/callback')}?${new URLSearchParams({ code: 'c', state: q.get('state'), ...query })}`);
+    };
+    assert.equal((await come({})).status, 303);
+    assert.equal((await come({}, { iss: of(TID) })).status, 303);
+    for (const [what, more, query] of [['another tenant', { iss: of(OTHER), tid: OTHER }], ['a tid that is not the issuer\'s', { iss: of(OTHER) }], ['no tid', { tid: undefined }], ['no oid', { oid: undefined }], ['another person', { oid: crypto.randomUUID() }],
+      ['the template itself', { iss: `${liar.issuer}/{tenantid}/v2.0` }], ["another tenant's answer", {}, { iss: of(OTHER) }]]) {
+      const a = await come(more, query);
+      assert.equal(a.status, 403, `${what}: ${a.status}`);
+    }
+    const many = await come({ _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint: 'https://graph.example' } } });
+    assert.equal(many.status, 403);
+    assert.match(many.text, /app roles instead of groups/);
+    assert.ok(refusals(r).some(e => /overage/.test(e.failure)) && refusals(r).some(e => /tenant of its issuer that is not accepted/.test(e.failure)));
+    // changing who is allowed ends what was begun
+    const v = w.visitor(), q = new URL((await v.go(at(r, entra.id))).to).searchParams;
+    liar.tokens = { access_token: 'a', id_token: liar.sign(liar.claims('reeve', q.get('nonce'), { iss: of(TID), tid: TID, oid })) };
+    assert.equal((await v.go(`${at(r, entra.id, '/callback')}?code=c&state=${q.get('state')}`)).status, 303);
+    assert.equal((await as(v, r, '/account')).status, 200);
+    await r.ok('PATCH', `${IDP}/${entra.id}`, { body: { allowedTenantIds: [OTHER] } });
+    assert.notEqual((await as(v, r, '/account')).status, 200);
   } finally { await w.end(); }
 });
 
