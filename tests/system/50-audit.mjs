@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Reeve, shared, test, testOnEngines, until } from './lib.mjs';
-import { DM, bodyOf, fill, routes, selfSigned, world } from './world.mjs';
+import { DM, bodyOf, fill, routes, selfSigned, signedIn, world } from './world.mjs';
 
 const one = shared();
 const q = encodeURIComponent;
@@ -215,6 +215,20 @@ testOnEngines('50 every change by the API is one event, and no change is none (I
   await does(`GET ${portionsOf}/content`, `${portions}()/content`, {}, 200, ['exportPersonalData User']);
   await does(`GET ${portionsOf}({window})/content`, `${portions}(skip=0,top=2)/content`, {}, 200, ['exportPersonalData User']);
   await does('POST /{v}/users/{user}/exportPersonalData', `/v1.0/users/${u}/exportPersonalData`, { body: {} }, 202, ['exportPersonalData User']);
+  // local accounts, and where people are signed in
+  const account = `/v1.0/users/${u}/localAccount`, here = 'POST /{v}/users/{user}/revokeSignInSessions', ofMe = '/{v}/me';
+  await signedIn(r, { id: u, userPrincipalName: 'audit@acme.example' });
+  await signedIn(r, { id: u, userPrincipalName: 'audit@acme.example' }); // a new password ends the first
+  const session = (await r.get(`/v1.0/users/${u}/sessions`)).value[0].id;
+  await does('DELETE /{v}/users/{user}/sessions/{session}', `/v1.0/users/${u}/sessions/${session}`, {}, 204, ['revokeSession User']);
+  await does('DELETE /{v}/users/{user}/sessions/{session}', `/v1.0/users/${u}/sessions/${session}`, {}, 404, ['revokeSession User (Failure)']);
+  await does(here, `/v1.0/users/${u}/revokeSignInSessions`, {}, 200, []);
+  await does(`DELETE ${ofMe}/sessions/{session}`, `/v1.0/me/sessions/${session}`, {}, 400, ['revokeSession User (Failure)']);
+  await does(`POST ${ofMe}/revokeSignInSessions`, '/v1.0/me/revokeSignInSessions', {}, 400, ['revokeSession User (Failure)']);
+  await does('PUT /{v}/users/{user}/localAccount', account, { body: { password: 'a wholly other sentence' } }, 403, ['setPassword LocalAccount (Failure)']);
+  await does('POST /{v}/users/{user}/localAccount/resetSecondFactor', `${account}/resetSecondFactor`, {}, 403, ['resetSecondFactor LocalAccount (Failure)']);
+  await does('POST /{v}/users/{user}/localAccount/unlock', `${account}/unlock`, {}, 204, []);
+  await does('DELETE /{v}/users/{user}/localAccount', account, {}, 204, ['delete LocalAccount']);
   await does('DELETE /{v}/groups/{group}/members/{member}/$ref', `/v1.0/groups/${g}/members/${u}/$ref`, {}, 204, ['removeMember Group']);
   await does('DELETE /{v}/groups/{group}', `/v1.0/groups/${g}`, {}, 204, ['delete Group']);
   await does('DELETE /{v}/users/{user}', `/v1.0/users/${u}`, {}, 204, ['create ErasureDuty', 'delete User']);
@@ -250,7 +264,7 @@ testOnEngines('50 every refused attempt of a change is an event; a refused read 
   const r = await one(engine), w = await world(r, {}, r.tenant, 'REF');
   const a = await r.post('/v1.0/applications', { displayName: 'Nobody', roleDefinitionId: w.role }), s = await r.post(`/v1.0/applications/${a.id}/addPassword`, {});
   const token = await r.signIn(r.tenant, a.id, s.secretText);
-  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && x.path.startsWith('/{v}/') && !/auditEvents|auditLog.exports/.test(x.path))) { // an auditor may export the log: 55
+  for (const route of routes().filter(x => x.access === 'bearer' && x.activity !== 'NONE' && x.path.startsWith('/{v}/') && !/auditEvents|auditLog.exports|\/me\//.test(x.path))) { // an auditor may export the log: 55; /me is a person's: 11
     const e = await eventsOf(r, route.method, fill(route.path, w), { token, body: bodyOf(route, w) });
     assert.equal(e.status, 403, `${route.method} ${route.path}`);
     assert.equal(e.events.length, 1, `${route.method} ${route.path}: ${e.said}`);

@@ -2,6 +2,7 @@
 // One of everything in a tenant, and a request for every route.
 import { execFileSync, spawnSync } from 'node:child_process';
 import assert from 'node:assert/strict';
+import http from 'node:http';
 import path from 'node:path';
 import { REEVE, makeRequest, sanitizers, until } from './lib.mjs';
 
@@ -54,6 +55,7 @@ export function bodyOf(route, w, mark = 'x') {
     'PATCH /identity/identityProviders/{provider}': { domainHint: mark },
     'POST /identity/identityProviders/{provider}/roles': { claimValue: Math.random().toString(36), roleDefinitionId: w.role },
     'POST /users/{user}/identities': { identityProviderId: w.provider, issuerAssignedId: mark },
+    'PUT /users/{user}/localAccount': { password: `${mark} and more words` },
     'PATCH /deviceManagement/tenantSettings': { syncSeconds: 3600 },
     'POST /installation/tenants': { displayName: 'New tenant' },
     'PUT /installation/tenants/{tenant}/subscriptions/{product}': { status: 'Enabled' },
@@ -118,6 +120,22 @@ export function fill(path, w, version = 'v1.0') {
   });
 }
 
+// By the local socket, as its owner.
+export function local(r, method, where, body, token = r.token) {
+  return new Promise((resolve, reject) => {
+    const text = JSON.stringify(body ?? {}), headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) };
+    http.request({ socketPath: path.join(r.dir, 'reeve.sock'), method, path: where, headers }, a => { a.resume(); a.on('end', () => resolve(a.statusCode)); }).on('error', reject).end(text);
+  });
+}
+// A person with a password of the server, signed in; the cookie.
+export async function signedIn(r, user, o, tenant = r.tenant, password = 'blue horse eats seven lamps') {
+  assert.equal(await local(r, 'PUT', `/v1.0/users/${user.id}/localAccount`, { password }, o?.token), 204);
+  const a = await r.api('POST', `/signin/${tenant}`, { token: null, raw: new URLSearchParams({ action: 'password', name: user.userPrincipalName, password }).toString(),
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded', Origin: r.url } });
+  assert.equal(a.status, 303, a.text);
+  return a.headers['set-cookie'][0].split(';')[0];
+}
+
 // One of everything, with a marker in every property that can be written.
 export async function world(r, o, tenant, mark) {
   let n = 0;
@@ -127,6 +145,8 @@ export async function world(r, o, tenant, mark) {
     companyName: m(), officeLocation: m(), employeeId: m(), mobilePhone: m(), businessPhones: [m()], streetAddress: m(), postalCode: m(), city: m(), state: m(), country: m(), preferredLanguage: 'de-CH' };
   const u = await r.post('/v1.0/users', person, o);
   w.user = u.id; w.upn = u.userPrincipalName; w.member = u.id;
+  await signedIn(r, u, o, tenant);
+  w.session = (await r.get(`/v1.0/users/${u.id}/sessions`, o)).value[0].id;
   w.deleted = (await r.user('same.deleted@acme.example', { city: m(), displayName: 'Same Deleted' }, o)).id;
   await r.ok('DELETE', `/v1.0/users/${w.deleted}`, o);
   const g = await r.post('/v1.0/groups', { displayName: 'Same Group', description: m(), mailEnabled: false, mailNickname: m(), securityEnabled: true }, o);

@@ -16,10 +16,10 @@ enum err user_revoke(struct call *c);
 
 static enum err me(struct call *c, struct id *ret)
 {
+	c->s.subject = c->s.actor.id;
 	if (c->s.actor.type != ACTOR_USER)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "/me request is only valid with delegated authentication flow.");
 	*ret = c->s.actor.id;
-	c->s.subject = *ret;
 	return OK;
 }
 
