@@ -17,6 +17,7 @@ enum err approval_requests_get(struct call *c);
 enum err approval_requests_mine(struct call *c);
 enum err approval_requests_my(struct call *c);
 enum err approval_requests_status(struct call *c);
+enum err approval_requests_call(struct call *c);
 enum err approval_requests_approve(struct call *c);
 enum err approval_requests_reject(struct call *c);
 enum err approval_requests_cancel_approval(struct call *c);
@@ -85,6 +86,58 @@ enum err approval_requests_get(struct call *c)
 	TRY(request_param(c, &request));
 	TRY(query(c, &r));
 	return call_get(c, &r.q, request);
+}
+
+/* ---- what exactly was asked for ---- */
+
+/* A secret in a body is for the server alone. */
+static bool is_secret(const char *name)
+{
+	static const char *const words[] = {"secret", "password", "passphrase", "privatekey", "token"};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcasestr(name, words[i]) != NULL)
+			return true;
+	return false;
+}
+
+static void hide_secrets(json_t *v)
+{
+	const char *key;
+	json_t *member;
+	size_t i;
+	json_object_foreach (v, key, member) {
+		if (json_is_string(member) && is_secret(key))
+			json_string_set(member, "[secret]");
+		else
+			hide_secrets(member);
+	}
+	json_array_foreach (v, i, member)
+		hide_secrets(member);
+}
+
+enum err approval_requests_call(struct call *c)
+{
+	struct approval_stored call;
+	struct id request;
+	auto_json *body = NULL;
+	struct scope unsaid = c->s; /* a body that is no JSON is not shown */
+	TRY(request_param(c, &request));
+	TRY(approval_asked_call(&c->s, request, &call));
+	if (call.body_len > 0 && json_read(&unsaid, call.body, call.body_len, &body) != OK)
+		body = NULL;
+	hide_secrets(body);
+	struct json_writer w = call_json(c);
+	jw_object(&w);
+	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#microsoft.graph.operationApprovalCall", call_base_url(c)));
+	jw_kstring(&w, "method", call.method);
+	jw_kstring(&w, "path", call.target);
+	jw_key(&w, "body");
+	if (body == NULL)
+		jw_null(&w);
+	else
+		jw_json(&w, body);
+	jw_end_object(&w);
+	return OK;
 }
 
 /* ---- the caller's own ---- */

@@ -334,6 +334,28 @@ static enum err stored_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
+static enum err asked_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	const struct stored *q = arg;
+	struct request r;
+	struct call_text c;
+	TRY(approval_load(tx, q->request, &r));
+	if (!id_equal(r.requested_by, s->actor.id))
+		TRY(approval_may_decide(tx, &r));
+	if (r.sealed_call == NULL)
+		return approval_wrong_state(s, &r);
+	if (!approval_call_unseal(s, &r, &c))
+		return scope_fail(s, ERR_INTERNAL, "the stored call of an approval request cannot be read");
+	*q->ret = (struct approval_stored){c.method, c.target, c.body, c.body_len};
+	return OK;
+}
+
+enum err approval_asked_call(struct scope *s, struct id request, struct approval_stored *ret)
+{
+	s->subject = request;
+	return db_read(s, asked_tx, &(struct stored){request, ret});
+}
+
 enum err approval_stored_call(struct scope *s, struct id request, struct approval_stored *ret)
 {
 	s->subject = request;
