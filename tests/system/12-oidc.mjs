@@ -423,6 +423,37 @@ test('12 Microsoft Entra ID: an issuer of many tenants, people by tid and oid, a
   } finally { await w.end(); }
 });
 
+test('12 who is provisioned signs in without being bound by hand, and is out with the directory', async () => {
+  const w = await prepared('sqlite'), { r, real, good, bad } = w, CORE = 'urn:ietf:params:scim:schemas:core:2.0:User';
+  try {
+    await r.ok('PATCH', `${IDP}/${bad.id}`, { body: { matchExternalId: false } }); // on for the first of the tenant
+    await r.ok('PATCH', `${IDP}/${good.id}`, { body: { matchExternalId: true } });
+    const app = await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true });
+    const token = (await r.post(`/v1.0/applications/${app.id}/addProvisioningToken`, { provisioningToken: { displayName: 'x' } })).secretText;
+    const scim = (method, where, body) => r.api(method, `/scim/v2/Users${where}`, { token, body, headers: body ? { 'Content-Type': 'application/scim+json' } : {} });
+    const person = { schemas: [CORE], userName: 'carla@acme.example', externalId: 'carla-sub', displayName: 'Carla', active: true };
+    const made = (await scim('POST', '', person)).json;
+    assert.equal(made.externalId, 'carla-sub');
+    const v = w.visitor();
+    assert.equal((await real.signIn(v, good.id, 'carla-sub')).status, 200);
+    assert.equal((await as(v, r, '/account')).status, 200);
+    assert.deepEqual((await r.all(`/v1.0/users/${made.id}/identities`)).map(x => x.issuerAssignedId), ['carla-sub']);
+    const active = value => scim('PATCH', `/${made.id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'replace', value: { active: value } }] });
+    assert.equal((await active(false)).status, 200);
+    assert.notEqual((await as(v, r, '/account')).status, 200, 'at the next request');
+    assert.equal((await real.signIn(w.visitor(), good.id, 'carla-sub')).status, 403);
+    assert.equal((await active(true)).status, 200);
+    assert.equal((await real.signIn(w.visitor(), good.id, 'carla-sub')).status, 200);
+    // deleted there, and hired again: the id of the directory is hers again
+    assert.equal((await scim('DELETE', `/${made.id}`)).status, 204);
+    assert.equal((await real.signIn(w.visitor(), good.id, 'carla-sub')).status, 403);
+    const again = await scim('POST', '', person);
+    assert.equal(again.status, 201, again.text);
+    assert.equal((await real.signIn(w.visitor(), good.id, 'carla-sub')).status, 200);
+    assert.equal((await r.all(`/v1.0/users/${again.json.id}/identities`)).length, 1);
+  } finally { await w.end(); }
+});
+
 test('12 in a real browser: from the sign-in page to the account, and out again at both ends', async () => {
   const w = await prepared('sqlite'), { r, real, good, anna } = w, base = `https://127.0.0.1:${r.port}`;
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
