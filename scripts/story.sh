@@ -311,13 +311,13 @@ chapter "A second tenant comes and goes"
 ask tenant create "Globex" --json
 globex=$(json '.tenantId // .id')
 holds "the operator creates a tenant" done_well
-jq '{tenant: (.tenantId // .id)} + .administrator' <<<"$out" >"$var/globex.json"
+(umask 077; jq '{tenant: (.tenantId // .id)} + .administrator' <<<"$out" >"$var/globex.json")
 ask tenant close "$globex" --justification "the contract has ended"
 holds "nobody closes one alone: a second person approves it" has "tenant complete"
-code=$(grep -o 'tenant complete .*' <<<"$out" | awk '{print $NF}')
-ask approval approve "$code" --credentials "$var/globex.json"
+request=$(grep -o 'tenant complete .*' <<<"$out" | awk '{print $NF}')
+ask approval approve "$request" --credentials "$var/globex.json"
 holds "its administrator does" done_well
-ask tenant complete "$globex" "$code"
+ask tenant complete "$globex" "$request"
 holds "and it is closed" done_well
 ask tenant show "$globex"
 holds "its data goes within 180 days; the purge starts earlier" has closing
@@ -341,6 +341,7 @@ ${bold}The server is up.${off} Stop it with Ctrl-C.
   devices    $device_url
   sign in    export REEVE_URL=$url REEVE_CA=$dir/tls/ca.pem REEVE_TOKEN=…   (the token is in var/token.txt)
              build/reeve user list          or, on this machine:  build/reeve user list --data var/reeve
+  a person   build/reeve account create you@acme.example --role Administrator --data var/reeve, then $url/signin
 TEXT
 	(umask 077 && printf '%s\n' "$token" >"$var/token.txt")
 	echo "story: $passed passed, $failed failed"
