@@ -177,9 +177,12 @@ static void print_result(struct init_state *st)
 	if (st->o->json)
 		printf("%s\n", b.data);
 	else
-		printf("Made %s.\n  tenant   %s (%s)\n  API      %s\n  devices  %s\n  CA       %s\nStart it: reeve serve --data %s\n", st->o->data,
+		printf("Made %s.\n  tenant   %s (%s)\n  API      %s\n  devices  %s\n  CA       %s\n"
+		       "Start it: reeve serve --data %s\n"
+		       "Then, for a person to sign in at %s/signin:\n"
+		       "  reeve account create YOU@YOUR-DOMAIN --role Administrator --data %s\n", st->o->data,
 		       id_format(st->inst.tenant, tenant), st->o->organisation, st->settings.url, st->settings.device_url, full,
-		       st->o->data);
+		       st->o->data, st->settings.url, st->o->data);
 	free(full);
 }
 
