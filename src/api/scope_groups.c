@@ -97,6 +97,7 @@ enum err scope_groups_check(struct call *c)
 {
 	if (c->s.actor.only == NULL)
 		return OK;
+	c->s.actor.only = scope_groups_parse(c->s.arena, scope_groups_text(c->s.arena, c->s.actor.only)); /* in one order: the tokens of pages hold it */
 	enum scope_rule rule = scope_rule_of(c->route);
 	if (rule == SCOPE_WHOLE || rule == SCOPE_UNDECIDED)
 		return scope_fail(&c->s, ERR_FORBIDDEN, "this needs the permission %s for the whole tenant", c->route->permission);

@@ -8,10 +8,9 @@
 
 #include "codec/base64.h"
 
-#define DEVICES \
-	"SELECT count(*) FROM detected_apps t JOIN managed_devices d ON d.tenant_id = t.tenant_id AND d.device_id = t.device_id " \
-	"WHERE t.tenant_id = ?1 AND t.name = ?2 AND t.version = ?3 AND d.hidden_at IS NULL"
-DB_TENANT(detected_devices, DEVICES);
+DB_TENANT(detected_devices,
+	  "SELECT count(*) FROM detected_apps t JOIN managed_devices d ON d.tenant_id = t.tenant_id AND d.device_id = t.device_id "
+	  "WHERE t.tenant_id = ?1 AND t.name = ?2 AND t.version = ?3 AND d.hidden_at IS NULL");
 #define NEXT "SELECT t.name, t.version FROM detected_apps t WHERE t.tenant_id = ?1 AND (t.name, t.version) > (?2, ?3)"
 
 char *detected_id(struct arena *a, const struct detected_package *p)
@@ -44,7 +43,7 @@ static enum err count_reached(struct db_tx *tx, const struct detected_package *p
 	TRY(resource_reach_condition(s, s->actor.only, WHOSE_DEVICES, "t.device_id", true, 4, &reach));
 	check(reach.arg_count <= SCOPE_GROUPS_MAX);
 	memcpy(args + 2, reach.args, reach.arg_count * sizeof *args);
-	TRY(db_query_text(tx, DB_REACH_TENANT, arena_printf(s->arena, DEVICES " AND %s", reach.sql), args, 2 + reach.arg_count, &r));
+	TRY(db_query_text(tx, DB_REACH_TENANT, arena_printf(s->arena, "%s AND %s", detected_devices.sql, reach.sql), args, 2 + reach.arg_count, &r));
 	*ret = db_next(r) ? db_int(r, 0) : 0;
 	return db_rows_err(r);
 }

@@ -26,8 +26,8 @@ struct device {
 	const char *name, *owner, *platform, *management_state; /* in the arena */
 };
 
-/* ERR_NOT_FOUND with a detail, also where the scope's actor does not reach the device's person.  A hidden device (deleted by an administrator, its retire still owed; silent for too long, cleanup.h) is found
- * only with hidden_too. */
+/* ERR_NOT_FOUND with a detail, also where the scope's actor does not reach its person.  A hidden device (deleted by an
+ * administrator, its retire still owed; silent for too long, cleanup.h) is found only with hidden_too. */
 MUST_CHECK enum err device_load(struct db_tx *tx, struct id device, bool hidden_too, struct device *ret);
 
 /* From here on the scope's actor is the device's user, who acts through it.  A user who is gone: the device stays the actor. */

@@ -17,11 +17,10 @@ DB_TENANT(standing_on_device,
 	  "LEFT JOIN device_configurations c ON c.tenant_id = p.tenant_id AND c.configuration_id = p.item_id "
 	  "LEFT JOIN users u ON u.tenant_id = d.tenant_id AND u.user_id = d.user_id "
 	  "WHERE p.tenant_id = ?1 AND p.device_id = ?2 AND p.item_id = ?3 AND p.item_type = 'deviceConfiguration'");
-#define OF_APP \
-	"SELECT p.state, count(*), count(DISTINCT d.user_id) FROM provisioned_items p " \
-	"JOIN managed_devices d ON d.tenant_id = p.tenant_id AND d.device_id = p.device_id " \
-	"WHERE p.tenant_id = ?1 AND p.item_id = ?2 AND d.hidden_at IS NULL"
-DB_TENANT(standing_of_app, OF_APP " GROUP BY p.state");
+DB_TENANT(standing_of_app,
+	  "SELECT p.state, count(*), count(DISTINCT d.user_id) FROM provisioned_items p "
+	  "JOIN managed_devices d ON d.tenant_id = p.tenant_id AND d.device_id = p.device_id "
+	  "WHERE p.tenant_id = ?1 AND p.item_id = ?2 AND d.hidden_at IS NULL GROUP BY p.state");
 DB_TENANT(standing_of_user,
 	  "SELECT p.state, count(*) FROM managed_devices d "
 	  "JOIN provisioned_items p ON p.tenant_id = d.tenant_id AND p.device_id = d.device_id AND p.item_id = ?3 "
@@ -135,7 +134,9 @@ static enum err query_app(struct db_tx *tx, const struct id *app, struct db_rows
 	TRY(resource_reach_condition(s, s->actor.only, WHOSE_PERSONS, "d.user_id", true, 3, &reach));
 	check(reach.arg_count <= SCOPE_GROUPS_MAX);
 	memcpy(args + 1, reach.args, reach.arg_count * sizeof *args);
-	return db_query_text(tx, DB_REACH_TENANT, arena_printf(s->arena, OF_APP " AND %s GROUP BY p.state", reach.sql), args, 1 + reach.arg_count, ret);
+	const char *all = standing_of_app.sql, *group = strstr(all, " GROUP BY ");
+	const char *sql = arena_printf(s->arena, "%.*s AND %s%s", (int)(group - all), all, reach.sql, group);
+	return db_query_text(tx, DB_REACH_TENANT, sql, args, 1 + reach.arg_count, ret);
 }
 
 enum err standing_write_app(struct db_tx *tx, struct id app, struct json_writer *w)

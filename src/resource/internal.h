@@ -58,6 +58,8 @@ void sql_from(struct sql *q, const struct resource *r, bool joined);
 /* " AND …": what the groups of `only` reach of rows of r; nothing where it is NULL.  one: a row that is known by other conditions; else the
  * statement begins with the people. */
 void sql_reach(struct sql *q, const struct scope *s, const struct resource *r, const struct scope_groups *only, bool one);
+/* Whether rows are better judged one by one: they are few by other conditions, or the people are many. */
+MUST_CHECK enum err reach_is_wide(struct db_tx *tx, const struct resource_query *rq, bool *ret);
 /* "WHERE …" of the visible rows that the actor reaches and extra_where; binds its arguments, which must be the first. */
 void sql_where(struct sql *q, const struct scope *s, const struct resource_query *rq, bool one);
 enum db_reach resource_reach(const struct scope *s, const struct resource *r);

@@ -43,10 +43,10 @@ static unsigned first_param(const struct scope *s, const struct resource *r)
 	return resource_reach(s, r) == DB_REACH_TENANT ? 2 : 1;
 }
 
-static enum err where_sql(struct scope *s, const struct resource_query *rq, struct sql *q)
+static enum err where_sql(struct scope *s, const struct resource_query *rq, bool wide, struct sql *q)
 {
 	sql_begin(q, s->arena, first_param(s, rq->res));
-	sql_where(q, s, rq, false);
+	sql_where(q, s, rq, wide);
 	if (rq->odata.filter != NULL) {
 		sql_add(q, " AND ");
 		TRY(filter_sql(s, rq->res, rq->version, rq->odata.filter, q));
@@ -64,17 +64,18 @@ static int64_t page_size(const struct resource_query *rq)
 	return size < most ? size : most;
 }
 
-static enum err count_rows(struct db_tx *tx, struct scope *s, const struct resource_query *rq, const struct sql *where,
-			   int64_t *ret)
+/* Who counts what some people have begins with the people, however many: all of theirs is read in any case. */
+static enum err count_rows(struct db_tx *tx, struct scope *s, const struct resource_query *rq, int64_t *ret)
 {
 	auto_rows struct db_rows *r = NULL;
-	struct sql q;
-	sql_begin(&q, s->arena, where->first);
+	struct sql q, where;
+	TRY(where_sql(s, rq, rq->extra_where != NULL, &where));
+	sql_begin(&q, s->arena, where.first);
 	sql_add(&q, "SELECT count(*)");
-	sql_from(&q, rq->res, where->joined);
-	sql_add(&q, where->text);
+	sql_from(&q, rq->res, where.joined);
+	sql_add(&q, where.text);
 	TRY(sql_end(&q, s));
-	TRY(db_query_text(tx, resource_reach(s, rq->res), q.text, where->args, where->arg_count, &r));
+	TRY(db_query_text(tx, resource_reach(s, rq->res), q.text, where.args, where.arg_count, &r));
 	if (db_next(r))
 		*ret = db_int(r, 0);
 	return db_rows_err(r);
@@ -83,6 +84,7 @@ static enum err count_rows(struct db_tx *tx, struct scope *s, const struct resou
 static enum err prepare(struct db_tx *tx, const struct resource_query *rq, struct page *p)
 {
 	struct scope *s = db_tx_scope(tx);
+	bool wide;
 	p->s = s;
 	p->rq = rq;
 	p->size = page_size(rq);
@@ -90,8 +92,11 @@ static enum err prepare(struct db_tx *tx, const struct resource_query *rq, struc
 	TRY(refuse_options(s, rq));
 	TRY(order_plan(s, rq, &p->order));
 	TRY(row_plan(s, rq, &p->order, &p->plan));
-	TRY(where_sql(s, rq, &p->where));
+	TRY(reach_is_wide(tx, rq, &wide));
+	TRY(where_sql(s, rq, true, &p->where)); /* a token outlives the growth of a group */
 	p->hash = token_hash(s, rq, &p->order, &p->where);
+	if (!wide && s->actor.only != NULL)
+		TRY(where_sql(s, rq, false, &p->where));
 	if (rq->odata.skiptoken != NULL)
 		TRY(token_read(s, rq->odata.skiptoken, p->hash, &p->order, &p->place));
 	return OK;
@@ -232,7 +237,7 @@ static enum err take_count(struct db_tx *tx, struct page *p)
 	if (p->place.count >= 0 || !(rq->odata.count || rq->res->always_count))
 		return OK;
 	if (p->more || p->rows == 0 || p->place.given)
-		return count_rows(tx, p->s, rq, &p->where, &p->place.count);
+		return count_rows(tx, p->s, rq, &p->place.count);
 	p->place.count = p->rows + (rq->odata.skip > 0 ? rq->odata.skip : 0);
 	return OK;
 }
@@ -309,12 +314,10 @@ enum err resource_page(struct db_tx *tx, const struct resource_query *q, struct 
 enum err resource_count(struct db_tx *tx, const struct resource_query *q, struct buf *out)
 {
 	struct scope *s = db_tx_scope(tx);
-	struct sql where;
 	int64_t n = 0;
 	if (q->odata.search != NULL)
 		TRY(refuse_options(s, q));
-	TRY(where_sql(s, q, &where));
-	TRY(count_rows(tx, s, q, &where, &n));
+	TRY(count_rows(tx, s, q, &n));
 	buf_printf(out, "%lld", (long long)n);
 	return OK;
 }

@@ -74,6 +74,28 @@ void sql_reach(struct sql *q, const struct scope *s, const struct resource *r, c
 		add_condition(q, only, r->whose, r->owner, one);
 }
 
+enum { PEOPLE_FEW = 2000 }; /* about where their rows cost as much as a page of all rows, judged one by one */
+
+enum err reach_is_wide(struct db_tx *tx, const struct resource_query *rq, bool *ret)
+{
+	struct scope *s = db_tx_scope(tx);
+	auto_rows struct db_rows *r = NULL;
+	struct sql q;
+	*ret = rq->extra_where != NULL;
+	if (s->actor.only == NULL || *ret || (rq->res->whose != WHOSE_PERSONS && rq->res->whose != WHOSE_DEVICES))
+		return OK;
+	sql_begin(&q, s->arena, 2);
+	sql_add(&q, "SELECT count(*) FROM (SELECT 1 FROM group_members gm WHERE gm.tenant_id = ?1 AND ");
+	add_groups(&q, s->actor.only);
+	sql_add(&q, " LIMIT ");
+	sql_number(&q, PEOPLE_FEW + 1);
+	sql_add(&q, ") x");
+	TRY(sql_end(&q, s));
+	TRY(db_query_text(tx, DB_REACH_TENANT, q.text, q.args, q.arg_count, &r));
+	*ret = db_next(r) && db_int(r, 0) > PEOPLE_FEW;
+	return db_rows_err(r);
+}
+
 enum err resource_reach_condition(struct scope *s, const struct scope_groups *only, enum resource_whose whose, const char *owner, bool each,
 				  unsigned first, struct resource_condition *ret)
 {

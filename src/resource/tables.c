@@ -386,7 +386,8 @@ const struct resource RES_TERMS_ACCEPTANCE = {
 const struct resource RES_DEVICE_CONFIGURATION_STATE = {
 	.name = "deviceConfigurationState", .entity = "DeviceConfiguration",
 	.context = "deviceManagement/managedDevices/deviceConfigurationStates", .table = "provisioned_items", .key = "item_id",
-	.where = "t.item_type = 'deviceConfiguration'", .order = "id", .always_count = true, .whose = WHOSE_DEVICES, .owner = "t.device_id", PROPS(device_configuration_state_props)};
+	.where = "t.item_type = 'deviceConfiguration'", .order = "id", .always_count = true,
+	.whose = WHOSE_DEVICES, .owner = "t.device_id", PROPS(device_configuration_state_props)};
 
 const struct resource RES_DIRECTORY_DEVICE = {
 	.name = "device", .entity = "ManagedDevice", .odata_type = "#microsoft.graph.device", .context = "directoryObjects",
@@ -402,7 +403,8 @@ const struct resource RES_TROUBLESHOOTING_EVENT = {
 	.name = "deviceManagementTroubleshootingEvent", .entity = "ManagedDevice",
 	.odata_type = "#microsoft.graph.deviceManagementTroubleshootingEvent",
 	.context = "users/deviceManagementTroubleshootingEvents", .table = "provisioned_items", .key = "device_id,item_id",
-	.where = "t.state = 'failed' AND " VISIBLE_DEVICE, .always_count = true, .whose = WHOSE_DEVICES, .owner = "t.device_id", PROPS(troubleshooting_event_props)};
+	.where = "t.state = 'failed' AND " VISIBLE_DEVICE, .always_count = true,
+	.whose = WHOSE_DEVICES, .owner = "t.device_id", PROPS(troubleshooting_event_props)};
 
 const struct resource RES_APP_INSTALL_STATUS = {
 	.name = "mobileAppInstallStatus", .entity = "MobileApp", .context = "deviceAppManagement/mobileApps/deviceStatuses",
@@ -463,7 +465,8 @@ const struct resource RES_AUDIT_EVENT = {
 const struct resource RES_DIRECTORY_AUDIT = {
 	.name = "directoryAudit", .entity = "AuditEvent", .context = "auditLogs/directoryAudits",
 	.table = "audit_events", .key = "event_id", .content = "bytes", .where = "t.component = 'Directory' AND t.operation <> 'Get'",
-	.order = "activityDateTime", .order_descending = true, .page_default = 100, .page_max = 1000, .whose = WHOSE_PERSONS, .owner = "t.subject_id", PROPS(directory_audit_props)};
+	.order = "activityDateTime", .order_descending = true, .page_default = 100, .page_max = 1000,
+	.whose = WHOSE_PERSONS, .owner = "t.subject_id", PROPS(directory_audit_props)};
 
 const struct resource RES_AUDIT_SINK = {
 	.name = "auditSink", .entity = "AuditSink", .context = "deviceManagement/auditSinks", .table = "audit_sinks",
@@ -505,7 +508,8 @@ const struct resource RES_LEGAL_HOLD_MEMBER = {
 
 const struct resource RES_LEGAL_HOLD_EVIDENCE = {
 	.name = "legalHoldEvidence", .entity = "LegalHoldEvidence", .context = "deviceManagement/legalHolds/evidence",
-	.table = "legal_hold_evidence", .key = "evidence_id", .content = "event", .where = "1=1", .order = "id", .whose = WHOSE_TENANTS, PROPS(legal_hold_evidence_props)};
+	.table = "legal_hold_evidence", .key = "evidence_id", .content = "event", .where = "1=1", .order = "id",
+	.whose = WHOSE_TENANTS, PROPS(legal_hold_evidence_props)};
 
 const struct resource RES_AUDIT_EXPORT = {
 	.name = "auditExport", .entity = "AuditExport", .context = "deviceManagement/auditLog/exports", .table = "audit_exports",
@@ -515,14 +519,16 @@ const struct resource *const *resource_all(size_t *ret_n)
 {
 	static const struct resource *const all[] = {
 		&RES_TENANT, &RES_SUBSCRIPTION, &RES_SUBSCRIBED_SKU, &RES_USER, &RES_DELETED_USER, &RES_GROUP, &RES_APPLICATION,
-		&RES_APPROVAL_POLICY, &RES_APPROVAL_REQUEST, &RES_ROLE, &RES_ROLE_ASSIGNMENT, &RES_OPERATOR_ACCESS, &RES_MANAGED_DEVICE, &RES_OWNERSHIP_CHANGE, &RES_DEVICE_ASSET, &RES_DEVICE_CLEANUP_RULE,
+		&RES_APPROVAL_POLICY, &RES_APPROVAL_REQUEST, &RES_ROLE, &RES_ROLE_ASSIGNMENT, &RES_OPERATOR_ACCESS, &RES_MANAGED_DEVICE, &RES_OWNERSHIP_CHANGE,
+		&RES_DEVICE_ASSET, &RES_DEVICE_CLEANUP_RULE,
 		&RES_DETECTED_APP, &RES_REPORT_JOB, &RES_ENROLLMENT_TOKEN, &RES_DEVICE_CONFIGURATION, &RES_MOBILE_APP,
 		&RES_ASSIGNMENT, &RES_TERMS, &RES_TERMS_ACCEPTANCE, &RES_DEVICE_CONFIGURATION_STATE, &RES_DIRECTORY_DEVICE,
 		&RES_REMOTE_ACTION_AUDIT, &RES_TROUBLESHOOTING_EVENT, &RES_APP_INSTALL_STATUS, &RES_USER_APP_INSTALL_STATUS,
 		&RES_DUTY, &RES_CERTIFICATE, &RES_RESTORE_REPORT, &RES_DATA_POLICY_OPERATION, &RES_DATA_SUBJECT_REQUEST, &RES_LETTER,
 		&RES_DISCLOSURE_DECISION,
 		&RES_RECIPIENT, &RES_STORAGE_LOCATION, &RES_NOTICE, &RES_LEGAL_HOLD, &RES_LEGAL_HOLD_MEMBER, &RES_LEGAL_HOLD_EVIDENCE,
-		&RES_AUDIT_SINK, &RES_IDENTITY_PROVIDER, &RES_IDENTITY_PROVIDER_ROLE, &RES_USER_IDENTITY, &RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
+		&RES_AUDIT_SINK, &RES_IDENTITY_PROVIDER, &RES_IDENTITY_PROVIDER_ROLE, &RES_USER_IDENTITY,
+		&RES_AUDIT_EVENT, &RES_AUDIT_EXPORT, &RES_DIRECTORY_AUDIT};
 	*ret_n = sizeof all / sizeof all[0];
 	return all;
 }

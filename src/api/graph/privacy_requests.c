@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "directory/access/role.h"
+#include "directory/access/access.h"
 #include "privacy/request/request.h"
 #include "resource/tables.h"
 
@@ -45,6 +45,15 @@ static void write_sealed(struct json_writer *w, const struct resource_query *q, 
 		jw_kstring(w, "erasureSalt", v->erasure_salt);
 }
 
+/* Whether whoever may read the case may write it, too: the same people, or more. */
+static bool may_write(const struct call *c)
+{
+	const struct scope_groups *only = NULL, *read = c->s.actor.only;
+	struct arena *a = c->s.arena;
+	return actor_allows(&c->s.actor, MAY_WRITE, a, &only) &&
+	       (only == NULL || (read != NULL && strcmp(scope_groups_text(a, only), scope_groups_text(a, read)) == 0));
+}
+
 static enum err write_more(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id key, void *arg)
 {
 	static const char *const names[] = {"isOverdue", "percentElapsed", "erasureDeadlineDateTime", "contact", "statement",
@@ -65,7 +74,7 @@ static enum err write_more(struct db_tx *tx, struct json_writer *w, const struct
 		write_time(w, "erasureDeadlineDateTime", v.erasure_deadline);
 	if (resource_selected(q, "isAcknowledgementOverdue"))
 		jw_kbool(w, "isAcknowledgementOverdue", v.acknowledgement_overdue);
-	if (permission_granted(c->s.actor.permissions, MAY_WRITE))
+	if (may_write(c))
 		write_sealed(w, q, &v);
 	return OK;
 }

@@ -64,8 +64,8 @@ struct report_plan {
 	size_t arg_n;
 };
 
-/* In the arena; of the rows that the scope's actor reaches.  ERR_BAD_REQUEST: an unknown column, one that cannot be filtered, a value of another kind, a filter that is missing though
- * the report needs it; the detail quotes names, never values. */
+/* In the arena; of the rows that the scope's actor reaches.  ERR_BAD_REQUEST: an unknown column, one that cannot be
+ * filtered, a value of another kind, a filter that is missing though the report needs it; the detail quotes names, never values. */
 MUST_CHECK enum err report_plan_make(struct scope *s, const struct report *r, const struct report_asked *q, struct report_plan **ret);
 
 /* The rows behind the last page, at most REPORT_PAGE, as text to the buffer.  Until report_plan_advance() it gives the same again. */
