@@ -50,6 +50,7 @@ class Issuer {
     const json = v => { a.setHeader('Content-Type', 'application/json'); a.end(JSON.stringify(v)); };
     if (this.down) { a.statusCode = 503; return a.end(); }
     if (q.url === `/${TID}/v2.0/.well-known/openid-configuration`) { this.hits.document++; return json({ issuer: this.wrong ?? this.issuer, jwks_uri: `${this.base}/keys`, authorization_endpoint: `${this.base}/a`, token_endpoint: `${this.base}/t` }); }
+    if (q.url === '/organizations/v2.0/.well-known/openid-configuration') return json({ issuer: `${this.base}/{tenantid}/v2.0`, jwks_uri: `${this.base}/keys` });
     const [, who] = q.url.match(/^\/(liar|mover|slow)\/.well-known\/openid-configuration$/) ?? [];
     if (who === 'liar') return json({ issuer: `${this.base}/liar/`, jwks_uri: `${this.base}/keys` });
     if (who === 'mover') { a.writeHead(302, { Location: `${this.base}/${TID}/v2.0/.well-known/openid-configuration` }); return a.end(); }
@@ -261,6 +262,13 @@ testOnEngines('13 access tokens of a configured issuer, in both forms, and every
   assert.equal((await devices(good['v2 app-only'])).status, 401, 'nobody can tell whose it is');
   await r.ok('DELETE', `/v1.0/identity/identityProviders/${same.id}`, { token: b.token });
   assert.equal((await devices(good['v2 app-only'])).status, 200);
+  // one provider for several tenants of the issuer: its document says {tenantid}
+  const many = await r.post('/v1.0/identity/identityProviders', { displayName: 'Many', issuer: `${idp.base}/organizations/v2.0`, clientId: 'many', clientSecret: 's3cret-of-the-client', allowedTenantIds: [TID], apiAudiences: ['api://many'] });
+  await application(r, 'outside of many', 'Read Only Operator', { externalIssuer: `${idp.base}/organizations/v2.0`, externalClientId: APP });
+  assert.equal((await devices(idp.sign({ ...v2, aud: 'api://many' }))).status, 200);
+  assert.equal((await devices(idp.sign({ ...v1, aud: 'api://many' }))).status, 200);
+  for (const more of [{ tid: OTHER_TID, iss: `${idp.base}/${OTHER_TID}/v2.0` }, { iss: `${idp.base}/${OTHER_TID}/v2.0` }, { iss: `${idp.base}/{tenantid}/v2.0` }, { iss: `${idp.base}/organizations/v2.0` }, { tid: undefined }]) assert.equal((await devices(idp.sign({ ...v2, aud: 'api://many', ...more }))).status, 401, JSON.stringify(more));
+  await r.ok('DELETE', `/v1.0/identity/identityProviders/${many.id}`);
   await r.ok('PATCH', `/v1.0/applications/${app.id}`, { body: { accountEnabled: false } });
   assert.equal((await devices(good['v2 app-only'])).status, 401, 'the application is disabled');
   const told = (await r.events()).filter(e => e.activityType === 'useToken IdentityProvider');

@@ -40,21 +40,24 @@ static void add(struct search *f, struct id tenant, struct id provider)
 		f->list[f->n++] = (struct candidate){tenant, provider};
 }
 
-static enum err search_tx(struct scope *s, struct db_tx *tx, void *arg)
+static enum err by_issuer_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct search *f = arg;
+	auto_rows struct db_rows *r = NULL;
 	(void)s;
 	f->n = 0;
-	{
-		auto_rows struct db_rows *r = NULL;
-		TRY(db_query(tx, &token_providers_by_issuer, DB_ARGS(db_v_text(f->iss), db_v_int(CANDIDATES_MAX)), &r));
-		while (db_next(r))
-			add(f, db_id(r, 0), db_id(r, 1));
-		TRY(db_rows_err(r));
-	}
-	if (f->tid == NULL || f->n > 0)
-		return OK;
+	TRY(db_query(tx, &token_providers_by_issuer, DB_ARGS(db_v_text(f->iss), db_v_int(CANDIDATES_MAX)), &r));
+	while (db_next(r))
+		add(f, db_id(r, 0), db_id(r, 1));
+	return db_rows_err(r);
+}
+
+static enum err by_tenant_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct search *f = arg;
 	auto_rows struct db_rows *r = NULL;
+	(void)s;
+	f->n = 0;
 	TRY(db_query(tx, &token_providers_entra, DB_NOARGS, &r));
 	while (db_next(r))
 		if (strcasestr(db_text(r, 2), f->tid) != NULL)
@@ -87,32 +90,46 @@ static enum err refuse(struct scope *s, const char *why)
 	return scope_fail(s, ERR_UNAUTHENTICATED, "%s", why);
 }
 
-enum err provider_of_token(struct scope *s, const json_t *claims, struct provider *ret)
+struct choice {
+	size_t n; /* how many accept the token */
+	struct id tenant;
+	struct provider provider;
+};
+
+static enum err choose(struct scope *s, struct search *f, db_fn find, const json_t *claims, struct choice *ret)
 {
-	struct id tid, tenant = {0};
-	struct search f = {.iss = jose_text(claims, "iss"), .tid = jose_text(claims, "tid")};
-	size_t found = 0;
-	check(!s->has_tenant);
-	f.tid = id_parse(f.tid, &tid) ? f.tid : NULL;
-	if (f.iss == NULL)
-		return refuse(s, "the token has no issuer");
-	TRY(db_read(s, search_tx, &f));
-	for (size_t i = 0; i < f.n; i++) {
+	TRY(db_read(s, find, f));
+	for (size_t i = 0; i < f->n; i++) {
 		struct scope own;
-		struct load l = {.id = f.list[i].provider};
-		scope_tenant(&own, s->arena, s->db, s->keeper, f.list[i].tenant);
+		struct load l = {.id = f->list[i].provider};
+		scope_tenant(&own, s->arena, s->db, s->keeper, f->list[i].tenant);
 		if (db_read(&own, load_tx, &l) != OK || !accepts(&l.provider, claims))
 			continue;
-		found++;
-		tenant = f.list[i].tenant;
-		*ret = l.provider;
+		ret->n++;
+		ret->tenant = f->list[i].tenant;
+		ret->provider = l.provider;
 	}
-	if (found == 0)
+	return OK;
+}
+
+enum err provider_of_token(struct scope *s, const json_t *claims, struct provider *ret)
+{
+	struct id tid;
+	struct search f = {.iss = jose_text(claims, "iss"), .tid = jose_text(claims, "tid")};
+	struct choice c = {.n = 0};
+	check(!s->has_tenant);
+	if (f.iss == NULL)
+		return refuse(s, "the token has no issuer");
+	TRY(choose(s, &f, by_issuer_tx, claims, &c));
+	if (c.n == 0 && id_parse(f.tid, &tid))
+		TRY(choose(s, &f, by_tenant_tx, claims, &c));
+	if (c.n == 0)
 		return refuse(s, "the token is of an issuer or for an audience that is not accepted here");
-	if (found > 1)
+	if (c.n > 1)
 		return refuse(s, "more than one identity provider here accepts the token's issuer and audience");
-	s->tenant = tenant;
+	s->tenant = c.tenant;
 	s->has_tenant = true;
+	*ret = c.provider;
 	return OK;
 }
 
