@@ -64,7 +64,7 @@ static const char *find_in(struct client *c, const char *const *lists, const cha
 	for (; *lists != NULL && found == NULL && n < 2; lists++)
 		found = by_name(c, *lists, name, &n);
 	if (found == NULL)
-		cmd_fail(c->command, ERR_NOT_FOUND, n > 1 ? "there are several of the name '%s': give its id" : "there is no %s '%s'", n > 1 ? name : what, name);
+		cmd_fail(c->command, ERR_NOT_FOUND, "there is %s %s '%s'", n > 1 ? "more than one" : "no", what, name);
 	return found;
 }
 
@@ -143,7 +143,8 @@ static int assign(struct client *c, char **argv, const char *group)
 	if (!find_target(c, argv, group, &t))
 		return err_exit_code(ERR_NOT_FOUND);
 	return ask(c, "POST", RM "/roleAssignments",
-		   arena_printf(c->arena, "{\"principalId\":\"%s\",\"roleDefinitionId\":\"%s\",\"directoryScopeId\":\"%s\"}", t.principal, t.role, t.scope), true);
+		   arena_printf(c->arena, "{\"principalId\":\"%s\",\"roleDefinitionId\":\"%s\",\"directoryScopeId\":\"%s\"}", t.principal, t.role, t.scope),
+		   true);
 }
 
 static int unassign(struct client *c, char **argv, const char *group)
@@ -157,7 +158,8 @@ static int unassign(struct client *c, char **argv, const char *group)
 		return err_exit_code(ERR_NOT_FOUND);
 	int code = client_call(c, "GET", arena_printf(c->arena, RM "/roleAssignments?$filter=principalId%%20eq%%20'%s'", t.principal), NULL, &a);
 	json_array_foreach(json_object_get(a.json, "value"), i, row) {
-		const char *role = json_string_value(json_object_get(row, "roleDefinitionId")), *scope = json_string_value(json_object_get(row, "directoryScopeId"));
+		const char *role = json_string_value(json_object_get(row, "roleDefinitionId"));
+		const char *scope = json_string_value(json_object_get(row, "directoryScopeId"));
 		if (role != NULL && scope != NULL && strcasecmp(role, t.role) == 0 && strcasecmp(scope, t.scope) == 0)
 			id = arena_strdup(c->arena, json_string_value(json_object_get(row, "id")));
 	}

@@ -74,7 +74,8 @@ static enum err record(struct db_tx *tx, enum activity activity, const struct as
 	char text[ID_TEXT];
 	bool made = activity == ACT_ROLE_ASSIGN;
 	const char *values[] = {NULL, id_format(v->principal, text), scope_text(s->arena, v->scope_group)};
-	static const char *const names[] = {"roleDefinition", "principalId", "directoryScopeId"}, *const columns[] = {"role_id", "principal_id", "scope_group_id"};
+	static const char *const names[] = {"roleDefinition", "principalId", "directoryScopeId"};
+	static const char *const columns[] = {"role_id", "principal_id", "scope_group_id"};
 	struct audit_change *changes = NULL, **tail = &changes;
 	TRY(role_by_id(tx, v->role, &role));
 	values[0] = role.display_name;
