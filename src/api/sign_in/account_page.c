@@ -44,7 +44,8 @@ static void fact(struct buf *b, const char *label, const char *text)
 
 static const char *method_words(const char *method)
 {
-	static const char *const words[][2] = {{"password", "a password"}, {"password+totp", "a password and a code"}, {"oidc", "the organisation's identity provider"}};
+	static const char *const words[][2] = {{"password", "a password"}, {"password+totp", "a password and a code"},
+					       {"oidc", "the organisation's identity provider"}};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
 		if (strcmp(words[i][0], method) == 0)
 			return words[i][1];
@@ -126,6 +127,12 @@ static void write_sessions(struct account_page *p, struct buf *b)
 	buf_adds(b, "<button class=\"plain\" name=\"action\" value=\"endOthers\">End all others</button></form>\n");
 }
 
+/* What was tried and went wrong stands open. */
+static const char *tried(const struct account_page *p, const char *action)
+{
+	return p->wrong != NULL && strcmp(p->f[ACTION].value, action) == 0 ? " open" : "";
+}
+
 /* For password managers: whose password it is.  It is not sent. */
 static void write_user_name(struct account_page *p, struct buf *b)
 {
@@ -138,12 +145,13 @@ static void write_password(struct account_page *p, struct buf *b)
 {
 	buf_adds(b, "<h2>Password</h2>\n<p>Changed ");
 	html_time(b, p->own.account.password_at);
-	buf_printf(b, ".</p>\n<details%s><summary>Change it</summary>\n", strcmp(p->f != NULL ? p->f[ACTION].value : "", "password") == 0 && p->wrong != NULL ? " open" : "");
+	buf_printf(b, ".</p>\n<details%s><summary>Change it</summary>\n", tried(p, "password"));
 	form(p, b, "/account");
 	write_user_name(p, b);
 	sign_in_input(b, &(struct sign_in_field){.name = "password", .type = "password", .label = "Password that you have", .max = PASSWORD_BYTES_MAX,
 						 .complete = "current-password"});
-	sign_in_input(b, &(struct sign_in_field){.name = "new", .type = "password", .label = "New password", .max = PASSWORD_BYTES_MAX, .complete = "new-password",
+	sign_in_input(b, &(struct sign_in_field){.name = "new", .type = "password", .label = "New password", .max = PASSWORD_BYTES_MAX,
+						 .complete = "new-password",
 						 .hint = "At least 12 characters. A sentence is a good password. You are signed out everywhere else."});
 	sign_in_input(b, &(struct sign_in_field){.name = "again", .type = "password", .label = "The same once more", .max = PASSWORD_BYTES_MAX,
 						 .complete = "new-password"});
@@ -159,13 +167,12 @@ static enum err write_second_factor(struct account_page *p, struct buf *b)
 		buf_adds(b, ". If you lose it, an administrator resets it on the server.</p>\n");
 		return OK;
 	}
-	buf_printf(b, "<p>None. With one, your password alone opens nothing.</p>\n<details%s><summary>Set it up</summary>\n",
-		   strcmp(p->f != NULL ? p->f[ACTION].value : "", "setUp") == 0 && p->wrong != NULL ? " open" : "");
+	buf_printf(b, "<p>None. With one, your password alone opens nothing.</p>\n<details%s><summary>Set it up</summary>\n", tried(p, "setUp"));
 	form(p, b, "/account");
 	write_user_name(p, b);
 	TRY(sign_in_write_offer(p->c, b, p->c->s.actor.id));
-	sign_in_input(b, &(struct sign_in_field){.name = "password", .id = "password-again", .type = "password", .label = "Your password", .max = PASSWORD_BYTES_MAX,
-						 .complete = "current-password"});
+	sign_in_input(b, &(struct sign_in_field){.name = "password", .id = "password-again", .type = "password", .label = "Your password",
+						 .max = PASSWORD_BYTES_MAX, .complete = "current-password"});
 	buf_adds(b, "<button name=\"action\" value=\"setUp\">Set it up</button></form></details>\n");
 	return OK;
 }

@@ -5,30 +5,15 @@
 
 #include "api/public/page.h"
 #include "audit/audit_read.h"
+#include "codec/cookie.h"
 #include "directory/sign_in/session.h"
 
 #define NAME "__Host-reeve"
 #define FLAGS "; Path=/; Secure; HttpOnly; SameSite=Lax"
 
-enum { COOKIES_MAX = 8192 };
-
-/* RFC 6265, section 4.2: pairs separated by "; ".  Two of our name are none: whoever set the other one did not mean well. */
 const char *cookie_value(struct call *c)
 {
-	const char *h = http_header(c->in, "Cookie"), *found = NULL;
-	if (h == NULL || strnlen(h, COOKIES_MAX + 1) > COOKIES_MAX)
-		return NULL;
-	for (const char *p = h; *p != '\0';) {
-		p += strspn(p, "; ");
-		size_t n = strcspn(p, ";");
-		if (n > sizeof NAME && strncmp(p, NAME "=", sizeof NAME) == 0) {
-			if (found != NULL)
-				return NULL;
-			found = arena_strndup(c->s.arena, p + sizeof NAME, n - sizeof NAME);
-		}
-		p += n;
-	}
-	return found;
+	return cookie_find(c->s.arena, http_header(c->in, "Cookie"), NAME);
 }
 
 void cookie_set(struct call *c, struct id tenant, const char *secret)

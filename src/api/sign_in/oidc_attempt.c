@@ -8,12 +8,13 @@
 #include "api/sign_in/oidc.h"
 #include "api/sign_in/oidc_inner.h"
 #include "codec/base64.h"
+#include "codec/cookie.h"
 #include "crypto/digest.h"
 
 #define COOKIE "__Host-reeve-oidc"
 #define FLAGS "; Path=/; Secure; HttpOnly; SameSite=Lax"
 
-enum { COOKIE_MAX = 3800, COOKIES_MAX = 16 * 1024, USED_MAX = 16384, USED_HASH = 16 };
+enum { COOKIE_MAX = 3800, USED_MAX = 16384, USED_HASH = 16 };
 
 char *oidc_address(struct call *c, struct id tenant, struct id provider, const char *suffix)
 {
@@ -90,29 +91,9 @@ void sealed_cookie_clear(struct call *c, const char *name)
 	http_response_header(c->out, "Set-Cookie", arena_printf(c->s.arena, "%s=" FLAGS "; Max-Age=0", name));
 }
 
-/* The one cookie of that name; two are none. */
-static const char *cookie(struct call *c, const char *name)
-{
-	const char *h = http_header(c->in, "Cookie"), *found = NULL;
-	size_t len = strlen(name);
-	if (h == NULL || strnlen(h, COOKIES_MAX + 1) > COOKIES_MAX)
-		return NULL;
-	for (const char *p = h; *p != '\0';) {
-		p += strspn(p, "; ");
-		size_t n = strcspn(p, ";");
-		if (n > len && strncmp(p, name, len) == 0 && p[len] == '=') {
-			if (found != NULL)
-				return NULL;
-			found = arena_strndup(c->s.arena, p + len + 1, n - len - 1);
-		}
-		p += n;
-	}
-	return found;
-}
-
 json_t *sealed_cookie_get(struct call *c, const char *name)
 {
-	const char *text = cookie(c, name);
+	const char *text = cookie_find(c->s.arena, http_header(c->in, "Cookie"), name);
 	void *sealed;
 	size_t n, len;
 	if (text == NULL || !base64url_decode(c->s.arena, text, strlen(text), &sealed, &n))

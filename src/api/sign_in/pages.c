@@ -77,8 +77,8 @@ static void write_providers(struct buf *b, struct call *c, const struct page *p)
 	char tenant[ID_TEXT], provider[ID_TEXT];
 	id_format(c->s.tenant, tenant);
 	for (size_t i = 0; i < p->org.provider_n; i++) {
-		buf_printf(b, "<a class=\"button\" href=\"/signin/%s/oidc/%s?next=%s\">Sign in with ", tenant, id_format(p->org.providers[i].provider, provider),
-			   url_encode(c->s.arena, p->next));
+		buf_printf(b, "<a class=\"button\" href=\"/signin/%s/oidc/%s?next=%s\">Sign in with ", tenant,
+			   id_format(p->org.providers[i].provider, provider), url_encode(c->s.arena, p->next));
 		html_name_escape(b, p->org.providers[i].display_name);
 		buf_adds(b, "</a>\n");
 	}
@@ -110,8 +110,8 @@ static enum err write_entry(struct page *p, int status)
 	if (aside && p->org.local_accounts)
 		buf_adds(b, "</details>\n");
 	if (!aside && !p->org.local_accounts)
-		buf_adds(b, "<p class=\"hint\">Nobody can sign in here yet: on the server, <code>reeve account create NAME --role Administrator</code> makes the "
-			    "first account.</p>\n");
+		buf_adds(b, "<p class=\"hint\">Nobody can sign in here yet: on the server, <code>reeve account create NAME --role Administrator</code> "
+			    "makes the first account.</p>\n");
 	return sign_in_page_end(c, status);
 }
 
@@ -155,8 +155,8 @@ static enum err write_change(struct page *p, const char *ticket)
 {
 	struct buf *b = begin_step(p, "Choose a new password", ticket);
 	buf_adds(b, "<p>Somebody else chose the password that you have. From now on it should be known to you alone.</p>\n");
-	sign_in_input(b, &(struct sign_in_field){.name = "new", .type = "password", .label = "New password", .max = PASSWORD_BYTES_MAX, .complete = "new-password",
-						 .hint = "At least 12 characters. A sentence is a good password."});
+	sign_in_input(b, &(struct sign_in_field){.name = "new", .type = "password", .label = "New password", .max = PASSWORD_BYTES_MAX,
+						 .complete = "new-password", .hint = "At least 12 characters. A sentence is a good password."});
 	sign_in_input(b, &(struct sign_in_field){.name = "again", .type = "password", .label = "The same once more", .max = PASSWORD_BYTES_MAX,
 						 .complete = "new-password"});
 	return end_step(p, b, "change", "Save it and continue");

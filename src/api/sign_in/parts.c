@@ -113,7 +113,8 @@ void sign_in_hidden(struct buf *b, const char *name, const char *value)
 void sign_in_input(struct buf *b, const struct sign_in_field *f)
 {
 	const char *id = f->id != NULL ? f->id : f->name;
-	buf_printf(b, "<fieldset><label class=\"field\" for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" type=\"%s\" maxlength=\"%d\" autocomplete=\"%s\" required",
+	buf_printf(b, "<fieldset><label class=\"field\" for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" type=\"%s\" maxlength=\"%d\" "
+		      "autocomplete=\"%s\" required",
 		   id, f->label, id, f->name, f->type, f->max, f->complete);
 	if (f->code)
 		buf_adds(b, " class=\"code\" inputmode=\"numeric\" pattern=\"[0-9 ]*\"");

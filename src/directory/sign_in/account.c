@@ -10,8 +10,8 @@
 
 #define COLUMNS "u.user_id, u.upn, u.display_name, u.account_enabled, a.password, a.must_change, a.failures, a.failed_at, a.locked_until, " \
 		"a.password_at, a.totp_at, a.totp_step, a.created_at, a.totp_secret"
-#define ACCOUNT "FROM users u JOIN local_accounts a ON a.tenant_id = u.tenant_id AND a.user_id = u.user_id WHERE u.tenant_id = ?1 AND u.deleted_at IS NULL "
-DB_TENANT(account_by_user, "SELECT " COLUMNS " " ACCOUNT "AND u.user_id = ?2");
+DB_TENANT(account_by_user, "SELECT " COLUMNS " FROM users u JOIN local_accounts a ON a.tenant_id = u.tenant_id AND a.user_id = u.user_id "
+			   "WHERE u.tenant_id = ?1 AND u.user_id = ?2 AND u.deleted_at IS NULL");
 DB_TENANT(accounts_all, "SELECT " COLUMNS " FROM local_accounts a JOIN users u ON u.tenant_id = a.tenant_id AND u.user_id = a.user_id "
 			"WHERE a.tenant_id = ?1 AND u.deleted_at IS NULL ORDER BY a.user_id LIMIT ?2");
 DB_TENANT(account_user_by_upn, "SELECT user_id FROM users WHERE tenant_id = ?1 AND upn_key = ?2");

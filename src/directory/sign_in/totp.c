@@ -39,7 +39,8 @@ static void offered(struct scope *s, const struct account *a, uint8_t ret[TOTP_S
 {
 	char tenant[ID_TEXT], user[ID_TEXT];
 	uint8_t mac[SHA256_BYTES];
-	const char *what = arena_printf(s->arena, "%s %s %" PRId64 " %" PRId64, id_format(s->tenant, tenant), id_format(a->user, user), a->created_at, a->totp_at);
+	const char *what = arena_printf(s->arena, "%s %s %" PRId64 " %" PRId64, id_format(s->tenant, tenant), id_format(a->user, user),
+					a->created_at, a->totp_at);
 	keeper_reference(s->keeper, "second-factor", what, strlen(what), mac);
 	memcpy(ret, mac, TOTP_SECRET_BYTES);
 	wipe(mac, sizeof mac);
