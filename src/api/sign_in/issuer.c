@@ -29,6 +29,7 @@ struct issuers {
 	pthread_mutex_t lock;
 	pthread_cond_t answered;
 	struct place *place[ISSUERS_MAX];
+	unsigned busy; /* requests that ask or wait now */
 	struct issuer_counts counts;
 };
 
@@ -186,12 +187,14 @@ static void ask(struct scope *s, struct issuers *is, struct place *p, bool keys_
 {
 	struct fetched f = {.document = keys_only ? json_incref(p->document) : NULL};
 	p->asking = true;
+	is->busy++;
 	pthread_mutex_unlock(&is->lock);
 	fetch(s, is, p->issuer, &f);
 	pthread_mutex_lock(&is->lock);
 	keep(is, p, &f, s->detail, s->now);
 	s->detail = NULL;
 	p->asking = false;
+	is->busy--;
 	pthread_cond_broadcast(&is->answered);
 }
 
@@ -201,9 +204,11 @@ static void wait_for_answer(struct issuers *is, struct place *p)
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += 2 * ISSUER_TIMEOUT_MS / 1000 + 1;
 	p->waiting++;
+	is->busy++;
 	while (p->asking && pthread_cond_clockwait(&is->answered, &is->lock, CLOCK_MONOTONIC, &until) == 0)
 		;
 	p->waiting--;
+	is->busy--;
 }
 
 static enum err not_now(struct scope *s, const struct place *p)
@@ -217,9 +222,10 @@ static enum err ready(struct scope *s, struct issuers *is, struct place *p)
 	bool held = usable(p, s->now);
 	if (held && within(p->fetched_at, s->now, ISSUER_FRESH_US))
 		return OK;
-	if (p->asking && !held && p->waiting < ISSUER_WAITERS)
+	bool room = is->busy < ISSUERS_BUSY;
+	if (room && p->asking && !held && p->waiting < ISSUER_WAITERS)
 		wait_for_answer(is, p);
-	else if (!p->asking && !within(p->failed_at, s->now, ISSUER_RETRY_US))
+	else if (room && !p->asking && !within(p->failed_at, s->now, ISSUER_RETRY_US))
 		ask(s, is, p, false);
 	return usable(p, s->now) ? OK : not_now(s, p);
 }
@@ -227,6 +233,8 @@ static enum err ready(struct scope *s, struct issuers *is, struct place *p)
 /* Another look for a kid that the set does not have, unless there was one within the minute. */
 static void renew(struct scope *s, struct issuers *is, struct place *p)
 {
+	if (is->busy >= ISSUERS_BUSY)
+		return;
 	if (p->asking && p->waiting < ISSUER_WAITERS) {
 		wait_for_answer(is, p);
 	} else if (!p->asking && !within(p->renewed_at, s->now, ISSUER_REFETCH_US)) {

@@ -6,7 +6,8 @@
  *   - A document and a key set are kept for 24 hours; a kid that the set does not have makes it be fetched again, at most once a minute.
  *   - While an issuer cannot be reached, what is held stays in use, up to ISSUER_STALE_US since it was fetched.  A failure is remembered for a while, so
  *     that nobody waits for it again.
- *   - One call at a time and issuer; whoever has nothing to use meanwhile waits for it, ISSUER_WAITERS at most.  No issuer waits for another.
+ *   - One call at a time and issuer; whoever has nothing to use meanwhile waits for it, ISSUER_WAITERS at most.  No issuer waits for another, but ISSUERS_BUSY
+ *     requests in all: workers are few, and a tenant can have many issuers that do not answer.
  *   - At most ISSUERS_MAX issuers are held; the one that was used longest ago makes room.
  */
 #ifndef REEVE_API_SIGN_IN_ISSUER_H
@@ -26,7 +27,7 @@
 #define ISSUER_STALE_US (7 * DAY_US)
 #define ISSUER_REFETCH_US MINUTE_US       /* between two calls for an unknown kid */
 #define ISSUER_RETRY_US (15 * SECOND_US)  /* how long a failure is remembered */
-enum { ISSUERS_MAX = 256, ISSUER_WAITERS = 4, ISSUER_TIMEOUT_MS = 5000, ISSUER_ANSWER_MAX = 256 * 1024 };
+enum { ISSUERS_MAX = 256, ISSUERS_BUSY = 12, ISSUER_WAITERS = 4, ISSUER_TIMEOUT_MS = 5000, ISSUER_ANSWER_MAX = 256 * 1024 };
 
 struct issuers;
 
