@@ -282,6 +282,28 @@ testOnEngines('17 versions: If-Match and If-None-Match', async engine => {
   assert.equal((await call(r, 'GET', it, undefined, { headers: { 'If-None-Match': tag } })).status, 200);
 });
 
+testOnEngines('17 another tenant\'s people are not there, by whatever name', async engine => {
+  const r = await one(engine), o = { token: r.other.token };
+  const c = await r.post('/v1.0/applications', { displayName: 'Okta', isProvisioningClient: true }, o);
+  const theirs = { token: (await r.post(`/v1.0/applications/${c.id}/addProvisioningToken`, {}, o)).secretText };
+  const u = await user(r, { externalId: mark(), emails: [{ value: `${mark()}@acme.example` }] }), g = await done(r, 201, 'POST', '/Groups', { displayName: mark(), members: [{ value: u.id }] });
+  const op = { schemas: [OP], Operations: [{ op: 'replace', path: 'displayName', value: 'x' }] };
+  for (const [where, body] of [[`/Users/${u.id}`, { userName: 'x@acme.example' }], [`/Groups/${g.id}`, { displayName: 'x' }]])
+    for (const [m, b] of [['GET'], ['PUT', body], ['PATCH', op], ['DELETE']]) await refused(r, 404, undefined, m, where, b, theirs);
+  for (const [where, filter] of [['/Users', `id eq "${u.id}"`], ['/Users', `userName eq "${u.userName}"`], ['/Users', `externalId eq "${u.externalId}"`], ['/Users', `emails eq "${u.emails[0].value}"`], ['/Users', 'userName pr'], ['/Groups', `members eq "${u.id}"`], ['/Groups', `displayName eq "${g.displayName}"`]])
+    assert.equal((await done(r, 200, 'GET', `${where}?filter=${encodeURIComponent(filter)}`, undefined, theirs)).totalResults, 0, filter);
+  await refused(r, 400, 'invalidValue', 'POST', '/Users', { userName: u.userName, [ENTERPRISE]: { manager: { value: u.id } } }, theirs);
+  await refused(r, 400, 'invalidValue', 'POST', '/Groups', { displayName: 'x', members: [{ value: u.id }] }, theirs);
+  await refused(r, 404, undefined, 'GET', `/${r.tenant}/Users`, undefined, theirs);
+  const same = await done(r, 201, 'POST', '/Users', { userName: u.userName, externalId: u.externalId }, theirs); // names are a tenant's own
+  await refused(r, 404, undefined, 'GET', `/Users/${same.id}`);
+  assert.deepEqual(await done(r, 200, 'GET', `/Users/${u.id}`), { ...u, groups: [{ value: g.id, $ref: `${r.url}/scim/v2/Groups/${g.id}`, display: g.displayName, type: 'direct' }] });
+  // what was refused is an event of the tenant that asked
+  await refused(r, 409, 'uniqueness', 'POST', '/Users', { userName: u.userName });
+  const events = await r.events("activityResult eq 'Failure'");
+  assert.ok(events.some(e => e.activityType === 'create User' && e.actor.applicationId === r.client));
+});
+
 test('17 errors in SCIM\'s form, everywhere below /scim; no tenant but the token\'s; nothing personal in a detail', async () => {
   const r = await one(), nobody = '01a205e6-4e6b-74e1-8000-cfce3f171ab8';
   for (const [status, method, where, body, o] of [
