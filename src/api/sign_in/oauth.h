@@ -23,6 +23,8 @@ struct oauth_form {
 const char *oauth_read(struct call *c, struct oauth_form *f);
 /* The answer to a refused request; description: words of ours.  Returns OK. */
 enum err oauth_error(struct call *c, int status, const char *error, const char *description);
+/* The same for who did nothing wrong and is early: it is not counted as a refusal. */
+enum err oauth_wait(struct call *c, int status, const char *error, const char *description);
 /* Only these are known of a person's grant: what ends in .default, openid, profile, email, offline_access. */
 bool oauth_scope_known(const char *scope);
 bool oauth_scope_has(const char *scope, const char *word);

@@ -8,9 +8,8 @@
 #include "codec/base64.h"
 #include "codec/odata.h"
 
-enum err oauth_error(struct call *c, int status, const char *error, const char *description)
+enum err oauth_wait(struct call *c, int status, const char *error, const char *description)
 {
-	refusals_count(c->in->client_ip, status, error, c->s.now);
 	struct json_writer w = call_json(c);
 	jw_object(&w);
 	jw_kstring(&w, "error", error);
@@ -21,6 +20,12 @@ enum err oauth_error(struct call *c, int status, const char *error, const char *
 	if (status == 401)
 		http_response_header(c->out, "WWW-Authenticate", "Basic realm=\"reeve\"");
 	return OK;
+}
+
+enum err oauth_error(struct call *c, int status, const char *error, const char *description)
+{
+	refusals_count(c->in->client_ip, status, error, c->s.now);
+	return oauth_wait(c, status, error, description);
 }
 
 /* ---- the form; NULL or what is wrong with it ---- */

@@ -133,7 +133,8 @@ static enum err refuse_poll(struct call *c, enum device_poll poll)
 		[DEVICE_DENIED] = {"access_denied", "the person who entered the code denied it"},
 		[DEVICE_EXPIRED] = {"expired_token", "the code has expired, was used, or is unknown"},
 	};
-	return oauth_error(c, 400, REFUSED[poll].error, REFUSED[poll].description);
+	bool early = poll == DEVICE_PENDING || poll == DEVICE_SLOW_DOWN;
+	return (early ? oauth_wait : oauth_error)(c, 400, REFUSED[poll].error, REFUSED[poll].description);
 }
 
 enum err oauth_grant_device_code(struct call *c, const struct oauth_form *f)
