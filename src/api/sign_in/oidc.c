@@ -274,6 +274,10 @@ static enum err arrive(struct call *c, const struct provider *p, const struct at
 			      "You are a member of so many groups that your organisation's identity provider does not list them. Ask the people who "
 			      "administer this system to use app roles instead of groups.");
 	enum err e = db_write(&c->s, arrive_tx, &a);
+	if (e == ERR_EXISTS) { /* two tabs at the first sign-in: the other one bound them */
+		c->s.detail = NULL;
+		e = db_write(&c->s, arrive_tx, &a);
+	}
 	if (e == ERR_NOT_FOUND)
 		return refuse(c, p, "nobody here is bound to this account of the provider",
 			      "Your organisation knows you, but there is no account for you here, or it is not connected with the one that you used. "

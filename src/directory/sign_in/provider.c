@@ -12,10 +12,8 @@
 
 /* A tenant has at most PROVIDERS_MAX: its rows are read by the key's first column. */
 DB_TENANT(provider_by_id, "SELECT " COLUMNS " FROM identity_providers WHERE tenant_id = ?1 AND provider_id = ?2");
-DB_TENANT(provider_by_issuer, "SELECT " COLUMNS " FROM identity_providers WHERE tenant_id = ?1 AND issuer = ?2 AND enabled = 1");
 DB_TENANT(provider_enabled, "SELECT " COLUMNS " FROM identity_providers WHERE tenant_id = ?1 AND enabled = 1 ORDER BY display_name, provider_id");
 DB_TENANT(provider_sealed, "SELECT client_secret FROM identity_providers WHERE tenant_id = ?1 AND provider_id = ?2");
-DB_GLOBAL(provider_issuer_tenants, "SELECT tenant_id FROM identity_providers WHERE issuer = ?1 AND enabled = 1 ORDER BY tenant_id LIMIT ?2");
 
 /* A JSON array of texts, as it was checked when it was written; NULL for NULL and for an empty one. */
 static const char *const *texts(struct arena *a, const char *json)
@@ -42,26 +40,16 @@ static void read_row(struct arena *a, const struct db_rows *r, struct provider *
 	};
 }
 
-static enum err one(struct db_tx *tx, struct db_stmt *stmt, struct db_value key, struct provider *ret)
+enum err provider_load(struct db_tx *tx, struct id provider, struct provider *ret)
 {
 	struct scope *s = db_tx_scope(tx);
 	auto_rows struct db_rows *r = NULL;
-	enum err e = db_query_one(tx, stmt, DB_ARGS(key), &r);
+	enum err e = db_query_one(tx, &provider_by_id, DB_ARGS(db_v_id(&provider)), &r);
 	if (e == ERR_NOT_FOUND)
 		return scope_fail(s, e, "there is no such identity provider");
 	TRY(e);
 	read_row(s->arena, r, ret);
 	return OK;
-}
-
-enum err provider_load(struct db_tx *tx, struct id provider, struct provider *ret)
-{
-	return one(tx, &provider_by_id, db_v_id(&provider), ret);
-}
-
-enum err provider_for_issuer(struct db_tx *tx, const char *issuer, struct provider *ret)
-{
-	return one(tx, &provider_by_issuer, db_v_text(issuer), ret);
 }
 
 enum err provider_list(struct db_tx *tx, struct provider **ret, size_t *ret_n)
@@ -90,32 +78,5 @@ enum err provider_secret(struct db_tx *tx, struct id provider, char **ret)
 	if (secret == NULL)
 		return scope_fail(s, ERR_CONFIG, "the secret of an identity provider was sealed by another keeper: give it again");
 	*ret = arena_strndup(s->arena, secret, len);
-	return OK;
-}
-
-struct tenants {
-	const char *issuer;
-	struct id *list;
-	size_t n;
-};
-
-static enum err tenants_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct tenants *t = arg;
-	auto_rows struct db_rows *r = NULL;
-	(void)s;
-	t->n = 0;
-	TRY(db_query(tx, &provider_issuer_tenants, DB_ARGS(db_v_text(t->issuer), db_v_int(PROVIDERS_MAX)), &r));
-	while (t->n < PROVIDERS_MAX && db_next(r))
-		t->list[t->n++] = db_id(r, 0);
-	return db_rows_err(r);
-}
-
-enum err provider_tenants(struct scope *system, const char *issuer, struct id **ret, size_t *ret_n)
-{
-	struct tenants t = {.issuer = issuer, .list = arena_alloc(system->arena, PROVIDERS_MAX * sizeof *t.list)};
-	TRY(db_read(system, tenants_tx, &t));
-	*ret = t.list;
-	*ret_n = t.n;
 	return OK;
 }

@@ -37,17 +37,12 @@ struct provider {
 	bool enabled, match_external_id, match_upn;
 };
 
-/* Texts are in the arena of the transaction's scope.  ERR_NOT_FOUND: the tenant has no such provider; provider_for_issuer(): none that is enabled. */
+/* Texts are in the arena of the transaction's scope.  ERR_NOT_FOUND: the tenant has no such provider. */
 MUST_CHECK enum err provider_load(struct db_tx *tx, struct id provider, struct provider *ret);
-MUST_CHECK enum err provider_for_issuer(struct db_tx *tx, const char *issuer, struct provider *ret);
 /* The enabled ones, by name. */
 MUST_CHECK enum err provider_list(struct db_tx *tx, struct provider **ret, size_t *ret_n);
 /* The client's secret; NULL where it has none.  The caller wipes it. */
 MUST_CHECK enum err provider_secret(struct db_tx *tx, struct id provider, char **ret);
-/* The tenants that have an enabled provider with this issuer, of all tenants, at most PROVIDERS_MAX: for a scope without a tenant, to find out whose
- * token it may be.  The audience then decides (audiences of provider_for_issuer() in that tenant). */
-MUST_CHECK enum err provider_tenants(struct scope *system, const char *issuer, struct id **ret, size_t *ret_n);
-
 /* ---- administration: one transaction each, with its event ---- */
 
 struct provider_request {
