@@ -11,8 +11,8 @@
 DB_TENANT(role_insert, "INSERT INTO roles (tenant_id, role_id, display_name, permissions, built_in, created_at) "
 		       "VALUES (?1, ?2, ?3, '', 1, ?4) ON CONFLICT (tenant_id, display_name) DO NOTHING");
 DB_TENANT(role_built_in_count, "SELECT count(*) FROM roles WHERE tenant_id = ?1 AND built_in = 1");
-DB_GLOBAL(role_tenants, "SELECT t.tenant_id FROM tenants t WHERE t.tenant_id <> ?3 AND t.state NOT IN ('purging', 'closed') AND "
-			"(SELECT count(*) FROM roles r WHERE r.tenant_id = t.tenant_id AND r.built_in = 1) < ?1 LIMIT ?2");
+DB_GLOBAL(role_tenants, "SELECT tenant_id FROM tenants WHERE tenant_id > ?3 AND state NOT IN ('purging', 'closed') AND "
+			"(SELECT count(*) FROM roles r WHERE r.tenant_id = tenants.tenant_id AND r.built_in = 1) < ?1 ORDER BY tenant_id LIMIT ?2");
 DB_TENANT(role_select_id, "SELECT role_id, display_name, permissions, built_in FROM roles WHERE tenant_id = ?1 AND role_id = ?2");
 DB_TENANT(role_select_name, "SELECT role_id, display_name, permissions, built_in FROM roles WHERE tenant_id = ?1 AND display_name = ?2");
 
@@ -187,21 +187,19 @@ enum err role_seed(struct db_tx *tx, enum role_reach reach)
 	return OK;
 }
 
+enum { REFRESH_PAGE = 256 };
 struct tenants {
-	struct id *v;
-	size_t n, most;
+	struct id v[REFRESH_PAGE], after; /* after: nil at first, which is the installation itself and has other roles */
+	size_t n;
 };
 
 static enum err old_tenants(struct scope *s, struct db_tx *tx, void *arg)
 {
-	static const struct id installation;
 	struct tenants *t = arg;
 	auto_rows struct db_rows *r = NULL;
-	t->most = 4096;
-	t->v = arena_alloc(s->arena, t->most * sizeof *t->v);
 	t->n = 0;
-	TRY(db_query(tx, &role_tenants, DB_ARGS(db_v_int((int64_t)seeded(REACH_TENANT)), db_v_int((int64_t)t->most), db_v_id(&installation)), &r));
-	while (db_next(r))
+	TRY(db_query(tx, &role_tenants, DB_ARGS(db_v_int((int64_t)seeded(REACH_TENANT)), db_v_int(REFRESH_PAGE), db_v_id(&t->after)), &r));
+	while (t->n < REFRESH_PAGE && db_next(r))
 		t->v[t->n++] = db_id(r, 0);
 	return db_rows_err(r);
 }
@@ -216,18 +214,25 @@ static enum err refresh_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
-enum err role_refresh(struct scope *s)
+static enum err refresh_page(struct scope *s, struct tenants *t)
 {
-	struct tenants t;
-	TRY(db_read(s, old_tenants, &t));
-	for (size_t i = 0; i < t.n; i++) {
+	TRY(db_read(s, old_tenants, t));
+	for (size_t i = 0; i < t->n; i++) {
 		struct scope one = *s;
-		one.tenant = t.v[i];
+		one.tenant = t->after = t->v[i];
 		one.has_tenant = true;
 		enum err e = db_write(&one, refresh_tx, NULL);
 		if (e != OK)
 			return scope_fail(s, e, "%s", scope_detail(&one, e));
 	}
+	return OK;
+}
+
+enum err role_refresh(struct scope *s)
+{
+	struct tenants t = {.n = REFRESH_PAGE};
+	while (t.n == REFRESH_PAGE)
+		TRY(refresh_page(s, &t));
 	return OK;
 }
 
