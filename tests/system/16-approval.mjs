@@ -191,6 +191,12 @@ testOnEngines('16 decisions: rejected, taken back, cancelled; functions; a batch
   assert.equal((await act(r.program, code, 'complete', {})).status, 200);
   assert.equal((await excluded.api('POST', `${DM}/managedDevices/${await r.device()}/wipe`, { body: {} })).status, 204);
   assert.equal((await excluded.api('DELETE', `${POLICIES}/${id}`)).json.error.code, 'ApprovalRequired');
+  // another directory deletes by SCIM, with its own brake
+  const deletes = await policy(r, 'personDelete'), client = (await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true })).id;
+  const scim = (await r.post(`/v1.0/applications/${client}/addProvisioningToken`, {})).secretText, leaver = await r.user(`leaver.${engine}@acme.example`);
+  const left = await r.api('DELETE', `/scim/v2/Users/${leaver.id}`, { token: scim });
+  assert.equal(left.status, 204, left.text);
+  await without(r, deletes);
   await without(r, id);
 });
 

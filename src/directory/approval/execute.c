@@ -26,7 +26,6 @@ DB_TENANT(approval_person,
 	  "SELECT user_id FROM users WHERE tenant_id = ?1 AND user_id = ?2 UNION ALL "
 	  "SELECT user_id FROM managed_devices WHERE tenant_id = ?1 AND device_id = ?2 UNION ALL "
 	  "SELECT user_id FROM data_subject_requests WHERE tenant_id = ?1 AND request_id = ?2");
-
 DB_TENANT(approval_group_role, "SELECT 1 FROM role_assignments WHERE tenant_id = ?1 AND principal_id = ?2 LIMIT 1");
 
 struct asking {
@@ -34,7 +33,6 @@ struct asking {
 	struct call_text text;
 	unsigned needs;            /* profiles in force for this call; out */
 	struct id code, request;   /* request: out */
-	struct scope_claim *claim; /* out */
 };
 
 static struct call_text text_of(const struct approval_call *c)
