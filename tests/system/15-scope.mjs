@@ -82,11 +82,13 @@ testOnEngines('15 no route shows or changes anything of somebody outside the sco
   const before = dump(r, r.tenant), seen = new Set(), table = routes().filter(isOpen).filter(known);
   assert.ok(table.length > 130, `${table.length}`);
   const look = async (route, version) => {
-    const [theirs, ours] = await Promise.all([outside, inside].map(w => r.api('GET', fill(route.path, w, version), mine))), what = `GET ${route.path}`;
+    const what = `GET ${route.path}`, theirs = await r.api('GET', fill(route.path, outside, version), mine);
     clean(theirs.text, what);
-    clean(ours.text, what);
     if (PERSONS.test(route.path)) assert.equal(theirs.status, /legalHolds/.test(route.path) ? 403 : 404, `${what}: ${theirs.status} ${theirs.text.slice(0, 200)}`);
     if (theirs.status === 404 && PERSONS.test(route.path)) assert.equal(theirs.json.error.message, 'no such resource', what);
+    if (version === 'beta') return;
+    const ours = await r.api('GET', fill(route.path, inside, version), mine);
+    clean(ours.text, what);
     assert.ok([200, 400, 403, 404].includes(ours.status), `${what}: ${ours.status} ${ours.text.slice(0, 300)}`);
     if (new RegExp(INSIDE, 'i').test(ours.text)) seen.add(route.path);
   };

@@ -112,6 +112,26 @@ static void found_devices(void **state)
 	}
 }
 
+/* Who sees some people only: from the people to their devices, or, for each row, to its person. */
+static void reached(void **state)
+{
+	static const struct id group = {{0x33}};
+	static const struct scope_groups only = {&group, 1};
+	as_tenant(tenant_a);
+	ok(db_write(&fx.s, fill, NULL));
+	as_system();
+	run("ANALYZE", DB_NOARGS);
+	as_tenant(tenant_a);
+	fx.s.actor.only = &only;
+	const char *got = plan_of((struct resource_query){.res = &RES_MANAGED_DEVICE}, "$top=100");
+	if (strstr(got, "managed_devices_by_user (tenant_id=? AND user_id=?)") == NULL || strstr(got, "SCAN t") != NULL)
+		fail_msg("%s", got);
+	got = plan_of((struct resource_query){.res = &RES_MANAGED_DEVICE, .extra_where = "1=1"}, "$top=100");
+	if (strstr(got, "gm USING COVERING INDEX sqlite_autoindex_group_members_1 (tenant_id=? AND group_id=? AND user_id=?)") == NULL ||
+	    strstr(got, "TEMP B-TREE") != NULL)
+		fail_msg("%s", got);
+}
+
 static void people(void **state)
 {
 	as_tenant(tenant_a);
@@ -255,7 +275,7 @@ static void what_stands_where(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(devices), TEST(found_devices), TEST(people), TEST(events), TEST(apps_of_a_device), TEST(what_stands_where)};
+		TEST(devices), TEST(found_devices), TEST(reached), TEST(people), TEST(events), TEST(apps_of_a_device), TEST(what_stands_where)};
 	const struct CMUnitTest on_postgres[] = {TEST(events_on_postgres)};
 	return test_engine() == DB_SQLITE ? RUN(tests) : RUN(on_postgres);
 }

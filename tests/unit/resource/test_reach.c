@@ -162,6 +162,30 @@ static void pages_are_of_one_reach(void **state)
 	assert_int_equal(try_list(&RES_MANAGED_DEVICE, token), ERR_BAD_REQUEST);
 }
 
+static enum err grow(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct id g = test_id(3, 1);
+	for (unsigned n = 0; n < 2100; n++) {
+		struct id u = test_id(9, n);
+		TRY(db_exec_text(tx, DB_REACH_TENANT, "INSERT INTO group_members (tenant_id, group_id, user_id, added_at) VALUES (?1, ?2, ?3, 0)",
+				 DB_ARGS(db_v_id(&g), db_v_id(&u)), NULL));
+	}
+	return OK;
+}
+
+/* A large group is read in another way; what is seen, and the place in it, are the same. */
+static void a_group_grows_between_pages(void **state)
+{
+	fill();
+	fx.s.actor.only = only(1, 1u);
+	assert_string_equal(column(list(&RES_MANAGED_DEVICE, "$top=3&$orderby=deviceName"), "deviceName"), "d1,d2,d3");
+	const char *next = arena_strdup(fx.d.arena, next_query());
+	ok(db_write(&fx.s, grow, NULL));
+	assert_string_equal(column(list(&RES_MANAGED_DEVICE, next), "deviceName"), "d4,e1,e2");
+	assert_int_equal(count(&RES_MANAGED_DEVICE, ""), 8);
+	assert_string_equal(column(list(&RES_MANAGED_DEVICE, "$orderby=deviceName%20desc&$top=2"), "deviceName"), "e4,e3");
+}
+
 /* As the relation's own permission reaches, which may be less or more than the list's. */
 static void expansions(void **state)
 {
@@ -271,6 +295,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_resource_says_whose_it_is), TEST(every_condition_is_taken), TEST(lists_and_counts), TEST(entities),
-		TEST(pages_are_of_one_reach), TEST(expansions), TEST(records), TEST(both_forms_agree), TEST(files_of_askers), TEST(groups_as_text)};
+		TEST(pages_are_of_one_reach), TEST(a_group_grows_between_pages), TEST(expansions), TEST(records), TEST(both_forms_agree), TEST(files_of_askers), TEST(groups_as_text)};
 	return RUN(tests);
 }
