@@ -32,6 +32,14 @@ testOnEngines('19 a flood of sign-ins is refused and counted; who has signed in 
   if (Date.now() - since < 50000) assert.equal(statuses.get(401).length, 60);
   assert.ok(statuses.get(429).every(s => s >= 1 && s <= 60), 'told when to come back');
   assert.ok(await metric(r, 'reeve_throttled_total{limit="signIn, WRITES by ADDRESS in 60 s"}') >= statuses.get(429).length);
+  // a provisioning client may burst, and is told in its own words when it is too much
+  const c = await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true });
+  const scim = { token: (await r.post(`/v1.0/applications/${c.id}/addProvisioningToken`, {})).secretText };
+  const many = await Promise.all(Array.from({ length: 320 }, () => r.api('GET', '/scim/v2/ServiceProviderConfig', scim)));
+  assert.deepEqual([many.filter(a => a.status === 200).length, many.filter(a => a.status === 429).length], [300, 20]);
+  const late = many.find(a => a.status === 429);
+  assert.deepEqual([late.json.schemas, late.json.status], [['urn:ietf:params:scim:api:messages:2.0:Error'], '429']);
+  assert.ok(Number(late.headers['retry-after']) >= 1);
   // the owner's own socket is not limited; the log holds one refusal a minute, not one for each
   assert.equal(r.cli('user', 'list').code, 0);
   assert.ok((await r.events("activityType eq 'signIn Application'")).length <= 2);
