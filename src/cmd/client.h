@@ -22,6 +22,7 @@
 	"  --data DIR          a data directory on this machine (by its local socket)\n"                         \
 	"  --url URL --ca FILE --token TOKEN   over TLS; also REEVE_URL, REEVE_CA, REEVE_TOKEN\n"                \
 	"  --credentials FILE  sign in with this client id and secret instead of DIR's administrator\n"          \
+	"  (after 'reeve login' you act as yourself, and need no token)\n"                                       \
 	"  --justification TEXT  why, where a second person has to approve it\n"                               \
 	"  --json              print the server's answer as JSON\n"
 

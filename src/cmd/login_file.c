@@ -147,7 +147,7 @@ static int renew(struct client *c, struct login_file *f, const json_t *entry)
 	if (code == 0 && a.status == 200)
 		code = login_keep(c, f, tenant, a.json);
 	else if (code == 0 && a.status < 500)
-		code = cmd_fail(c->command, ERR_UNAUTHENTICATED, "the login has ended: reeve login");
+		code = cmd_fail(c->command, ERR_UNAUTHENTICATED, "the login has ended: 'reeve login' again, or 'reeve logout'");
 	else if (code == 0)
 		code = cmd_fail(c->command, ERR_UNAVAILABLE, "the login could not be renewed (%ld)", a.status);
 	json_decref(a.json);
