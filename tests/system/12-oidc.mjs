@@ -357,6 +357,9 @@ test('12 who may set up what: roles that one has, issuers that may be reached, a
       const e = await r.refused(400, 'POST', IDP, { body: { displayName: 'x', issuer: 'https://127.0.0.1:9', clientId: 'reeve', clientSecret: 'x', ...body } });
       assert.match(e.message, why);
     }
+    const byDocument = await r.post(IDP, { '@odata.type': '#microsoft.graph.openIdConnectIdentityProvider', displayName: 'x', metadataUrl: 'https://127.0.0.1:8/a/.well-known/openid-configuration', clientId: 'c', clientSecret: 'x', responseType: 'code', scope: 'openid' });
+    assert.deepEqual([byDocument.issuer, byDocument.metadataUrl], ['https://127.0.0.1:8/a', 'https://127.0.0.1:8/a/.well-known/openid-configuration']);
+    await r.refused(400, 'POST', IDP, { body: { displayName: 'x', metadataUrl: 'https://127.0.0.1:8/other', clientId: 'c', clientSecret: 'x' } });
     await r.refused(409, 'POST', IDP, { body: { displayName: 'x', issuer: liar.issuer, clientId: 'other', clientSecret: 'x' } });
     await r.refused(400, 'PATCH', `${IDP}/${bad.id}`, { body: { issuer: 'https://127.0.0.1:9' } });
     // a verified address binds only where the administrator said so, and never where the provider does not vouch for it

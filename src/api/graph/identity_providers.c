@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * identity/identityProviders (Graph beta's openIdConnectIdentityProvider), their role mappings, and the identities of users. */
+#include <string.h>
+
 #include "api/api.h"
 #include "api/sign_in/oidc.h"
 #include "directory/sign_in/identity.h"
@@ -73,12 +75,32 @@ static bool may_reach(const void *reach, const char *host)
 	return reach_may_allow(reach, host);
 }
 
+/* Graph's clients name the issuer by its document. */
+static enum err take_metadata_url(struct call *c, json_t *body)
+{
+	static const char end[] = "/.well-known/openid-configuration";
+	const char *url, *issuer;
+	TRY(call_string(c, body, "metadataUrl", false, &url));
+	TRY(call_string(c, body, "issuer", false, &issuer));
+	size_t n = url == NULL ? 0 : strlen(url), m = sizeof end - 1;
+	if (url == NULL)
+		return OK;
+	if (n <= m || strcmp(url + n - m, end) != 0 || (issuer != NULL && strncmp(issuer, url, n - m) != 0))
+		return scope_fail(&c->s, ERR_BAD_REQUEST, "'metadataUrl' is the issuer and %s", end);
+	if (issuer == NULL)
+		json_object_set_new(body, "issuer", json_stringn(url, n - m));
+	json_object_del(body, "metadataUrl");
+	return OK;
+}
+
 static enum err read_request(struct call *c, enum record_mode mode, struct provider_request *q)
 {
 	static const char *const secret[] = {"clientSecret", NULL};
 	json_t *body;
 	struct record *r;
 	TRY(call_body(c, true, &body));
+	if (mode == RECORD_CREATE)
+		TRY(take_metadata_url(c, body));
 	TRY(record_parse(&c->s, &RES_IDENTITY_PROVIDER, body, mode, c->version, secret, &r));
 	*q = (struct provider_request){.r = r, .may_reach = may_reach, .arg = c->server->reach};
 	return call_string(c, body, "clientSecret", false, &q->client_secret);
