@@ -245,6 +245,13 @@ testOnEngines('17 one directory: Graph and SCIM see and change the same people',
     await r.ok('PATCH', `/v1.0/users/${u.id}`, { body: { userPrincipalName: `${mark()}@acme.example` } });
     assert.match((await done(r, 200, 'GET', `/Users/${u.id}`)).userName, /@acme\.example$/);
   }
+  // a manager who is deleted for a while is not shown, and stays the manager
+  const boss = await user(r), worker = await user(r, { [ENTERPRISE]: { manager: { value: boss.id } } });
+  await r.ok('DELETE', `/v1.0/users/${boss.id}`);
+  assert.equal((await patch(r, `/Users/${worker.id}`, { op: 'replace', path: 'title', value: 'x' }))[ENTERPRISE], undefined);
+  await r.ok('POST', `/v1.0/directory/deletedItems/${boss.id}/restore`, { body: {} });
+  assert.equal((await done(r, 200, 'GET', `/Users/${worker.id}`))[ENTERPRISE].manager.value, boss.id);
+  assert.equal((await patch(r, `/Users/${worker.id}`, { op: 'remove', path: `${ENTERPRISE}:manager` }))[ENTERPRISE], undefined);
   // an event each, with what was and what is, and the values that the map lets through
   const u = await user(r, { externalId: `ext-${mark()}`, nickName: 'First', phoneNumbers: [{ value: '+999', type: 'home' }] });
   await patch(r, `/Users/${u.id}`, { op: 'replace', value: { nickName: 'Second', phoneNumbers: [{ value: '+998', type: 'home' }], active: false } });

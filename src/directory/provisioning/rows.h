@@ -40,8 +40,9 @@ MUST_CHECK enum err scim_contacts_record(struct scope *s, const json_t *doc, str
 /* The rows of the lists that differ from those of `old` (NULL: a new user), with their changes. */
 MUST_CHECK enum err scim_contacts_write(struct db_tx *tx, struct id user, const json_t *old, const json_t *doc, struct audit_change ***tail, bool *changed);
 
-/* The document of a user as a record of the resource "user", every property set. */
-MUST_CHECK enum err scim_user_record(struct db_tx *tx, struct id user, const json_t *doc, struct record **ret);
+/* The document of a user as a record of the resource "user", every property set; but for a manager whom neither it nor `old` (NULL: a new user)
+ * shows, for one who is deleted for a while stays the manager. */
+MUST_CHECK enum err scim_user_record(struct db_tx *tx, struct id user, const json_t *old, const json_t *doc, struct record **ret);
 /* The userPrincipalName that a userName is or becomes. */
 const char *scim_upn(struct arena *a, const char *user_name);
 

@@ -88,7 +88,7 @@ static enum err create_user(struct db_tx *tx, const json_t *doc, struct id *ret)
 	struct lists l = {NULL, doc};
 	TRY(check_suppressed(tx, doc));
 	TRY(check_external(tx, doc, nobody));
-	TRY(scim_user_record(tx, nobody, doc, &r));
+	TRY(scim_user_record(tx, nobody, NULL, doc, &r));
 	return user_create_in(tx, r, &(struct user_more){write_lists, &l}, ret);
 }
 
@@ -97,7 +97,7 @@ static enum err change_user(struct db_tx *tx, struct id user, const json_t *old,
 	struct record *r;
 	struct lists l = {old, doc};
 	TRY(check_external(tx, doc, user));
-	TRY(scim_user_record(tx, user, doc, &r));
+	TRY(scim_user_record(tx, user, old, doc, &r));
 	return user_patch_in(tx, user, r, &(struct user_more){write_lists, &l});
 }
 

@@ -231,16 +231,21 @@ static void record_properties(struct scope *s, const json_t *doc, struct record 
 	}
 }
 
-static enum err record_manager(struct db_tx *tx, struct id user, const json_t *doc, struct record *r)
+static const char *manager_of(const json_t *doc)
+{
+	return text_at(json_object_get(scim_part((json_t *)doc, SCIM_ENTERPRISE_USER, false), "manager"), "value");
+}
+
+static enum err record_manager(struct db_tx *tx, struct id user, const json_t *old, const json_t *doc, struct record *r)
 {
 	struct scope *s = db_tx_scope(tx);
-	const char *text = text_at(json_object_get(scim_part((json_t *)doc, SCIM_ENTERPRISE_USER, false), "manager"), "value");
+	const char *text = manager_of(doc);
 	struct user manager;
 	struct id id;
-	if (text == NULL) {
+	if (text == NULL && old != NULL && manager_of(old) != NULL)
 		record_set_null(r, "manager");
+	if (text == NULL)
 		return OK;
-	}
 	if (!id_parse(text, &id) || id_equal(id, user) || user_load(tx, id, &manager) != OK) {
 		s->detail = NULL;
 		return scope_fail(s, ERR_BAD_REQUEST, "'manager.value' must be the id of another user");
@@ -249,13 +254,13 @@ static enum err record_manager(struct db_tx *tx, struct id user, const json_t *d
 	return OK;
 }
 
-enum err scim_user_record(struct db_tx *tx, struct id user, const json_t *doc, struct record **ret)
+enum err scim_user_record(struct db_tx *tx, struct id user, const json_t *old, const json_t *doc, struct record **ret)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct record *r = record_new(s->arena, &RES_USER);
 	record_names(s, doc, r);
 	record_properties(s, doc, r);
-	TRY(record_manager(tx, user, doc, r));
+	TRY(record_manager(tx, user, old, doc, r));
 	TRY(scim_contacts_record(s, doc, r));
 	*ret = r;
 	return OK;
