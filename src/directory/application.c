@@ -97,12 +97,19 @@ static enum err patch_rules(struct db_tx *tx, const struct write *a, const struc
 	struct id before = record_id(old, "roleDefinitionId"), now = record_id(a->r, "roleDefinitionId");
 	bool role = record_has(a->r, "roleDefinitionId") && !id_equal(now, before);
 	bool enable = record_has(a->r, "accountEnabled") && record_int(a->r, "accountEnabled") != 0 && record_int(old, "accountEnabled") == 0;
-	if (role && !id_is_nil(before))
-		TRY(access_may_take(tx, before));
 	if (role)
 		TRY(may_give(tx, now));
 	bool external = record_has(a->r, "externalIssuer") || record_has(a->r, "externalClientId"); /* whose tokens stand for it */
 	return enable || external ? access_may_become(tx, ACTOR_APPLICATION, a->application) : OK;
+}
+
+/* Another role, or none, took the place of one. */
+static enum err role_was_taken(struct db_tx *tx, struct id application, const struct record *old)
+{
+	struct record *now;
+	struct id before = record_id(old, "roleDefinitionId");
+	TRY(record_load(tx, &RES_APPLICATION, application, false, &now));
+	return id_is_nil(before) || id_equal(before, record_id(now, "roleDefinitionId")) ? OK : access_may_take(tx, before);
 }
 
 static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -116,6 +123,7 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(record_update(tx, old, a->r, a->application, NULL, 0, &tail, &changed));
 	if (!changed)
 		return OK;
+	TRY(role_was_taken(tx, a->application, old));
 	TRY(access_keep_administrator(tx));
 	const struct record *named = record_has(a->r, "displayName") ? a->r : old;
 	return record_event(tx, ACT_APPLICATION_UPDATE, a->application, record_text(s->arena, named, "displayName"), changes);

@@ -110,6 +110,11 @@ testOnEngines('14 what administrators do not hold is given once, loudly; then by
   assert.equal((await assign(r, g.id, officer)).status, 403);
   await r.refused(403, 'DELETE', `${RM}/roleAssignments/${first}`); // taking it away and giving it to oneself is the same
   await r.refused(403, 'POST', '/v1.0/applications', { body: { displayName: 'x', roleDefinitionId: officer } });
+  // a program's own role is no other way, neither to have it nor to take it
+  const t = await r.secondTenant(`Officers ${engine}`), prog = await r.holder('Privacy Officer', { token: t.token, tenant: t.id });
+  await r.refused(403, 'PATCH', `/v1.0/applications/${prog.app}`, { body: { roleDefinitionId: null }, token: t.token });
+  await r.refused(403, 'DELETE', `/v1.0/applications/${prog.app}`, { token: t.token });
+  await r.refused(403, 'POST', `/v1.0/applications/${prog.app}/addPassword`, { body: {}, token: t.token });
   await r.ok('PATCH', `/v1.0/users/${anna.id}`, { body: { accountEnabled: false } }); // whoever is disabled has it still
   assert.equal((await assign(r, ben.id, officer)).status, 403);
 });
