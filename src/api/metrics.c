@@ -210,6 +210,9 @@ enum err metrics_write(struct server *srv, struct scope *s, struct buf *out)
 	metric(out, "reeve_http_request_microseconds_total", "counter", "Time spent in handlers.", atomic_load(&m->request_us));
 	metric(out, "reeve_http_unauthenticated_total", "counter", "Requests refused before sign-in.",
 	       atomic_load(&m->refused_before_sign_in));
+	metric(out, "reeve_sign_ins_failed_total", "counter", "Wrong passwords and codes on the sign-in pages.", atomic_load(&m->sign_ins_failed));
+	metric(out, "reeve_sign_ins_throttled_total", "counter", "Attempts to sign in that were sent away unheard: too many of an address, or at once.",
+	       atomic_load(&m->sign_ins_throttled));
 	write_listeners(srv, out);
 	write_throttles(srv, out);
 	metric(out, "reeve_db_commits_total", "counter", "Transactions committed.", d.commits);

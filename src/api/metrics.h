@@ -24,6 +24,7 @@ struct metrics {
 	_Atomic uint64_t requests[METRICS_CLASSES];
 	_Atomic uint64_t request_us;
 	_Atomic uint64_t refused_before_sign_in;
+	_Atomic uint64_t sign_ins_failed, sign_ins_throttled; /* on the pages: wrong passwords and codes; sent away unheard */
 	_Atomic uint64_t devices_returned; /* devices/returned.h */
 	_Atomic uint64_t jobs_failed;
 	_Atomic int64_t last_checkpoint_us;

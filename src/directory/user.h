@@ -36,8 +36,8 @@ MUST_CHECK enum err user_resolve(struct scope *s, const char *id_or_upn, struct 
 /* A visible user, in a transaction of a higher layer. */
 MUST_CHECK enum err user_load(struct db_tx *tx, struct id user, struct user *ret);
 
-/* Records are of the resource "user" (record_parse).  passwordProfile is accepted there and dropped: nobody signs in with a password
- * of Reeve's yet. */
+/* Records are of the resource "user" (record_parse).  passwordProfile is accepted there and dropped: passwords are set on the
+ * server's machine alone (sign_in/account.h). */
 MUST_CHECK enum err user_create(struct scope *s, const struct record *r, struct id *ret);
 MUST_CHECK enum err user_patch(struct scope *s, struct id user, const struct record *r);
 

@@ -6,8 +6,10 @@
 #include "api/sign_in/pages.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "api/metrics.h"
 #include "base/clock.h"
 
 enum { SLOTS = 16384, FREE = 10 };
@@ -50,6 +52,7 @@ bool sign_in_may_try(struct call *c)
 	pthread_mutex_unlock(&lock);
 	if (may)
 		return true;
+	atomic_fetch_add(&c->server->metrics->sign_ins_throttled, 1);
 	http_response_header(c->out, "Retry-After", arena_printf(c->s.arena, "%u", (unsigned)(wait / SECOND_US) + 1));
 	(void)page_message(c, 429, "Too many attempts", "Somebody on your network entered wrong passwords several times. Please wait a little and try again.");
 	return false;
@@ -59,6 +62,7 @@ void sign_in_failed(struct call *c)
 {
 	size_t slot = slot_of(c);
 	int64_t now = clock_monotonic();
+	atomic_fetch_add(&c->server->metrics->sign_ins_failed, 1);
 	pthread_mutex_lock(&lock);
 	if (now - slots[slot].last > FORGET_US)
 		slots[slot].failures = 0;

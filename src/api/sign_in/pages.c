@@ -5,8 +5,10 @@
  */
 #include "api/sign_in/pages.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
+#include "api/metrics.h"
 #include "codec/html.h"
 #include "codec/odata.h"
 #include "crypto/password.h"
@@ -309,6 +311,7 @@ enum err sign_in_send(struct call *c)
 	p.next = sign_in_next(c, f[NEXT].value);
 	enum err e = strcmp(f[ACTION].value, "password") == 0 ? with_password(&p) : with_ticket(&p);
 	if (e == ERR_TOO_MANY) {
+		atomic_fetch_add(&c->server->metrics->sign_ins_throttled, 1);
 		http_response_header(c->out, "Retry-After", "5");
 		return page_message(c, 429, "Too many at once", "Many people are signing in right now. Please try again in a moment.");
 	}

@@ -144,13 +144,14 @@ static enum err rehash_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return db_exec(tx, &account_rehash, DB_ARGS(db_v_id(&a->user), db_v_text(a->account.phc), db_v_text(a->better)), NULL);
 }
 
-/* The parameters have risen since it was stored: now is when the password is known. */
-static enum err rehash(struct scope *s, struct attempt *a, const char *password)
+/* The parameters have risen since it was stored: now is when the password is known.  Where that fails, the next time will do. */
+static void rehash(const struct scope *s, struct attempt *a, const char *password)
 {
-	char *phc = arena_alloc(s->arena, PASSWORD_PHC_TEXT);
-	TRY(password_hash(s, password, phc));
+	struct scope own = *s;
+	char phc[PASSWORD_PHC_TEXT];
 	a->better = phc;
-	return db_write(s, rehash_tx, a);
+	if (password_hash(&own, password, phc) != OK || db_write(&own, rehash_tx, a) != OK)
+		return;
 }
 
 static enum err refuse(struct scope *s, struct attempt *a)
@@ -175,7 +176,9 @@ enum err account_password(struct scope *s, const char *upn, const char *password
 		return refuse(s, &a);
 	*ret_user = a.user;
 	*ret_right = true;
-	return weak ? rehash(s, &a, password) : OK;
+	if (weak)
+		rehash(s, &a, password);
+	return OK;
 }
 
 /* ---- by an administrator ---- */
