@@ -74,7 +74,8 @@ struct http_handler {
 	/* On a worker thread.  Must fill response. */
 	void (*handle)(void *ctx, struct http_request *request, struct http_response *response);
 	/* For refusals made here, mostly on an I/O thread: fills the body for the status.  reason: a constant of ours.  peer: the address of the
-	 * connection, for a request that was not understood says nothing of its client; NULL on the local socket.  path: as in the request, perhaps with its query; NULL where it was not understood. */
+	 * connection, for a request that was not understood says nothing of its client; NULL on the local socket.  path: as in the request, perhaps
+	 * with its query; NULL where it was not understood. */
 	void (*refuse)(void *ctx, int status, const char *reason, const char *peer, const char *path, struct http_response *response);
 };
 
