@@ -181,6 +181,7 @@ enum err user_patch_in(struct db_tx *tx, struct id user, const struct record *r,
 	}
 	TRY(user_enabled_columns(tx, old, r, extra, &n, &tail));
 	TRY(record_update(tx, old, r, user, extra, n, &tail, &changed));
+	TRY(user_told_disabled(tx, user, old, r, &tail, &changed));
 	TRY(write_more(tx, user, more, &tail, &more_changed));
 	if (!changed && !more_changed)
 		return OK;

@@ -8,6 +8,10 @@
 #include "directory/user_internal.h"
 #include "resource/tables.h"
 
+DB_TENANT(user_provider_disabled, "UPDATE users SET provider_disabled = 1, disabled_at = ?3 WHERE tenant_id = ?1 AND user_id = ?2");
+
+static const char BY_PROVIDER[] = "isDisabledByProvisioning";
+
 enum err user_enabled_columns(struct db_tx *tx, const struct record *old, const struct record *r, struct extra_column *extra, size_t *n,
 			      struct audit_change ***tail)
 {
@@ -30,10 +34,27 @@ enum err user_enabled_columns(struct db_tx *tx, const struct record *old, const 
 	return OK;
 }
 
+enum err user_told_disabled(struct db_tx *tx, struct id user, const struct record *old, const struct record *r, struct audit_change ***tail,
+			     bool *changed)
+{
+	struct scope *s = db_tx_scope(tx);
+	bool provider, disabled = record_has(r, "accountEnabled") && record_int(r, "accountEnabled") == 0;
+	if (!disabled || record_int(old, "accountEnabled") != 0 || record_int(old, BY_PROVIDER) != 0)
+		return OK;
+	TRY(provisioning_acts(tx, &provider));
+	if (!provider)
+		return OK;
+	TRY(db_exec(tx, &user_provider_disabled, DB_ARGS(db_v_id(&user), db_v_int(s->now)), NULL));
+	*tail = audit_change_add(s->arena, *tail, BY_PROVIDER, RES_USER.table, "provider_disabled", "false", "true");
+	*changed = true;
+	return OK;
+}
+
 bool user_only_disabled(const struct audit_change *changes)
 {
 	for (const struct audit_change *c = changes; c != NULL; c = c->next)
-		if (strcmp(c->name, "accountEnabled") != 0 || c->new_value == NULL || strcmp(c->new_value, "false") != 0)
+		if (strcmp(c->name, BY_PROVIDER) != 0 &&
+		    (strcmp(c->name, "accountEnabled") != 0 || c->new_value == NULL || strcmp(c->new_value, "false") != 0))
 			return false;
 	return true;
 }

@@ -16,6 +16,9 @@ enum { USER_ENABLED_COLUMNS = 3 };
  * more at extra[*n], and what an event says of them. */
 MUST_CHECK enum err user_enabled_columns(struct db_tx *tx, const struct record *old, const struct record *r, struct extra_column *extra, size_t *n,
 					 struct audit_change ***tail);
+/* Somebody disabled the account by hand, and now its directory says so, too: its retention runs from here.  *changed: that is so. */
+MUST_CHECK enum err user_told_disabled(struct db_tx *tx, struct id user, const struct record *old, const struct record *r,
+					struct audit_change ***tail, bool *changed);
 /* Nothing but accountEnabled changes, and that to false: a restriction of processing does not keep somebody in. */
 bool user_only_disabled(const struct audit_change *changes);
 
