@@ -87,7 +87,7 @@ export function bodyOf(route, w, mark = 'x') {
     'PUT /deviceManagement/letterTemplates/{template}': { subject: mark, body: `{reason} ${mark}` },
     'POST /deviceManagement/auditLog/exports': { format: 'csv' },
     'POST /deviceManagement/reports/exportJobs': { reportName: 'Devices', filter: "(OwnerType eq '1')" },
-    'POST /deviceManagement/operationApprovalPolicies': { displayName: 'New policy', policyType: 'deviceRetire', excludedApplicationIds: [] },
+    'POST /deviceManagement/operationApprovalPolicies': { displayName: 'New policy', policyType: 'deviceRetire', excludedApplicationIds: ['01999999-9999-7999-8999-999999999999'] },
     'PATCH /deviceManagement/operationApprovalPolicies/{policy}': { displayName: mark },
     'POST /deviceManagement/operationApprovalRequests/retrieveRequestStatus': { entityId: w.device },
     'POST /deviceManagement/recipients': { displayName: 'New recipient', kind: 'mail', target: 'new@recipient.example', receivesErasures: true, enabled: false },
@@ -109,7 +109,7 @@ export function bodyOf(route, w, mark = 'x') {
 
 // A route's path with these ids in it; {v} is `version`.
 export function fill(path, w, version = 'v1.0') {
-  return path.replace('{v}', version).replace(/\{([a-z]+)\}/g, (all, name) => {
+  return path.replace('{v}', version).replace('({approval})', "(id='{approval}')").replace(/\{([a-z]+)\}/g, (all, name) => {
     if (name === 'item') return path.includes('mobileApps') ? w.app : w.configuration;
     if (name === 'id') return w.deleted;
     if (name === 'category') return "category='Other'";

@@ -88,8 +88,8 @@ struct approval_stored {
 	const void *body;
 	size_t body_len;
 };
-/* The call of an open request, for whoever may decide it and for its requester to look at; in the arena.  ERR_FORBIDDEN for anybody else,
- * ERR_CONFLICT once it is closed: the call is gone then. */
+/* The call of an open request, for whoever may decide it and for its requester to look at; in the arena.  To anybody else
+ * it is not there: ERR_NOT_FOUND.  ERR_CONFLICT once it is closed: the call is gone then. */
 MUST_CHECK enum err approval_asked_call(struct scope *s, struct id request, struct approval_stored *ret);
 /* The call of an approved request, for its requester to run; in the arena.  ERR_FORBIDDEN for anybody else, ERR_CONFLICT in another state. */
 MUST_CHECK enum err approval_stored_call(struct scope *s, struct id request, struct approval_stored *ret);

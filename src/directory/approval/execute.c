@@ -338,8 +338,12 @@ static enum err asked_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct request r;
 	struct call_text c;
 	TRY(approval_load(tx, q->request, &r));
-	if (!id_equal(r.requested_by, s->actor.id))
-		TRY(approval_may_decide(tx, &r));
+	enum err e = id_equal(r.requested_by, s->actor.id) ? OK : approval_may_decide(tx, &r);
+	if (e == ERR_FORBIDDEN) {
+		s->detail = NULL;
+		return scope_fail(s, ERR_NOT_FOUND, "there is no approval request that you may decide with this id");
+	}
+	TRY(e);
 	if (r.sealed_call == NULL)
 		return approval_wrong_state(s, &r);
 	if (!approval_call_unseal(s, &r, &c))
