@@ -207,7 +207,7 @@ static enum err admit(struct call *c)
 
 /* ---- the answer ---- */
 
-static void write_error(struct buf *out, enum err err, const char *message, struct id request, const char *client_request, int64_t now)
+static void write_error(struct buf *out, enum err err, int status, const char *message, struct id request, const char *client_request, int64_t now)
 {
 	struct json_writer w;
 	buf_clear(out);
@@ -230,13 +230,13 @@ static void write_error(struct buf *out, enum err err, const char *message, stru
 	jw_end_object(&w);
 }
 
-static void write_scim(struct buf *out, enum err err, const char *message, struct id request, const char *client_request, int64_t now)
+static void write_scim(struct buf *out, enum err err, int status, const char *message, struct id request, const char *client_request, int64_t now)
 {
-	scim_error(out, err, err_http_status(err), message);
+	scim_error(out, err, status, message);
 }
 
 static const struct {
-	void (*write)(struct buf *out, enum err err, const char *message, struct id request, const char *client_request, int64_t now);
+	void (*write)(struct buf *out, enum err err, int status, const char *message, struct id request, const char *client_request, int64_t now);
 	const char *content_type; /* NULL: JSON's */
 } FORMS[] = {
 	[FORM_GRAPH] = {write_error, NULL},
@@ -271,7 +271,7 @@ static void answer_error(struct call *c, enum err err)
 			  c->s.detail_file != NULL ? c->s.detail_file : "?", c->s.detail_line, scope_detail(&c->s, err));
 	c->out->status = err_http_status(err);
 	c->out->content_type = FORMS[c->form].content_type;
-	FORMS[c->form].write(&c->out->body, err, message, c->s.correlation, http_header(c->in, "client-request-id"), c->s.now);
+	FORMS[c->form].write(&c->out->body, err, c->out->status, message, c->s.correlation, http_header(c->in, "client-request-id"), c->s.now);
 	challenge(c, err);
 	if (err_retryable(err))
 		http_response_header(c->out, "Retry-After", c->retry_after == 0 ? "5" : arena_printf(c->s.arena, "%u", c->retry_after));
@@ -449,7 +449,7 @@ void gate_step_error(struct call *outer, const struct http_request *in, struct h
 	begin_answer(&s, in, out);
 	out->status = err_http_status(err);
 	out->content_type = NULL;
-	write_error(&out->body, err, message, s.correlation, NULL, s.now);
+	write_error(&out->body, err, out->status, message, s.correlation, NULL, s.now);
 }
 
 static void handle_api(void *ctx, struct http_request *in, struct http_response *out) { handle_on(ctx, in, out, ON_API, false); }
@@ -480,12 +480,12 @@ static enum err err_of_status(int status)
 /* Of a request whose path is known, though nothing else of it was looked at. */
 static enum error_form form_of(const char *path)
 {
-	size_t n;
+	size_t n, length = path == NULL ? 0 : strcspn(path, "?");
 	struct route_match m = {.form = FORM_GRAPH};
 	const struct route *table = route_table(&n);
 	struct arena *a = arena_new(LIMIT_URL_BYTES * 4);
-	if (path != NULL && strlen(path) <= LIMIT_URL_BYTES)
-		route_find(a, table, n, ON_API, "GET", arena_strndup(a, path, strcspn(path, "?")), &m);
+	if (length > 0 && length <= LIMIT_URL_BYTES)
+		route_find(a, table, n, ON_API, "GET", arena_strndup(a, path, length), &m);
 	arena_free(a);
 	return m.form;
 }
@@ -501,7 +501,7 @@ static void refuse(void *ctx, int status, const char *reason, const char *peer, 
 	http_response_header(out, "x-ms-ags-diagnostic", DIAGNOSTIC);
 	enum error_form form = form_of(path);
 	out->content_type = FORMS[form].content_type;
-	FORMS[form].write(&out->body, err_of_status(status), reason, request, NULL, now);
+	FORMS[form].write(&out->body, err_of_status(status), status, reason, request, NULL, now);
 	atomic_fetch_add(&srv->metrics->refused_before_sign_in, 1);
 	if (status < 500)
 		refusals_count(peer, status, reason, now);

@@ -317,7 +317,7 @@ test('17 errors in SCIM\'s form, everywhere below /scim; no tenant but the token
     [401, 'GET', '/Users', undefined, { token: null }], [401, 'GET', '/ServiceProviderConfig', undefined, { token: null }], [401, 'GET', '/Users', undefined, { token: 'reeve_scim_nothing' }],
     [404, 'GET', '/Nothing'], [404, 'POST', '/Users/x/y/z', {}], [404, 'GET', `/Users/${nobody}`], [404, 'GET', '/Users/not-an-id'], [404, 'GET', '/Schemas/urn:nothing'], [404, 'GET', '/ResourceTypes/Thing'],
     [405, 'DELETE', '/Users'], [405, 'POST', '/Schemas', {}], [405, 'PUT', '/ServiceProviderConfig', {}], [501, 'POST', '/Bulk', {}], [501, 'GET', '/Me'], [501, 'PATCH', '/Me', {}],
-    [413, 'POST', '/Users', { userName: 'x'.repeat(300000) }], [415, 'POST', '/Users', { userName: 'x@y.z' }, { type: 'text/plain' }], [403, 'GET', '/Schemas?filter=id%20pr'],
+    [413, 'POST', '/Users', { userName: 'x'.repeat(300000) }], [414, 'GET', `/Users?filter=${'x'.repeat(9000)}`], [415, 'POST', '/Users', { userName: 'x@y.z' }, { type: 'text/plain' }], [403, 'GET', '/Schemas?filter=id%20pr'],
     [404, 'GET', `/${r.other.id}/Users`], [404, 'GET', `/${nobody}/Users`], [404, 'GET', '/nothing/Users'],
   ]) await refused(r, status, undefined, method, where, body, o);
   assert.equal((await call(r, 'GET', '/Users', undefined, { token: null })).headers['www-authenticate'].slice(0, 6), 'Bearer');

@@ -50,7 +50,7 @@ void scim_error(struct buf *out, enum err err, int status, const char *message)
 {
 	struct json_writer w;
 	char number[16];
-	const char *type = type_of(err);
+	const char *type = err_http_status(err) == status ? type_of(err) : NULL; /* a listener's refusal is of no kind of ours */
 	buf_clear(out);
 	jw_init(&w, out);
 	jw_object(&w);
