@@ -20,6 +20,7 @@
 #include "http/outbound.h"
 #include "jobs/sinks_internal.h"
 #include "privacy/export/export.h"
+#include "privacy/export/storage_location.h"
 
 enum {
 	SLOTS = 16,
@@ -212,6 +213,7 @@ static enum err begin(struct transfer *t, const struct export_parcel *p)
 	scope_tenant(&s, t->all->arena, t->all->srv->db, t->all->srv->keeper, p->tenant);
 	if (!target_https(s.arena, p->location, &target))
 		return ERR_BAD_REQUEST;
+	TRY(storage_location_allowed(&s, p->location)); /* it may have been taken from the list meanwhile */
 	t->url = strdup(p->location);
 	t->host = strdup(target.host);
 	check(t->url != NULL && t->host != NULL);
@@ -256,8 +258,10 @@ static void start_due(struct parcels *all, const struct export_parcel *list, siz
 		if (e == OK)
 			continue;
 		release(t);
-		failed(all, list[i].tenant, list[i].operation, list[i].sealed_at, e == ERR_BAD_REQUEST || e == ERR_NOT_FOUND,
-		       e == ERR_BAD_REQUEST ? "the storage location is no https URL" : "the file of the export cannot be read");
+		failed(all, list[i].tenant, list[i].operation, list[i].sealed_at, e == ERR_BAD_REQUEST || e == ERR_NOT_FOUND || e == ERR_FORBIDDEN,
+		       e == ERR_FORBIDDEN     ? "the storage location is not on the organisation's list any more"
+		       : e == ERR_BAD_REQUEST ? "the storage location is no https URL"
+					      : "the file of the export cannot be read");
 	}
 }
 

@@ -93,6 +93,16 @@ testOnEngines('69 an export is put at its storage location, whatever the receive
     assert.ok(!fs.readdirSync(path.join(r.dir, 'exports')).some(f => f.startsWith(refused.split('/').at(-1))));
   }
   assert.equal(store.at('/elsewhere').length, 0);
+  // an address that is taken from the list gets nothing more, also of what was asked for before
+  store.plan['/taken'] = Array(100).fill(503);
+  const taken = await ask(r, ada, `${store.url}/taken?${KEY}`), places = '/v1.0/deviceManagement/storageLocations';
+  await until('it was tried', () => store.at('/taken').length >= 1);
+  for (const place of await r.all(places)) await r.ok('DELETE', `${places}/${place.id}`);
+  const gone = await ended(r, taken), tried = store.at('/taken').length;
+  assert.deepEqual([gone.status, gone.storageLocation], ['failed', '']);
+  await ask(r, ada, `${store.url}/box/again.zip?${KEY}`);
+  await until('another is there', () => store.at('/box/again.zip').length === 1);
+  assert.equal(store.at('/taken').length, tried);
   assert.equal((await r.get(stuck)).status, 'running');
   assert.ok(!r.log.includes(KEY), 'a location is in no log line');
   assert.ok(!JSON.stringify(await r.events()).includes(KEY), 'and in no event');

@@ -68,6 +68,14 @@ enum err storage_location_check(struct db_tx *tx, const char *url)
 					    "(deviceManagement/storageLocations)");
 }
 
+static enum err check_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	const char *const *url = arg;
+	return storage_location_check(tx, *url);
+}
+
+enum err storage_location_allowed(struct scope *s, const char *url) { return db_read(s, check_tx, &url); }
+
 /* ---- the list ---- */
 
 struct write {

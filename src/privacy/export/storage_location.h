@@ -23,6 +23,8 @@ MUST_CHECK enum err storage_location_delete(struct scope *s, struct id location)
 
 /* Whether an address is on the list, in the transaction's tenant.  ERR_FORBIDDEN with a detail that does not repeat it: it may hold a key. */
 MUST_CHECK enum err storage_location_check(struct db_tx *tx, const char *url);
+/* The same in a transaction of its own. */
+MUST_CHECK enum err storage_location_allowed(struct scope *s, const char *url);
 
 /* Whether `url` is below `prefix`: the same origin (names in any case, 443 where no port stands), and whole segments of the path, up to a query.
  * Pure. */
