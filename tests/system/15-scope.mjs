@@ -71,7 +71,7 @@ const one = shared(async r => {
 });
 
 const isOpen = route => route.access === 'bearer' && route.path.startsWith('/{v}/') && route.permission && !/Installation/.test(route.permission.split('|')[0]);
-const known = route => [...route.path.matchAll(/\{([a-z.]+)\}/g)].every(m => /^(v|item|id|category|window)$/.test(m[1]) || worlds.get('sqlite').outside[m[1]] !== undefined);
+const known = route => [...route.path.matchAll(/\{([a-z.]+)\}/g)].every(m => /^(v|item|id|category|window)$/.test(m[1]) || [...worlds.values()][0].outside[m[1]] !== undefined);
 const clean = (text, what) => { for (const form of [text, Buffer.from(text, 'latin1').toString('utf8')]) assert.ok(!new RegExp(OUTSIDE, 'i').test(form), `${what}: ${form.match(/.{0,200}CANARYOUTSIDE.{40}/is)}`); };
 const PERSONS = /\{(user|id|member|device|change|action|token|duty|operation|request|event|export)\}/;
 
