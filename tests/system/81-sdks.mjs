@@ -91,7 +91,7 @@ function run(r, program, version, spec) {
 
 // What is sent beside Graph's properties: Reeve's own, and those that one version of Graph has and the other has not.
 const OWN = {
-  application: ['accountEnabled', 'isProvisioningClient', 'roleDefinitionId'], unifiedRoleDefinition: ['createdDateTime'], unifiedRoleAssignment: ['createdDateTime', 'identityProviderId', 'principalType'], linuxSettingsFileConfiguration: ['content', 'mode', 'path'],
+  application: ['accountEnabled', 'externalClientId', 'externalIssuer', 'isProvisioningClient', 'roleDefinitionId'], unifiedRoleDefinition: ['createdDateTime'], unifiedRoleAssignment: ['createdDateTime', 'identityProviderId', 'principalType'], linuxSettingsFileConfiguration: ['content', 'mode', 'path'],
   openIdConnectIdentityProvider: ['allowedTenantIds', 'apiAudiences', 'backChannelLogoutUri', 'clientAuthentication', 'clientId', 'createdDateTime', 'domainHint', 'enabled', 'issuer', 'matchExternalId', 'matchUserPrincipalName', 'metadataUrl', 'redirectUri',
     'responseMode', 'responseType', 'roleClaim', 'scope'], // of beta alone
   linuxWiFiConfiguration: ['hidden', 'security', 'ssid'], linuxDebianApp: ['dataPaths', 'files', 'package'], deviceManagementExportJob: ['rowCount'],
