@@ -245,9 +245,10 @@ static void write_sql(struct report_plan *p, struct buf *b, const char *conditio
 	add_list(b, p);
 	buf_printf(b, " FROM %s WHERE t.tenant_id = ?1 AND %s", p->report->from, p->report->where);
 	add_key_condition(b, p);
+	buf_printf(b, " AND %s", reach);
 	if (condition != NULL)
 		buf_printf(b, " AND %s", condition);
-	buf_printf(b, " AND %s ORDER BY ", reach);
+	buf_adds(b, " ORDER BY ");
 	add_list(b, p);
 	buf_printf(b, " LIMIT %d", (int)REPORT_PAGE);
 }

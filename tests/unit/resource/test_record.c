@@ -281,7 +281,8 @@ static void deletion_tells_every_value(void **state)
 	ok(db_read(&fx.s, step_run, &st));
 	assert_string_equal(told(st.changes), "displayName(users.display_name): Ann > -;"
 			    "id(users.user_id): 01010000-0000-7000-8000-000000000001 > -;userPrincipalName(users.upn): ann@example.org > -;"
-			    "accountEnabled(users.account_enabled): true > -;createdDateTime(users.created_at): 2027-01-15T08:00:00Z > -;");
+			    "accountEnabled(users.account_enabled): true > -;createdDateTime(users.created_at): 2027-01-15T08:00:00Z > -;"
+			    "isDisabledByProvisioning(users.provider_disabled): false > -;");
 }
 
 static void computed_values_load(void **state)
