@@ -2,8 +2,9 @@
 // Microsoft's generated SDKs (Kiota) for v1.0 and beta, unmodified, in a process of their own: every GET route that Graph has too is
 // deserialised, and what comes out is what was sent.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { model, walk } from './csdl.mjs';
 import { shared, test } from './lib.mjs';
@@ -82,16 +83,16 @@ Object.assign(out, { page: first.value.length, devices: n, distinct: names.size 
 console.log(JSON.stringify(out));
 `;
 
-function run(r, program, version, spec) {
-  const done = spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd: here, encoding: 'utf8', timeout: 180000, maxBuffer: 1 << 26,
+// Beside this process, which has to go on reading the server's log.
+async function run(r, program, version, spec) {
+  const done = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: here, timeout: 180000, maxBuffer: 1 << 26,
     env: { ...process.env, NODE_EXTRA_CA_CERTS: r.caFile, REEVE_BASE: `${r.url}/${version}`, REEVE_TOKEN: r.token, REEVE_SDK: version === 'beta' ? '@microsoft/msgraph-beta-sdk' : '@microsoft/msgraph-sdk', REEVE_SPEC: JSON.stringify(spec) } });
-  assert.equal(done.status, 0, done.stderr);
   return JSON.parse(done.stdout);
 }
 
 // What is sent beside Graph's properties: Reeve's own, and those that one version of Graph has and the other has not.
 const OWN = {
-  application: ['accountEnabled', 'externalClientId', 'externalIssuer', 'isProvisioningClient', 'roleDefinitionId'], unifiedRoleDefinition: ['createdDateTime'], unifiedRoleAssignment: ['createdDateTime', 'identityProviderId', 'principalType'], linuxSettingsFileConfiguration: ['content', 'mode', 'path'],
+  organization: ['warnings'], operationApprovalPolicy: ['excludedApplicationIds'], operationApprovalRequest: ['operation', 'requestId', 'requestedBy', 'route'], application: ['accountEnabled', 'externalClientId', 'externalIssuer', 'isProvisioningClient', 'roleDefinitionId'], unifiedRoleDefinition: ['createdDateTime'], unifiedRoleAssignment: ['createdDateTime', 'identityProviderId', 'principalType'], linuxSettingsFileConfiguration: ['content', 'mode', 'path'],
   openIdConnectIdentityProvider: ['allowedTenantIds', 'apiAudiences', 'backChannelLogoutUri', 'clientAuthentication', 'clientId', 'createdDateTime', 'domainHint', 'enabled', 'issuer', 'matchExternalId', 'matchUserPrincipalName', 'metadataUrl', 'redirectUri',
     'responseMode', 'responseType', 'roleClaim', 'scope'], // of beta alone
   linuxWiFiConfiguration: ['hidden', 'security', 'ssid'], linuxDebianApp: ['dataPaths', 'files', 'package'], deviceManagementExportJob: ['rowCount'],
@@ -112,8 +113,8 @@ for (const version of ['v1.0', 'beta'])
       const a = await r.api('GET', where);
       if (a.status === 200 && a.json && at) spec.push({ where: where.slice(version.length + 1), type: at.name.replace(/^(microsoft\.graph|graph)\./, ''), collection: at.collection });
     }
-    const out = run(r, ROUTES, version, spec);
-    assert.deepEqual(out.lost, []);
+    const out = await run(r, ROUTES, version, spec);
+    assert.deepEqual(out.lost.filter(x => !/^operationApproval(Policy|Request)\./.test(x) || !/(policyType = "tenantClosing"|PolicyTypes(\[0\]| has 0 of 1))$/.test(x)), []); // a member of our own
     for (const [type, names] of Object.entries(out.unknown)) assert.deepEqual(names.filter(n => !EXTRA[version][type]?.includes(n)), [], type);
     assert.ok(spec.length > 40 && out.objects > 100, `${spec.length} routes, ${out.objects} objects`);
     for (const type of ['user', 'group', 'managedDevice', 'auditEvent', 'directoryAudit', 'mobileApp', 'termsAndConditions', 'subscribedSku', 'organization']) assert.ok(!out.foreign.includes(type), type);
@@ -132,6 +133,6 @@ test('81 the generated SDK acts, batches, and pages to the end of 25,000 devices
       1700000000000000 + i, 1700000000000000 + i, 1900000000000000 FROM n;` });
   await r.serve();
   const total = (await r.get(`${DM}/managedDevices?$top=1`))['@odata.count'];
-  const out = run(r, ACTIONS, 'v1.0', { device: d.id });
+  const out = await run(r, ACTIONS, 'v1.0', { device: d.id });
   assert.deepEqual(out, { job: 'Smith', retired: ['retirePending', 'retire', 'pending', true], error: [404, 'ResourceNotFound', 'string'], count: total, batch: [200, 200, 404], page: 1000, devices: total, distinct: total });
 });
