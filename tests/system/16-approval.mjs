@@ -200,6 +200,34 @@ testOnEngines('16 decisions: rejected, taken back, cancelled; functions; a batch
   await without(r, id);
 });
 
+test('16 no way around: what is read as a whole, a name that means another, the key of an excluded program, rules that delete', async () => {
+  const r = await one('sqlite'), exports = await policy(r, 'personExport'), whole = `/v1.0/users/${r.owner}/exportDeviceAndAppManagementData()/content`;
+  const done = async () => (await r.events("activityType eq 'exportPersonalData User' and activityResult eq 'Success'")).length, before = await done();
+  for (const token of ['0.0.0', '0.1.1', '0.0.0~9999999999~AAAA']) assert.equal((await r.ann.api('GET', `${whole}?$skiptoken=${token}`)).status, 400, 'a page of nothing that was begun');
+  let code = await ask(r.ann, 'GET', whole);
+  assert.equal((await act(r.bob, code, 'approve')).status, 200);
+  assert.ok((await send(r.ann, 'GET', whole, undefined, code)).json.value.some(x => x.displayName === 'Users'));
+  assert.equal((await send(r.ann, 'GET', whole, undefined, code)).status, 409);
+  assert.equal(await done(), before + 1);
+  // it was approved for the person whom the name meant
+  const first = await r.user('first@acme.example'), second = await r.user('second@acme.example'), named = '/v1.0/users/first@acme.example/exportPersonalData';
+  code = await ask(r.ann, 'POST', named, {});
+  assert.equal((await act(r.bob, code, 'approve')).status, 200);
+  for (const [u, upn] of [[first, 'was.first'], [second, 'first']]) await r.ok('PATCH', `/v1.0/users/${u.id}`, { body: { userPrincipalName: `${upn}@acme.example` } });
+  assert.equal((await send(r.ann, 'POST', named, {}, code)).status, 403);
+  assert.equal((await act(r.ann, code, 'complete', {})).status, 403);
+  await without(r, exports);
+  // whoever gets a key of an excluded program is as free as it
+  const own = (await r.post('/v1.0/applications', { displayName: 'Free' })).id, wipes = await policy(r, 'deviceWipe', { excludedApplicationIds: [own] });
+  for (const [method, where, body] of [['POST', '/addPassword', {}], ['POST', '/addKey', { keyCredential: {} }], ['PATCH', '', { externalClientId: 'x', externalIssuer: 'https://x.example' }]])
+    assert.equal((await r.ann.api(method, `/v1.0/applications/${own}${where}`, { body })).json.error.code, 'ApprovalRequired', where);
+  await without(r, wipes);
+  await r.post(`/v1.0/applications/${own}/addPassword`, {});
+  const deletes = await policy(r, 'deviceDelete');
+  await ask(r.ann, 'POST', `${DM}/managedDeviceCleanupRules`, { displayName: 'x', deviceCleanupRulePlatformType: 'linux', deviceInactivityBeforeRetirementInDays: 30 });
+  await without(r, deletes);
+});
+
 testOnEngines('16 once: two approvers at the same moment, eight resubmissions, a crash, rights that are gone', async engine => {
   const r = await one(engine), id = await policy(r, 'deviceWipe'), device = await r.device(), wipe = `${DM}/managedDevices/${device}/wipe`;
   await r.post(`${DM}/recipients`, { displayName: 'Watch', kind: 'mail', target: 'watch@acme.example', receivesAlarms: true });

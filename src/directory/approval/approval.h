@@ -61,7 +61,7 @@ struct approval_call {
 	size_t body_len;
 	const json_t *json;             /* the body; NULL: none */
 	struct id object;               /* what it is aimed at; nil: nothing yet, or nothing that has an id */
-	struct id policy, group;        /* the object, where it is a policy, or a group that a policy may name */
+	struct id policy, group, application; /* the object, where it is a policy, a group that one may name, or an application that gets a credential */
 	const char *upn;                /* the object, where it is a person by name; NULL */
 	const char *justification;      /* NULL: the call does not say why */
 	const char *code;               /* of an approved request; NULL: none */

@@ -44,7 +44,8 @@ static struct call_text text_of(const struct approval_call *c)
 
 static bool policy_applies(const struct scope *s, const struct approval_call *c, const struct approval_policy *p, unsigned profiles)
 {
-	bool weakened = (!id_is_nil(c->policy) && id_equal(c->policy, p->policy)) || (!id_is_nil(c->group) && approval_list_has(p->groups, c->group));
+	bool weakened = (!id_is_nil(c->policy) && id_equal(c->policy, p->policy)) || (!id_is_nil(c->group) && approval_list_has(p->groups, c->group)) ||
+			(!id_is_nil(c->application) && approval_list_has(p->excluded, c->application));
 	bool excluded = s->actor.type == ACTOR_APPLICATION && approval_list_has(p->excluded, s->actor.id);
 	return weakened || ((profiles & 1u << p->profile) && !excluded);
 }
@@ -275,7 +276,7 @@ enum err approval_require(struct scope *s, const struct approval_call *call, con
 	struct asking a = {.call = &c};
 	*ret_claim = NULL;
 	*ret_request = (struct id){0};
-	bool any = approval_profiles_of(c.activity, c.json) != 0 || !id_is_nil(c.policy) || !id_is_nil(c.group);
+	bool any = approval_profiles_of(c.activity, c.json) != 0 || !id_is_nil(c.policy) || !id_is_nil(c.group) || !id_is_nil(c.application);
 	if (!any || approval_actor_type(s->actor.type) == NULL)
 		return OK;
 	TRY(db_read(s, needs_tx, &a));

@@ -165,7 +165,9 @@ bool approval_call_unseal(struct scope *s, const struct request *r, struct call_
 
 void approval_call_hash(const struct call_text *c, uint8_t out[SHA256_BYTES])
 {
-	struct digest_part parts[] = {{c->method, strlen(c->method) + 1}, {c->target, strlen(c->target) + 1}, {c->body, c->body_len}};
+	/* the object: whom a name in the path means may change */
+	struct digest_part parts[] = {{c->object.b, sizeof c->object.b}, {c->method, strlen(c->method) + 1}, {c->target, strlen(c->target) + 1},
+				      {c->body, c->body_len}};
 	sha256_parts(parts, sizeof parts / sizeof parts[0], out);
 }
 
