@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "directory/access/rule.h"
 #include "directory/restriction.h"
+#include "directory/sign_in/identity.h"
 #include "directory/sign_in/session.h"
 #include "directory/user_internal.h"
 #include "resource/tables.h"
@@ -162,6 +163,14 @@ enum err user_create(struct scope *s, const struct record *r, struct id *ret)
 
 /* ---- patch ---- */
 
+static enum err may_rename(struct db_tx *tx, struct id user, const struct audit_change *changes)
+{
+	for (const struct audit_change *c = changes; c != NULL; c = c->next)
+		if (strcmp(c->name, "userPrincipalName") == 0 || strcmp(c->name, "externalId") == 0)
+			return identity_may_rename(tx, user);
+	return OK;
+}
+
 enum err user_patch_in(struct db_tx *tx, struct id user, const struct record *r, const struct user_more *more)
 {
 	struct scope *s = db_tx_scope(tx);
@@ -185,6 +194,7 @@ enum err user_patch_in(struct db_tx *tx, struct id user, const struct record *r,
 	TRY(write_more(tx, user, more, &tail, &more_changed));
 	if (!changed && !more_changed)
 		return OK;
+	TRY(may_rename(tx, user, changes));
 	if (!user_only_disabled(changes))
 		TRY(restriction_refuses(tx, user));
 	if (record_has(r, "accountEnabled") && record_int(r, "accountEnabled") == 0) {

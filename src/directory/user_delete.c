@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "directory/access/rule.h"
 #include "directory/provisioning/client.h"
+#include "directory/sign_in/identity.h"
 #include "directory/sign_in/session.h"
 #include "directory/tenant_settings.h"
 #include "directory/user.h"
@@ -99,6 +100,8 @@ static enum err restore_tx(struct scope *s, struct db_tx *tx, void *arg)
 		return scope_fail(s, ERR_NOT_FOUND, "the user was deleted more than 30 days ago");
 	const char *upn = a->new_upn != NULL ? a->new_upn : d.upn;
 	TRY(user_upn_free(tx, upn, a->user));
+	if (a->new_upn != NULL)
+		TRY(identity_may_rename(tx, a->user));
 	TRY(db_exec(tx, &user_undelete,
 		    DB_ARGS(db_v_id(&a->user), db_v_text(upn), db_v_text(upn_key(s->arena, upn))), NULL));
 	TRY(db_exec(tx, &user_disabled_again, DB_ARGS(db_v_id(&a->user), db_v_int(s->now)), NULL));

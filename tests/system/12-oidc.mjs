@@ -388,6 +388,20 @@ test('12 who may set up what: roles that one has, issuers that may be reached, a
     await r.refused(403, 'POST', `/v1.0/users/${boss.id}/identities`, { token, body: { identityProviderId: bad.id, issuerAssignedId: 'mine' } });
     await r.refused(403, 'POST', `${IDP}/${bad.id}/roles`, { token, body: { claimValue: 'x', roleDefinitionId: await role(r, 'Administrator') } });
     assert.equal((await r.get(`/v1.0/users/${anna.id}/identities`)).value[0].issuerAssignedId, 'x-1');
+    // nor gives them a name that somebody else has at the provider
+    await r.post(`${RM}/roleDefinitions`, { displayName: 'Names', rolePermissions: [{ allowedResourceActions: ['User.ReadWrite.All'] }] });
+    const names = { token: (await r.holder('Names')).token }, client = (await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true })).id;
+    const scim = { token: (await r.post(`/v1.0/applications/${client}/addProvisioningToken`, {})).secretText }, patch = value => ({ body: { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'replace', value }] }, ...scim });
+    const rename = { body: { userPrincipalName: 'mine@acme.example' }, ...names }, user = `/v1.0/users/${boss.id}`;
+    await r.refused(403, 'PATCH', user, rename);
+    await r.ok('PATCH', user, { body: { city: 'Basel', userPrincipalName: 'boss@acme.example' }, ...names });
+    for (const value of [{ userName: 'mine@acme.example' }, { externalId: 'mine' }]) assert.equal((await r.api('PATCH', `/scim/v2/Users/${boss.id}`, patch(value))).status, 403);
+    assert.equal((await r.api('PATCH', `/scim/v2/Users/${boss.id}`, patch({ title: 'Boss' }))).status, 200);
+    await r.ok('DELETE', user, names);
+    await r.refused(403, 'POST', `/v1.0/directory/deletedItems/${boss.id}/restore`, { body: { newUserPrincipalName: 'mine@acme.example' }, ...names });
+    await r.ok('POST', `/v1.0/directory/deletedItems/${boss.id}/restore`, { body: {}, ...names });
+    await r.post(`${user}/identities`, { identityProviderId: bad.id, issuerAssignedId: 'bosses' });
+    await r.ok('PATCH', user, rename); // bound: a name is a name
   } finally { await w.end(); }
 });
 

@@ -15,6 +15,8 @@
 
 DB_TENANT(identity_of_subject, "SELECT user_id FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2 AND subject = ?3");
 DB_TENANT(identity_of_user, "SELECT 1 FROM user_identities WHERE tenant_id = ?1 AND user_id = ?2 AND provider_id = ?3");
+DB_TENANT(identity_may_match, "SELECT 1 FROM identity_providers p WHERE p.tenant_id = ?1 AND (p.match_external_id = 1 OR p.match_upn = 1) AND NOT EXISTS "
+			      "(SELECT 1 FROM user_identities i WHERE i.tenant_id = ?1 AND i.user_id = ?2 AND i.provider_id = p.provider_id) LIMIT 1");
 DB_TENANT(identity_insert, "INSERT INTO user_identities (tenant_id, identity_id, provider_id, subject, user_id, created_at) "
 			   "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 DB_TENANT(identity_by_id, "SELECT provider_id FROM user_identities WHERE tenant_id = ?1 AND identity_id = ?2 AND user_id = ?3");
@@ -107,6 +109,15 @@ static enum err has_identity(struct db_tx *tx, struct id user, struct id provide
 	TRY(db_query(tx, &identity_of_user, DB_ARGS(db_v_id(&user), db_v_id(&provider)), &r));
 	*ret = db_next(r);
 	return db_rows_err(r);
+}
+
+enum err identity_may_rename(struct db_tx *tx, struct id user)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &identity_may_match, DB_ARGS(db_v_id(&user)), &r));
+	bool open = db_next(r);
+	TRY(db_rows_err(r));
+	return open ? access_may_become(tx, ACTOR_USER, user) : OK;
 }
 
 static enum err insert(struct db_tx *tx, struct id provider, const char *subject, struct id user, struct id *ret)

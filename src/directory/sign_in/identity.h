@@ -43,6 +43,9 @@ MUST_CHECK enum err identity_user(struct db_tx *tx, const struct provider *p, co
  * userPrincipalName the provider has verified (p->match_upn), if that one has no identity at this provider yet, and holds nothing that only its holders
  * hand on (access/rule.h): such a person is bound by one of those.  ERR_NOT_FOUND: nobody. */
 MUST_CHECK enum err identity_sign_in(struct db_tx *tx, const struct provider *p, const json_t *claims, struct id *ret);
+/* Before a person gets another userPrincipalName or externalId: whoever has that name at a provider which matches by it becomes them at the first
+ * sign-in, so the caller holds all that the person holds (access/rule.h), unless they are bound at each such provider already.  ERR_FORBIDDEN. */
+MUST_CHECK enum err identity_may_rename(struct db_tx *tx, struct id user);
 /* Makes the roles that the user holds through this provider those that the mappings give for these claims, with an event for each difference. */
 MUST_CHECK enum err identity_roles(struct db_tx *tx, const struct provider *p, const json_t *claims, struct id user);
 
