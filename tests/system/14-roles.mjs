@@ -117,6 +117,13 @@ testOnEngines('14 what administrators do not hold is given once, loudly; then by
   await r.refused(403, 'POST', `/v1.0/applications/${prog.app}/addPassword`, { body: {}, token: t.token });
   await r.ok('PATCH', `/v1.0/users/${anna.id}`, { body: { accountEnabled: false } }); // whoever is disabled has it still
   assert.equal((await assign(r, ben.id, officer)).status, 403);
+  // the last holder is gone for good: what they had made is nobody's to read who names the next one
+  const gone = await r.secondTenant(`Gone ${engine}`), o = { token: gone.token }, next = await r.user('next@gone.example', {}, o), role = (await r.all(`${RM}/roleDefinitions`, o)).find(x => x.displayName === 'Privacy Officer').id;
+  const maker = await r.holder('Administrator', { token: gone.token, tenant: gone.id, name: 'Maker' }), by = { token: maker.token };
+  const bundle = await r.post(`/v1.0/users/${next.id}/exportPersonalData`, {}, by);
+  await r.ok('DELETE', `/v1.0/applications/${maker.app}`, o);
+  assert.match((await assign(r, next.id, role, '/', o)).json.error.message, /bundles are left/);
+  assert.equal((await r.api('GET', `/v1.0/dataPolicyOperations/${bundle.id}/content`, o)).status, 403);
 });
 
 testOnEngines('14 the last administrator stays', async engine => {

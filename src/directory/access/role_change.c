@@ -12,10 +12,11 @@
 
 DB_TENANT(role_set_permissions, "UPDATE roles SET permissions = ?3 WHERE tenant_id = ?1 AND role_id = ?2");
 DB_TENANT(role_drop, "DELETE FROM roles WHERE tenant_id = ?1 AND role_id = ?2");
-/* A tenant has tens of applications and of grants to its operator: its own rows are read by the key's first column. */
+/* A tenant has tens of applications, of grants to its operator and of mappings: its own rows are read by the key's first column. */
 DB_TENANT(role_used, "SELECT 1 FROM role_assignments WHERE tenant_id = ?1 AND role_id = ?2 UNION ALL "
 		     "SELECT 1 FROM applications WHERE tenant_id = ?1 AND role_id = ?2 UNION ALL "
-		     "SELECT 1 FROM operator_access WHERE tenant_id = ?1 AND role_id = ?2 LIMIT 1");
+		     "SELECT 1 FROM operator_access WHERE tenant_id = ?1 AND role_id = ?2 UNION ALL "
+		     "SELECT 1 FROM identity_provider_roles WHERE tenant_id = ?1 AND role_id = ?2 LIMIT 1");
 
 enum { ROLES_MAX = 256 };
 DB_TENANT(role_count, "SELECT count(*) FROM roles WHERE tenant_id = ?1");
@@ -138,7 +139,7 @@ static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(load_custom(tx, role, &old, &was));
 	TRY(db_query(tx, &role_used, DB_ARGS(db_v_id(&role)), &used));
 	if (db_next(used))
-		return scope_fail(s, ERR_CONFLICT, "somebody holds the role: take it from them first");
+		return scope_fail(s, ERR_CONFLICT, "somebody holds the role, or an identity provider gives it: take it from them first");
 	TRY(db_rows_err(used));
 	TRY(db_exec(tx, &role_drop, DB_ARGS(db_v_id(&role)), NULL));
 	struct audit_change *change = NULL;

@@ -12,6 +12,11 @@
 DB_TENANT(rule_roles, "SELECT role_id, display_name, built_in, permissions FROM roles WHERE tenant_id = ?1");
 DB_TENANT(rule_role_held, "SELECT 1 FROM role_assignments WHERE tenant_id = ?1 AND role_id = ?2 UNION ALL "
 			  "SELECT 1 FROM applications WHERE tenant_id = ?1 AND role_id = ?2 LIMIT 1");
+/* Bundles of people whose maker is gone: erased (NULL), deleted, or an application that is no more. */
+DB_TENANT(rule_orphaned_bundles,
+	  "SELECT 1 FROM data_policy_operations o WHERE o.tenant_id = ?1 AND o.expires_at > ?2 AND "
+	  "NOT EXISTS (SELECT 1 FROM users u WHERE u.tenant_id = ?1 AND u.user_id = o.requested_by AND u.deleted_at IS NULL) AND "
+	  "NOT EXISTS (SELECT 1 FROM applications a WHERE a.tenant_id = ?1 AND a.application_id = o.requested_by) LIMIT 1");
 DB_TENANT(rule_group_roles, "SELECT role_id, scope_group_id FROM role_assignments WHERE tenant_id = ?1 AND principal_id = ?2");
 /* A tenant has tens of applications, not thousands: its own rows are read by the key's first column. */
 DB_TENANT(rule_administrators,
@@ -99,6 +104,18 @@ static enum err may_give_first(struct db_tx *tx, const struct role *role, bool *
 	return OK;
 }
 
+/* The last holder may have left bundles: what they made does not become an administrator's by the holder's end. */
+static enum err nothing_is_left(struct db_tx *tx)
+{
+	struct scope *s = db_tx_scope(tx);
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &rule_orphaned_bundles, DB_ARGS(db_v_int(s->now)), &r));
+	if (db_next(r))
+		return scope_fail(s, ERR_FORBIDDEN, "bundles are left of somebody who is gone: until they have expired (exportDays) nobody becomes the first "
+						    "who may read those of others");
+	return db_rows_err(r);
+}
+
 static enum err record_first(struct db_tx *tx, const struct role *role, const char *permission)
 {
 	struct audit_change *change = NULL;
@@ -121,6 +138,8 @@ enum err access_may_give(struct db_tx *tx, struct id role, struct id scope_group
 	const char *apart = missing(s, r.permissions, scope_group, true);
 	if (apart != NULL)
 		TRY(may_give_first(tx, &r, &first));
+	if (first)
+		TRY(nothing_is_left(tx));
 	if (first)
 		return record_first(tx, &r, apart);
 	if (apart != NULL)

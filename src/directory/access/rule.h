@@ -3,7 +3,8 @@
  * Nobody rises above themselves, and somebody stays.  Each is asked in the transaction of the change that it is about; the system may do all.
  *
  * A permission that the Administrator does not hold either (reach HOLDERS of permissions.def) is handed on by those who hold it.  While nobody
- * in the tenant does, an administrator may give it once; that is an event of its own (ROLE_FIRST_GIVEN), which alarms.
+ * in the tenant does, an administrator may give it once; that is an event of its own (ROLE_FIRST_GIVEN), which alarms.  Not while bundles are
+ * left of somebody who is gone: they may be the last holder's.
  */
 #ifndef REEVE_DIRECTORY_ACCESS_RULE_H
 #define REEVE_DIRECTORY_ACCESS_RULE_H
