@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/target.h"
+#include "directory/access/role.h"
 #include "directory/access/rule.h"
 #include "directory/sign_in/identity_internal.h"
 #include "directory/sign_in/provider.h"
@@ -15,6 +16,7 @@ DB_TENANT(provider_same_issuer, "SELECT 1 FROM identity_providers WHERE tenant_i
 DB_TENANT(provider_set_secret, "UPDATE identity_providers SET client_secret = ?3 WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(provider_drop, "DELETE FROM identity_providers WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(provider_mapped_roles, "SELECT DISTINCT role_id FROM identity_provider_roles WHERE tenant_id = ?1 AND provider_id = ?2");
+DB_TENANT(provider_mappings, "SELECT role_id, scope_group_id FROM identity_provider_roles WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(provider_drop_roles, "DELETE FROM identity_provider_roles WHERE tenant_id = ?1 AND provider_id = ?2");
 
 #define MULTI_TENANT(issuer) (ends_with(issuer, "/common/v2.0") || ends_with(issuer, "/organizations/v2.0"))
@@ -145,6 +147,15 @@ static enum err check_given(struct db_tx *tx, const struct record *old, struct r
 	return check_together(tx, old, r);
 }
 
+/* At a provider whose people are matched by name its own administrator becomes whoever is not bound yet: nobody rises above themselves by one. */
+static enum err check_matching(struct db_tx *tx)
+{
+	static const struct id tenant;
+	struct role administrator;
+	TRY(role_by_name(tx, ROLE_ADMINISTRATOR, &administrator));
+	return access_may_give(tx, administrator.role, tenant);
+}
+
 /* ---- create ---- */
 
 /* Microsoft's issuers name the tenant: people of it are known by (tid, oid) from the start. */
@@ -213,6 +224,8 @@ static enum err create_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(check_given(tx, NULL, r, a->q));
 	if (a->q->client_secret == NULL && strcmp(record_text(s->arena, r, "clientAuthentication"), "none") != 0)
 		return scope_fail(s, ERR_BAD_REQUEST, "this 'clientAuthentication' needs a 'clientSecret'");
+	if (record_int(r, "matchExternalId") != 0 || record_int(r, "matchUserPrincipalName") != 0)
+		TRY(check_matching(tx));
 	struct extra_column extra[] = {{"created_at", db_v_int(s->now)}, {"client_secret", sealed(s, a->q->client_secret)}};
 	TRY(record_insert(tx, r, a->provider, extra, sizeof extra / sizeof extra[0]));
 	struct audit_change *changes = NULL, **tail = &changes;
@@ -231,12 +244,39 @@ enum err provider_create(struct scope *s, const struct provider_request *q, stru
 
 /* ---- patch ---- */
 
-static bool ends_sessions(const struct audit_change *changes)
+static bool changes_any(const struct audit_change *changes, const char *const *names)
 {
 	for (; changes != NULL; changes = changes->next)
-		if (strcmp(changes->name, "enabled") == 0 || strcmp(changes->name, "allowedTenantIds") == 0)
-			return true;
+		for (const char *const *name = names; *name != NULL; name++)
+			if (strcmp(changes->name, *name) == 0)
+				return true;
 	return false;
+}
+
+/* These say whose claims give the mapped roles, and which claim does: whoever changes them could give themselves each of the roles. */
+static const char *const OF_ROLES[] = {"clientId", "roleClaim", "allowedTenantIds", NULL};
+static const char *const OF_MATCHING[] = {"matchExternalId", "matchUserPrincipalName", "clientId", "allowedTenantIds", NULL};
+static const char *const OF_SESSIONS[] = {"enabled", "allowedTenantIds", NULL};
+
+static bool is_on(const struct record *old, const struct record *r, const char *name)
+{
+	return record_int(record_has(r, name) ? r : old, name) != 0;
+}
+
+static enum err check_mapped(struct db_tx *tx, struct id provider)
+{
+	struct id roles[PROVIDER_ROLES_MAX], groups[PROVIDER_ROLES_MAX];
+	size_t n = 0;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &provider_mappings, DB_ARGS(db_v_id(&provider)), &r));
+	for (; n < PROVIDER_ROLES_MAX && db_next(r); n++) {
+		roles[n] = db_id(r, 0);
+		groups[n] = db_id(r, 1);
+	}
+	TRY(db_rows_err(r));
+	for (size_t i = 0; i < n; i++)
+		TRY(access_may_give(tx, roles[i], groups[i]));
+	return OK;
 }
 
 static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
@@ -254,7 +294,11 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	}
 	if (changes == NULL)
 		return OK;
-	if (ends_sessions(changes)) /* who was let in may be nobody any more */
+	if (changes_any(changes, OF_MATCHING) && (is_on(old, r, "matchExternalId") || is_on(old, r, "matchUserPrincipalName")))
+		TRY(check_matching(tx));
+	if (changes_any(changes, OF_ROLES))
+		TRY(check_mapped(tx, a->provider));
+	if (changes_any(changes, OF_SESSIONS)) /* who was let in may be nobody any more */
 		TRY(identity_end_all(tx, a->provider, false, NULL));
 	return record_event(tx, ACT_IDENTITY_PROVIDER_UPDATE, a->provider, effective(s->arena, old, r, "displayName"), changes);
 }

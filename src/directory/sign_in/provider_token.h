@@ -25,8 +25,8 @@
  * ERR_UNAUTHENTICATED: none does, or those of more than one tenant. */
 MUST_CHECK enum err provider_of_token(struct scope *s, const json_t *claims, struct provider *ret);
 
-/* Whether verified claims are those of a program that acts for itself (Entra: idtyp "app", or no scp; RFC 9068: sub is the client). */
-bool provider_token_is_app(const json_t *claims);
+/* Whether verified claims are those of a program that acts for itself (idtyp "app"; of Entra no scp; RFC 9068, section 2.2: sub is the client). */
+bool provider_token_is_app(const struct provider *p, const json_t *claims);
 
 /* Who verified claims of the provider stand for, now.
  *   app-only: the enabled application whose externalIssuer and externalClientId are the provider's issuer and azp (appid, client_id); its role decides.

@@ -5,6 +5,7 @@
 #include "directory/access/assignment.h"
 #include "directory/sign_in/identity.h"
 #include "directory/sign_in/provider.h"
+#include "directory/sign_in/provider_token.h"
 
 #define TID "11111111-2222-3333-4444-555555555555"
 #define OID "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -286,11 +287,74 @@ static void the_guarded_are_not_matched(void **state)
 	assert_true(id_equal(who, user));
 }
 
+/* Whose claims give the mapped roles is decided by whoever could give them. */
+static void a_provider_is_no_way_up(void **state)
+{
+	struct id p = make_provider(&F.a, "https://up.example", ",\"roleClaim\":\"roles\",\"matchExternalId\":false"), mine;
+	struct named administrator = {.name = "Administrator"};
+	struct scope clerk = F.a;
+	clerk.actor = (struct actor){.type = ACTOR_APPLICATION, .name = "Clerk", .permissions = "IdentityProvider.ReadWrite.All"};
+	ok(db_read(&F.a, role_tx, &administrator));
+	map(&F.a, p, "admins", administrator.role);
+	static const char *const up[] = {"{\"roleClaim\":\"name\"}", "{\"clientId\":\"mine\"}", "{\"allowedTenantIds\":[\"" TID "\"]}"};
+	for (size_t i = 0; i < sizeof up / sizeof up[0]; i++) {
+		refused(provider_patch(&clerk, p, &(struct provider_request){.r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_PATCH, up[i])}), ERR_FORBIDDEN);
+		fresh(&clerk);
+	}
+	static const char match[] = "{\"matchUserPrincipalName\":true}", own[] = "{\"displayName\":\"P\",\"issuer\":\"https://mine.example\",\"clientId\":\"c\"%s}";
+	refused(provider_patch(&clerk, p, &(struct provider_request){.r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_PATCH, match)}), ERR_FORBIDDEN);
+	fresh(&clerk);
+	struct record *r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_CREATE, arena_printf(F.arena, own, ",\"matchUserPrincipalName\":true"));
+	refused(provider_create(&clerk, &(struct provider_request){.r = r}, &mine), ERR_FORBIDDEN);
+	fresh(&clerk);
+	r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_CREATE, arena_printf(F.arena, own, ",\"matchExternalId\":false"));
+	ok(provider_create(&clerk, &(struct provider_request){.r = r}, &mine));
+	ok(provider_patch(&clerk, p, &(struct provider_request){.r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_PATCH, "{\"displayName\":\"Q\"}")}));
+	ok(provider_patch(&F.a, p, &(struct provider_request){.r = record_of(&F.a, &RES_IDENTITY_PROVIDER, RECORD_PATCH, up[0])}));
+}
+
+static void programs_and_people(void **state)
+{
+	static const struct {
+		const char *claims;
+		bool plain, entra;
+	} all[] = {
+		{"{\"azp\":\"c\",\"sub\":\"c\"}", true, true},
+		{"{\"azp\":\"c\",\"sub\":\"a person\"}", false, true}, /* of Entra one has scp */
+		{"{\"azp\":\"c\",\"sub\":\"a person\",\"scp\":\"x\"}", false, false},
+		{"{\"azp\":\"c\",\"sub\":\"c\",\"scope\":\"x\"}", true, true},
+		{"{\"azp\":\"c\",\"sub\":\"x\",\"idtyp\":\"app\"}", true, true},
+		{"{\"azp\":\"c\",\"sub\":\"c\",\"idtyp\":\"user\"}", false, false},
+		{"{}", false, true},
+	};
+	const struct provider plain = {0}, entra = {.tenants = TENANTS};
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		auto_json *claims = claims_of(all[i].claims);
+		assert_int_equal(provider_token_is_app(&plain, claims), all[i].plain);
+		assert_int_equal(provider_token_is_app(&entra, claims), all[i].entra);
+	}
+}
+
+/* Another directory may give one id to two. */
+static void of_two_nobody_is_meant(void **state)
+{
+	struct id p = make_provider(&F.a, "https://twins.example", ",\"matchExternalId\":true"), one = make_user(&F.a, "one@x.org");
+	struct id two = make_user(&F.a, "two@x.org"), who;
+	set_external(&F.a, one, "twin");
+	set_external(&F.a, two, "twin");
+	refused(arrive(&F.a, p, "{\"sub\":\"twin\"}", &who), ERR_NOT_FOUND);
+	set_external(&F.a, two, "other");
+	ok(arrive(&F.a, p, "{\"sub\":\"twin\"}", &who));
+	assert_true(id_equal(who, one));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(subjects), cmocka_unit_test(values), cmocka_unit_test(overage_and_names), cmocka_unit_test(the_first_sign_in),
 		cmocka_unit_test(the_administrator_binds), cmocka_unit_test(roles_follow), cmocka_unit_test(the_guarded_are_not_matched),
+		cmocka_unit_test(of_two_nobody_is_meant),
+		cmocka_unit_test(a_provider_is_no_way_up), cmocka_unit_test(programs_and_people),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
