@@ -15,7 +15,7 @@
 enum { SLOTS = 16384, FREE = 10 };
 
 #define LONGEST_US (15 * MINUTE_US)
-#define FORGET_US (15 * MINUTE_US)
+#define FORGET_US (2 * LONGEST_US) /* the longest wait alone buys no new free attempts */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {

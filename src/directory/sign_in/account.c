@@ -66,11 +66,12 @@ enum err account_record(struct db_tx *tx, enum activity activity, const struct a
 
 /* ---- locks ---- */
 
+/* One that ends later than any does was set while the clock stood ahead: it would keep everybody out until then. */
 enum err account_locked(struct db_tx *tx, const struct account *a, bool *ret)
 {
 	struct scope *s = db_tx_scope(tx);
 	auto_rows struct db_rows *r = NULL;
-	*ret = a->locked_until > s->now;
+	*ret = a->locked_until > s->now && a->locked_until - s->now <= ACCOUNT_LOCK_LONGEST_US;
 	if (!*ret || s->actor.ip == NULL)
 		return OK;
 	TRY(db_query(tx, &account_known_address, DB_ARGS(db_v_id(&a->user), db_v_text(s->actor.ip), db_v_int(s->now)), &r));

@@ -190,16 +190,20 @@ static enum err insert(struct db_tx *tx, const struct session_new *n, struct id 
 		       NULL);
 }
 
+static enum err check_open(struct db_tx *tx)
+{
+	struct tenant_levels levels;
+	TRY(tenant_levels_in(tx, &levels));
+	return levels.whole != TENANT_NONE ? OK : scope_fail(db_tx_scope(tx), ERR_UNAUTHENTICATED, "the tenant is closed");
+}
+
 enum err session_begin(struct db_tx *tx, const struct session_new *n, char ret_secret[SESSION_SECRET_TEXT], struct id *ret)
 {
 	struct scope *s = db_tx_scope(tx);
-	struct tenant_levels levels;
 	struct actor person = {.type = ACTOR_USER};
 	uint8_t hash[SHA256_BYTES];
 	TRY(access_of_user(tx, n->user, &person));
-	TRY(tenant_levels_in(tx, &levels));
-	if (levels.whole == TENANT_NONE)
-		return scope_fail(s, ERR_UNAUTHENTICATED, "the tenant is closed");
+	TRY(check_open(tx));
 	TRY(make_room(tx, n->user));
 	*ret = scope_id(s);
 	make_secret(s->arena, ret_secret, hash);
@@ -299,6 +303,7 @@ enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SES
 		return scope_fail(s, ERR_UNAUTHENTICATED, "%s", UNKNOWN);
 	TRY(e);
 	TRY(access_of_user(tx, ret->user, &person));
+	TRY(check_open(tx));
 	TRY(limits(tx, ret->kind, &idle, &absolute));
 	make_secret(s->arena, ret_secret, next);
 	ret->last_used_at = s->now;

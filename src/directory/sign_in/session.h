@@ -74,7 +74,7 @@ MUST_CHECK enum err session_list(struct db_tx *tx, struct id user, struct sessio
 
 /* A new secret for a session of the command line (refresh): the old one is good no more, and one that is shown again ends the session, for
  * somebody else may have it (RFC 9700, section 2.2.2).  That is done in the transaction: OK with *ret_stolen, and nobody is to be let in.
- * ERR_UNAUTHENTICATED: there is no such session, or its user is gone or disabled. */
+ * ERR_UNAUTHENTICATED: there is no such session, its user is gone or disabled, or the tenant lets nobody in. */
 MUST_CHECK enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SESSION_SECRET_TEXT], struct session *ret, bool *ret_stolen);
 /* Whether a text is, or was just before, the secret of a session of the command line: asked before session_renew(), so that strangers who guess are not
  * let near the writer. */

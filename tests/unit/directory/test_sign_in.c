@@ -146,6 +146,23 @@ static void a_secret_that_comes_back_is_stolen(void **state)
 	assert_true(event_says(&F.a, "revokeSession User", "stolen"));
 }
 
+static enum err set_state_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	return db_exec_text(tx, DB_REACH_TENANT, "UPDATE tenants SET state = ?2, closed_at = 1 WHERE tenant_id = ?1", DB_ARGS(db_v_text(arg)), NULL);
+}
+
+static void a_closed_tenant_renews_nothing(void **state)
+{
+	struct begun b = begin(&F.a, make_user(&F.a, "closed@example.org"), SESSION_COMMAND_LINE);
+	struct renewal one = {.secret = b.secret};
+	char closing[] = "closing", active[] = "active";
+	ok(db_write(&F.a, set_state_tx, closing));
+	refused(db_write(&F.a, renew_tx, &one), ERR_UNAUTHENTICATED);
+	fresh(&F.a);
+	ok(db_write(&F.a, set_state_tx, active));
+	ok(db_write(&F.a, renew_tx, &one));
+}
+
 static void forms_know_their_session(void **state)
 {
 	struct id user = make_user(&F.a, "csrf@example.org");
@@ -225,6 +242,12 @@ static void locks_grow_and_end(void **state)
 		now += lock;
 	}
 	assert_true(fits(now, "lock@example.org", GOOD, "192.0.2.9"));
+	assert_false(fits(now + 400 * DAY_US, "lock@example.org", "not the password", "192.0.2.9")); /* a clock that stood ahead … */
+	for (int i = 1; i < ACCOUNT_FREE_FAILURES; i++)
+		assert_false(fits(now + 400 * DAY_US, "lock@example.org", "not the password", "192.0.2.9"));
+	assert_true(locked_until(user) > F.a.now + 400 * DAY_US);
+	assert_true(fits(now, "lock@example.org", GOOD, "192.0.2.9")); /* … locks nobody out when it is right again */
+	ok(account_unlock(&F.a, user));
 	assert_true(event_says(&F.a, "lock LocalAccount", "lockedUntilDateTime"));
 	assert_true(event_says(&F.a, "signIn User", "wrong password"));
 	assert_false(event_says(&F.a, "signIn User", "not the password"));
@@ -385,6 +408,7 @@ int main(void)
 		cmocka_unit_test(use_is_written_once_a_minute),
 		cmocka_unit_test(who_is_disabled_or_deleted_has_none),
 		cmocka_unit_test(a_secret_that_comes_back_is_stolen),
+		cmocka_unit_test(a_closed_tenant_renews_nothing),
 		cmocka_unit_test(forms_know_their_session),
 		cmocka_unit_test(nobody_has_too_many),
 		cmocka_unit_test(what_a_password_may_be),
