@@ -6,24 +6,33 @@
 #include "crypto/digest.h"
 #include "keeper/inner.h"
 #include "keeper/vault/vault.h"
+#include "tlog/note.h"
 
-enum { ARENA_MAX = 256 * 1024 * 1024, LEDGER_PIECE = 16 * 1024 * 1024 };
+enum { ARENA_MAX = 256 * 1024 * 1024, LEDGER_PIECE = 16 * 1024 * 1024, DAYS = 8030 * 366 };
+
+/* A text that must be there. */
+static const char *take_text(struct wire *q, struct arena *a)
+{
+	const char *text = wire_take_text(q, a);
+	q->bad = q->bad || text == NULL;
+	return text != NULL ? text : "";
+}
 
 /* ---- logs ---- */
 
 static enum err answer_sign_heads(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
 	size_t count = (size_t)wire_take_int(q), root_n, leaves_n;
-	if (count > q->b.len)
+	if (count > q->b.len / SHA256_BYTES) /* each has a root */
 		return ERR_INTERNAL;
 	struct keeper_growth *logs = arena_alloc(s->arena, (count + 1) * sizeof *logs);
 	for (size_t i = 0; i < count; i++) {
-		logs[i].origin = wire_take_text(q, s->arena);
+		logs[i].origin = wire_take_text(q, s->arena); /* none is refused as a bad one */
 		logs[i].old_size = (uint64_t)wire_take_int(q);
 		logs[i].leaf_hashes = wire_take_bytes(q, s->arena, &leaves_n);
 		logs[i].n = leaves_n / SHA256_BYTES;
 		logs[i].root = wire_take_bytes(q, s->arena, &root_n);
-		if (q->bad)
+		if (q->bad || (logs[i].root != NULL && root_n != SHA256_BYTES))
 			return ERR_INTERNAL;
 	}
 	TRY(vault_sign_heads(v, s, logs, count));
@@ -39,7 +48,7 @@ static enum err answer_head(struct vault *v, struct scope *s, struct wire *q, st
 {
 	uint64_t size = 0;
 	uint8_t root[SHA256_BYTES];
-	TRY(vault_head(v, s, wire_take_text(q, s->arena), &size, root));
+	TRY(vault_head(v, s, take_text(q, s->arena), &size, root));
 	wire_put(a, &size, sizeof size);
 	wire_put(a, root, sizeof root);
 	return OK;
@@ -61,11 +70,16 @@ static enum err answer_heads(struct vault *v, struct scope *s, struct wire *q, s
 
 /* ---- signatures and references ---- */
 
+/* Documents only: a log's checkpoint is signed by sign_heads alone, which counts (I3). */
 static enum err answer_sign(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
 	size_t n;
+	struct checkpoint head;
 	uint8_t signature[ED25519_SIGNATURE_BYTES];
-	const void *message = wire_take_bytes(q, s->arena, &n);
+	const char *message = wire_take_bytes(q, s->arena, &n);
+	if (message == NULL || checkpoint_parse(s, message, &head) == OK)
+		return ERR_INTERNAL;
+	s->detail = NULL;
 	vault_sign(v, message, n, signature);
 	wire_put(a, signature, sizeof signature);
 	return OK;
@@ -100,7 +114,7 @@ static enum err answer_id_token_issue(struct vault *v, struct scope *s, struct w
 static enum err answer_token_verify(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
 	struct token_claims claims = {0};
-	TRY(vault_token_verify(v, s, wire_take_text(q, s->arena), &claims));
+	TRY(vault_token_verify(v, s, take_text(q, s->arena), &claims));
 	wire_put(a, &claims, sizeof claims);
 	return OK;
 }
@@ -129,7 +143,8 @@ static enum err answer_ca_pem(struct vault *v, struct scope *s, struct wire *q, 
 static const char *const *take_texts(struct wire *q, struct arena *a)
 {
 	int64_t n = wire_take_int(q);
-	if (n < 0 || (size_t)n > q->b.len)
+	q->bad = q->bad || n < 0 || (size_t)n > q->b.len / sizeof(uint64_t); /* each has a length */
+	if (q->bad)
 		return NULL;
 	const char **list = arena_alloc(a, ((size_t)n + 1) * sizeof *list);
 	for (int64_t i = 0; i < n; i++)
@@ -140,7 +155,7 @@ static const char *const *take_texts(struct wire *q, struct arena *a)
 static enum err answer_issue_server(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
 	struct x509_pair pair;
-	struct x509_name name = {.common_name = wire_take_text(q, s->arena)};
+	struct x509_name name = {.common_name = take_text(q, s->arena)};
 	name.dns = take_texts(q, s->arena);
 	name.ip = take_texts(q, s->arena);
 	TRY(vault_issue_server(v, s, &name, (int)wire_take_int(q), &pair));
@@ -155,7 +170,7 @@ static enum err answer_issue_device(struct vault *v, struct scope *s, struct wir
 	char *pem = NULL;
 	uint8_t fingerprint[SHA256_BYTES];
 	int64_t not_after = 0;
-	const char *request = wire_take_text(q, s->arena);
+	const char *request = take_text(q, s->arena);
 	wire_take(q, &tenant, sizeof tenant);
 	wire_take(q, &device, sizeof device);
 	TRY(vault_issue_device(v, s, request, tenant, device, (int)wire_take_int(q), &pem, fingerprint, &not_after));
@@ -167,7 +182,8 @@ static enum err answer_issue_device(struct vault *v, struct scope *s, struct wir
 
 static enum err answer_ca_roll(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
-	return vault_ca_roll(v, s, wire_take_text(q, s->arena));
+	const char *name = take_text(q, s->arena);
+	return q->bad ? ERR_INTERNAL : vault_ca_roll(v, s, name);
 }
 
 /* ---- sealing ---- */
@@ -326,17 +342,29 @@ static enum err answer_day_keys(struct vault *v, struct scope *s, struct wire *q
 	return OK;
 }
 
+/* Since 1970, within the years that are written with four digits. */
+static int64_t take_day(struct wire *q)
+{
+	int64_t day = wire_take_int(q);
+	q->bad = q->bad || day < 0 || day >= DAYS;
+	return day;
+}
+
 static enum err answer_day_key_make(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
 	bool made = false;
-	enum err e = vault_day_key_make(v, s, wire_take_int(q), &made);
+	int64_t day = take_day(q);
+	if (q->bad)
+		return ERR_INTERNAL;
+	enum err e = vault_day_key_make(v, s, day, &made);
 	wire_put_int(a, made);
 	return e;
 }
 
 static enum err answer_day_key_destroy(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
-	return vault_day_key_destroy(v, s, wire_take_int(q));
+	int64_t day = take_day(q);
+	return q->bad ? ERR_INTERNAL : vault_day_key_destroy(v, s, day);
 }
 
 static enum err answer_half_now(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
@@ -354,11 +382,13 @@ static enum err answer_half_now(struct vault *v, struct scope *s, struct wire *q
 
 static enum err answer_copy_key(struct vault *v, struct scope *s, struct wire *q, struct wire *a)
 {
-	int64_t day = wire_take_int(q);
+	int64_t day = take_day(q);
 	uint8_t theirs[X25519_BYTES], key[SHA256_BYTES];
 	size_t n;
 	wire_take(q, theirs, sizeof theirs);
 	const void *header = wire_take_bytes(q, s->arena, &n);
+	if (q->bad || header == NULL)
+		return ERR_INTERNAL;
 	TRY(vault_copy_key(v, s, day, theirs, header, n, key));
 	wire_put(a, key, sizeof key);
 	wipe(key, sizeof key);

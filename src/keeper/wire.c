@@ -149,7 +149,10 @@ bool wire_send(int fd, const struct wire *w)
 	struct iovec parts[] = {{&n, sizeof n}, {w->b.data, w->b.len}};
 	struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
 	check(!w->b.failed);
-	ssize_t sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+	ssize_t sent;
+	do
+		sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
 	if (sent < (ssize_t)sizeof n)
 		return false; /* a new message is never cut within its first bytes */
 	size_t done = (size_t)sent - sizeof n;

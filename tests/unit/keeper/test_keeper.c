@@ -196,6 +196,53 @@ static void signs_and_refers(void **state)
 	assert_memory_not_equal(a, b, 32);
 }
 
+/* Whoever has taken the server over can send anything. */
+static void malformed_questions_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const int64_t fields[] = {-1 /* nothing there */, 0 /* empty */, 1, INT64_MAX};
+	auto_wire q, a;
+	wire_init(&q);
+	wire_init(&a);
+	for (int call = -1; call <= CALL_COUNT; call++)
+		for (size_t i = 0; i < 4; i++)
+			for (int n = 0; n < 12; n++) {
+				wire_clear(&q);
+				wire_put_int(&q, call);
+				wire_put_int(&q, TEST_NOW);
+				for (int k = 0; k < n; k++)
+					wire_put_int(&q, fields[i]);
+				vault_answer(f->k->vault, &q, &a);
+				assert_true(wire_take_int(&a) >= 0 && !a.bad);
+			}
+	wire_clear(&q);
+	wire_put_int(&q, CALL_sign_heads);
+	wire_put_int(&q, TEST_NOW);
+	wire_put_int(&q, 1);
+	wire_put_text(&q, "log.example/1");
+	wire_put_int(&q, 0);
+	wire_put_bytes(&q, "", 0);
+	wire_put_bytes(&q, "short", 5); /* no root */
+	wire_put_bytes(&q, "and enough behind it that the count of logs can be believed", 59);
+	vault_answer(f->k->vault, &q, &a);
+	assert_int_equal(wire_take_int(&a), ERR_INTERNAL);
+}
+
+/* I3: two roots for one size would be signed if documents could be checkpoints. */
+static void signs_no_checkpoint_as_a_document(void **state)
+{
+	struct fixture *f = *state;
+	static const char forged[] = "log.example/1\n7\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+	auto_wire q, a;
+	wire_init(&q);
+	wire_init(&a);
+	wire_put_int(&q, CALL_sign);
+	wire_put_int(&q, TEST_NOW);
+	wire_put_text(&q, forged);
+	vault_answer(f->k->vault, &q, &a);
+	assert_int_equal(wire_take_int(&a), ERR_INTERNAL);
+}
+
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -211,7 +258,7 @@ int main(void)
 		CASE(refuses_missing_files),
 		CASE(refuses_damaged_keys),
 		CASE(refuses_exchanged_keys),
-		CASE(signs_and_refers),
+		CASE(signs_and_refers), CASE(malformed_questions_are_refused), CASE(signs_no_checkpoint_as_a_document),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, NULL, NULL);
