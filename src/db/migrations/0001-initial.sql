@@ -139,7 +139,7 @@ CREATE TABLE users (
 CREATE UNIQUE INDEX users_by_upn ON users (tenant_id, upn_key);
 CREATE INDEX users_deleted ON users (tenant_id, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_by_name ON users (tenant_id, display_name, user_id);
-CREATE UNIQUE INDEX users_by_external ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
+CREATE INDEX users_by_external ON users (tenant_id, external_id) WHERE deleted_at IS NULL;
 CREATE INDEX users_by_mail ON users (tenant_id, lower(mail));
 CREATE INDEX users_by_manager ON users (tenant_id, manager_id) WHERE manager_id IS NOT NULL;
 CREATE INDEX users_left ON users (tenant_id, disabled_at) WHERE provider_disabled = 1;

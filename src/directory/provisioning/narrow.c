@@ -19,7 +19,8 @@ static const struct index {
 } INDEXES[] = {
 	{SCIM_USER, "id", ID, "t.user_id = %s"},
 	{SCIM_USER, "userName", UPN, "t.upn_key = %s"},
-	{SCIM_USER, "externalId", EXACT, "t.external_id = %s"},
+	{SCIM_USER, "externalId", EXACT,
+	 "t.user_id IN (SELECT x.user_id FROM users x WHERE x.tenant_id = ?1 AND x.external_id = %s AND x.deleted_at IS NULL)"},
 	{SCIM_USER, "emails.value", LOWER,
 	 "t.user_id IN (SELECT e.user_id FROM users e WHERE e.tenant_id = ?1 AND lower(e.mail) = %s UNION "
 	 "SELECT c.user_id FROM user_contacts c WHERE c.tenant_id = ?1 AND c.email IS NOT NULL AND lower(c.email) = %s)"},

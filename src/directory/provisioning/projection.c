@@ -6,17 +6,19 @@
 
 #include "directory/provisioning/document.h"
 
-/* The next name of a comma-separated list, resolved; false at the end. */
-static bool next(struct scope *s, enum scim_resource r, const char **at, struct scim_place *ret, bool *known)
+/* The next name of a comma-separated list, resolved; false at the end.  A filter behind a name is Microsoft's (emails[type eq "work"]): what is
+ * asked for is the attribute, and left out is nothing by it. */
+static bool next(struct scope *s, enum scim_resource r, const char **at, bool wanted, struct scim_place *ret, bool *known)
 {
 	*at += strspn(*at, ", \t");
-	size_t n = strcspn(*at, ", \t");
-	if (n == 0)
+	size_t n = strcspn(*at, ", \t[");
+	const char *name = *at, *close = name[n] == '[' ? strchr(name + n, ']') : NULL;
+	if (*name == '\0')
 		return false;
 	struct scope quiet = *s; /* a name that is none is no failure */
 	struct scim_path path;
-	*known = scim_path_parse(&quiet, *at, n, &path) == OK && scim_resolve(r, &path, ret);
-	*at += n;
+	*known = (close == NULL || wanted) && scim_path_parse(&quiet, name, n, &path) == OK && scim_resolve(r, &path, ret);
+	*at = close != NULL ? close + 1 + strcspn(close + 1, ", \t") : name + strcspn(name, ", \t");
 	return true;
 }
 
@@ -69,7 +71,7 @@ static void keep(struct scope *s, enum scim_resource r, const char *names, json_
 	json_t *out = json_object();
 	json_object_set(out, "schemas", json_object_get(doc, "schemas"));
 	json_object_set(out, "id", json_object_get(doc, "id"));
-	while (next(s, r, &names, &p, &known))
+	while (next(s, r, &names, true, &p, &known))
 		if (known)
 			copy_place(&p, doc, out);
 	json_object_clear(doc);
@@ -113,7 +115,7 @@ void scim_project(struct scope *s, enum scim_resource r, const struct scim_proje
 		keep(s, r, p->attributes, doc);
 		return;
 	}
-	for (const char *at = p->excluded; at != NULL && next(s, r, &at, &place, &known);)
+	for (const char *at = p->excluded; at != NULL && next(s, r, &at, false, &place, &known);)
 		if (known)
 			drop(&place, doc);
 }
@@ -123,7 +125,7 @@ bool scim_is_projected(struct scope *s, enum scim_resource r, const struct scim_
 	struct scim_place place;
 	bool known;
 	const char *at = p->attributes != NULL ? p->attributes : p->excluded;
-	while (at != NULL && next(s, r, &at, &place, &known)) {
+	while (at != NULL && next(s, r, &at, p->attributes != NULL, &place, &known)) {
 		if (!known)
 			continue;
 		bool names = (place.whole && place.schema == scim_core_of(r)) || (place.attr != NULL && strcmp(place.attr->name, attribute) == 0);

@@ -17,7 +17,7 @@ static const char *const TITLES[SCIM_SCHEMAS] = {
 	[SCIM_CORE_USER] = "User", [SCIM_ENTERPRISE_USER] = "EnterpriseUser", [SCIM_CORE_GROUP] = "Group",
 };
 static const char *const TEXTS[SCIM_SCHEMAS] = {
-	[SCIM_CORE_USER] = "A person's account.", [SCIM_ENTERPRISE_USER] = "What an organisation tells of a person.", [SCIM_CORE_GROUP] = "A group of people.",
+	[SCIM_CORE_USER] = "User Account", [SCIM_ENTERPRISE_USER] = "Enterprise User", [SCIM_CORE_GROUP] = "Group",
 };
 
 static void write_list(struct json_writer *w, const char *key, const char *values)

@@ -10,7 +10,6 @@
 #include "duty/suppression.h"
 #include "resource/tables.h"
 
-DB_TENANT(external_find, "SELECT user_id FROM users WHERE tenant_id = ?1 AND external_id = ?2 AND deleted_at IS NULL");
 DB_TENANT(scim_member_ids, "SELECT user_id FROM group_members WHERE tenant_id = ?1 AND group_id = ?2");
 
 struct change {
@@ -36,37 +35,18 @@ static enum err check_version(struct scope *s, const struct scim_request *q, con
 	return scope_fail(s, ERR_PRECONDITION, "the resource has changed since the version that If-Match names");
 }
 
-static enum err is_suppressed(struct db_tx *tx, enum suppression_kind kind, const void *p, size_t n)
+/* An export of this directory that is read back in by another would bring back who was erased here.  The other directory's own id of a person
+ * does not: who is hired again is somebody new. */
+static enum err check_suppressed(struct db_tx *tx, const json_t *doc)
 {
+	struct id id;
 	bool yes;
-	TRY(suppression_check(tx, kind, p, n, &yes));
+	if (!id_parse(text_at(doc, "externalId"), &id))
+		return OK;
+	TRY(suppression_check(tx, id.b, sizeof id.b, &yes));
 	return !yes ? OK : scope_fail(db_tx_scope(tx), ERR_CONFLICT,
 				      "the person with this externalId was erased here and may not come back under it until the last "
 				      "backup that has them is gone: send a new person with a new externalId");
-}
-
-/* An identifier of the other directory names one person: who signs in is found by it. */
-static enum err check_external(struct db_tx *tx, const json_t *doc, struct id but)
-{
-	const char *external = text_at(doc, "externalId");
-	auto_rows struct db_rows *r = NULL;
-	if (external == NULL)
-		return OK;
-	TRY(db_query(tx, &external_find, DB_ARGS(db_v_text(external)), &r));
-	if (db_next(r) && !id_equal(db_id(r, 0), but))
-		return scope_fail(db_tx_scope(tx), ERR_EXISTS, "another user has this externalId");
-	return db_rows_err(r);
-}
-
-static enum err check_suppressed(struct db_tx *tx, const json_t *doc)
-{
-	const char *external = text_at(doc, "externalId");
-	struct id id;
-	if (external == NULL)
-		return OK;
-	if (id_parse(external, &id))
-		TRY(is_suppressed(tx, SUPPRESS_OBJECT, id.b, sizeof id.b));
-	return is_suppressed(tx, SUPPRESS_EXTERNAL, external, strlen(external));
 }
 
 /* ---- users ---- */
@@ -87,7 +67,6 @@ static enum err create_user(struct db_tx *tx, const json_t *doc, struct id *ret)
 	struct record *r;
 	struct lists l = {NULL, doc};
 	TRY(check_suppressed(tx, doc));
-	TRY(check_external(tx, doc, nobody));
 	TRY(scim_user_record(tx, nobody, NULL, doc, &r));
 	return user_create_in(tx, r, &(struct user_more){write_lists, &l}, ret);
 }
@@ -96,7 +75,6 @@ static enum err change_user(struct db_tx *tx, struct id user, const json_t *old,
 {
 	struct record *r;
 	struct lists l = {old, doc};
-	TRY(check_external(tx, doc, user));
 	TRY(scim_user_record(tx, user, old, doc, &r));
 	return user_patch_in(tx, user, r, &(struct user_more){write_lists, &l});
 }

@@ -236,22 +236,22 @@ static const char *manager_of(const json_t *doc)
 	return text_at(json_object_get(scim_part((json_t *)doc, SCIM_ENTERPRISE_USER, false), "manager"), "value");
 }
 
+/* Okta sends what was typed in as the manager, and whoever was one may be erased: nobody, then.  What comes with it, a leaver's `active` above
+ * all, counts more. */
 static enum err record_manager(struct db_tx *tx, struct id user, const json_t *old, const json_t *doc, struct record *r)
 {
 	struct scope *s = db_tx_scope(tx);
 	const char *text = manager_of(doc);
 	struct user manager;
 	struct id id;
-	if (text == NULL && old != NULL && manager_of(old) != NULL)
+	enum err e = !id_parse(text, &id) || id_equal(id, user) ? ERR_NOT_FOUND : user_load(tx, id, &manager);
+	if (e == OK)
+		record_set_id(r, s->arena, "manager", id);
+	else if (e == ERR_NOT_FOUND && old != NULL && manager_of(old) != NULL)
 		record_set_null(r, "manager");
-	if (text == NULL)
-		return OK;
-	if (!id_parse(text, &id) || id_equal(id, user) || user_load(tx, id, &manager) != OK) {
+	if (e == ERR_NOT_FOUND)
 		s->detail = NULL;
-		return scope_fail(s, ERR_BAD_REQUEST, "'manager.value' must be the id of another user");
-	}
-	record_set_id(r, s->arena, "manager", id);
-	return OK;
+	return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err scim_user_record(struct db_tx *tx, struct id user, const json_t *old, const json_t *doc, struct record **ret)

@@ -24,7 +24,7 @@ DB_TENANT(identity_drop, "DELETE FROM user_identities WHERE tenant_id = ?1 AND i
 DB_TENANT(identity_drop_subject, "DELETE FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2 AND subject = ?3");
 DB_TENANT(identity_users, "SELECT user_id FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(identity_drop_provider, "DELETE FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2");
-DB_TENANT(identity_by_external, "SELECT user_id FROM users WHERE tenant_id = ?1 AND external_id = ?2 AND deleted_at IS NULL");
+DB_TENANT(identity_by_external, "SELECT user_id FROM users WHERE tenant_id = ?1 AND external_id = ?2 AND deleted_at IS NULL LIMIT 2");
 DB_TENANT(identity_by_upn, "SELECT user_id FROM users WHERE tenant_id = ?1 AND upn_key = ?2 AND deleted_at IS NULL");
 DB_TENANT(identity_mappings, "SELECT claim_value, role_id, scope_group_id FROM identity_provider_roles WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(identity_role_holders, "SELECT DISTINCT user_id FROM role_assignments WHERE tenant_id = ?1 AND role_id = ?2 AND provider_id = ?3 "
@@ -70,6 +70,19 @@ enum err identity_user(struct db_tx *tx, const struct provider *p, const json_t 
 	return user_load(tx, *ret, &u);
 }
 
+/* Directories do not all keep their ids unique (Entra sends the mailNickname unless told otherwise): of two nobody is meant. */
+static enum err find_only(struct db_tx *tx, struct db_stmt *stmt, const struct db_value *args, size_t n, struct id *ret)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, stmt, args, n, &r));
+	bool found = db_next(r);
+	if (found)
+		*ret = db_id(r, 0);
+	found = found && !db_next(r);
+	TRY(db_rows_err(r));
+	return found ? OK : ERR_NOT_FOUND;
+}
+
 /* ---- the first sign-in ---- */
 
 static enum err match(struct db_tx *tx, const struct provider *p, const json_t *claims, struct id *ret, const char **ret_how)
@@ -80,7 +93,7 @@ static enum err match(struct db_tx *tx, const struct provider *p, const json_t *
 	enum err e = ERR_NOT_FOUND;
 	*ret_how = BY_EXTERNAL_ID;
 	if (external != NULL)
-		e = find(tx, &identity_by_external, DB_ARGS(db_v_text(external)), ret);
+		e = find_only(tx, &identity_by_external, DB_ARGS(db_v_text(external)), ret);
 	if (e != ERR_NOT_FOUND || upn == NULL)
 		return e;
 	*ret_how = "userPrincipalName";

@@ -225,7 +225,7 @@ static enum err cancel_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(duty_load(tx, *(const struct id *)arg, &d));
 	if (!may_be_undone(&d, s->now) || strcmp(d.subject_type, "user") != 0)
 		return scope_fail(s, ERR_CONFLICT, "the duty cannot be cancelled: it is %s, and no time to undo it is left", duty_state_name(d.state));
-	TRY(suppression_remove(tx, SUPPRESS_OBJECT, d.subject.b, sizeof d.subject.b));
+	TRY(suppression_remove(tx, d.subject.b, sizeof d.subject.b));
 	TRY(duty_move(tx, d.duty, d.state, DUTY_cancelled, NULL));
 	return user_keep_deleted(tx, d.subject);
 }

@@ -34,12 +34,12 @@ enum { RETIRE_BATCH = 20 };
 static enum err suppress_device(struct db_tx *tx, const struct duty *d, struct id device)
 {
 	auto_rows struct db_rows *r = NULL;
-	TRY(suppression_add(tx, d, SUPPRESS_OBJECT, device.b, sizeof device.b));
+	TRY(suppression_add(tx, d, device.b, sizeof device.b));
 	TRY(db_query(tx, &fingerprints_of_device, DB_ARGS(db_v_id(&device)), &r));
 	while (db_next(r)) {
 		size_t n;
 		const void *fingerprint = db_blob(r, 0, &n);
-		TRY(suppression_add(tx, d, SUPPRESS_CREDENTIAL, fingerprint, n));
+		TRY(suppression_add(tx, d, fingerprint, n));
 	}
 	return db_rows_err(r);
 }
@@ -123,7 +123,7 @@ static enum err user_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct erase_job *j = arg;
 	bool held, all = true, waits = j->d.undo_until > s->now;
-	TRY(suppression_add(tx, &j->d, SUPPRESS_OBJECT, j->d.subject.b, sizeof j->d.subject.b));
+	TRY(suppression_add(tx, &j->d, j->d.subject.b, sizeof j->d.subject.b));
 	TRY(db_exec(tx, &tokens_end, DB_ARGS(db_v_id(&j->d.subject), db_v_int(s->now)), NULL));
 	TRY(erasure_hold(tx, j, &held));
 	if (held)

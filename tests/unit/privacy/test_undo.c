@@ -135,7 +135,7 @@ struct suppressed {
 static enum err suppressed_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct suppressed *q = arg;
-	return suppression_check(tx, SUPPRESS_OBJECT, q->p, q->n, &q->is);
+	return suppression_check(tx, q->p, q->n, &q->is);
 }
 
 static bool is_suppressed(struct id id, int64_t after_us)
