@@ -9,7 +9,7 @@ table() {
 	echo "|---|---|---|---|"
 	"${BUILD:-build}/reeve" routes --json | jq -r '
 		sort_by(.path, .method)[] |
-		(if .access == "public" then "anybody" elif .access == "log" then "readers of the log; anybody where it is published" elif .access == "device" then "a device, by its certificate"
+		(if .public then "anybody" elif .access == "log" then "readers of the log; anybody where it is published" elif .access == "device" then "a device, by its certificate"
 		 elif (.permission // "") == "" then "any token" else (.permission | split("|") | map("`" + . + "`") | join(" or ")) end) as $who |
 		"| \(.method) | `\(.path)` | \({api: "API", device: "devices", both: "both"}[.listener] // .listener) | \($who) |"'
 }

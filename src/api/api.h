@@ -53,10 +53,11 @@ enum route_access {
 	ACCESS_DEVICE, /* a client certificate of an enrolled device (device listener) */
 	ACCESS_LOG,    /* the log that {log} names: a token of its tenant with the row's permission, or anybody where the tenant publishes it */
 	ACCESS_SCIM,   /* as ACCESS_BEARER, of a provisioning client; never a cookie; errors in SCIM's form */
+	ACCESS_OAUTH,  /* as ACCESS_PUBLIC, to programs that sign in; errors in OAuth's form */
 };
 
 /* How errors are written: a route's property, by its access. */
-enum error_form { FORM_GRAPH, FORM_SCIM };
+enum error_form { FORM_GRAPH, FORM_SCIM, FORM_OAUTH };
 
 enum route_listener { ON_API, ON_DEVICE, ON_BOTH };
 
@@ -74,6 +75,7 @@ struct route {
 	const char *handler_name;
 };
 const struct route *route_table(size_t *ret_n);
+bool route_is_public(const struct route *r); /* nobody has to say who they are */
 
 enum { CALL_PARAMS_MAX = 6 };
 

@@ -20,6 +20,7 @@
 #include "api/router.h"
 #include "api/scim/scim.h"
 #include "api/scope_groups.h"
+#include "api/sign_in/oauth.h"
 #include "api/throttle.h"
 #include "audit/log/files.h"
 #include "base/clock.h"
@@ -180,6 +181,7 @@ static enum err admit(struct call *c)
 	struct tenant_levels levels = {TENANT_NONE, TENANT_NONE, false};
 	switch (c->route->access) {
 	case ACCESS_PUBLIC:
+	case ACCESS_OAUTH:
 		return check_throttle(c);
 	case ACCESS_BEARER:
 		TRY(authenticate(c, &levels));
@@ -235,12 +237,18 @@ static void write_scim(struct buf *out, enum err err, int status, const char *me
 	scim_error(out, err, status, message);
 }
 
+static void write_oauth(struct buf *out, enum err err, int status, const char *message, struct id request, const char *client_request, int64_t now)
+{
+	oauth_error_body(out, oauth_error_code(err, status), message);
+}
+
 static const struct {
 	void (*write)(struct buf *out, enum err err, int status, const char *message, struct id request, const char *client_request, int64_t now);
 	const char *content_type; /* NULL: JSON's */
 } FORMS[] = {
 	[FORM_GRAPH] = {write_error, NULL},
 	[FORM_SCIM] = {write_scim, SCIM_TYPE},
+	[FORM_OAUTH] = {write_oauth, NULL},
 };
 
 static bool is_internal(enum err err)
@@ -290,7 +298,7 @@ static struct id aimed_at(const struct call *c)
 /* Why nobody was let in is said in our own constant words; what a handler says of a request may hold the request's. */
 static void count_refusal(struct call *c, enum err err)
 {
-	bool ours = err == ERR_UNAUTHENTICATED && c->route != NULL && c->route->access != ACCESS_PUBLIC;
+	bool ours = err == ERR_UNAUTHENTICATED && c->route != NULL && !route_is_public(c->route);
 	int status = err_http_status(err);
 	atomic_fetch_add(&c->server->metrics->refused_before_sign_in, 1);
 	if (status < 500 && !c->published)

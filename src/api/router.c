@@ -209,6 +209,7 @@ static void find(struct arena *a, const struct search *q, const struct segments 
 			continue;
 		if (strcmp(r->method, q->method) != 0) {
 			ret->other_method = true;
+			ret->form = r->form;
 			allow(ret, r->method);
 		} else if (literals > best) {
 			best = literals;
@@ -268,5 +269,8 @@ void route_find(struct arena *a, const struct route *table, size_t n, enum route
 	find(a, &q, &segments, ret);
 	if (ret->route == NULL && !ret->other_method)
 		find_counted(a, &q, &segments, ret);
-	ret->form = ret->route != NULL ? ret->route->form : form_near(&q, &segments);
+	if (ret->route != NULL)
+		ret->form = ret->route->form;
+	else if (!ret->other_method)
+		ret->form = form_near(&q, &segments);
 }

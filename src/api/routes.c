@@ -7,7 +7,7 @@
 #include "api/routes.def"
 #undef ROUTE
 
-#define FORM_OF(access) ((access) == ACCESS_SCIM ? FORM_SCIM : FORM_GRAPH)
+#define FORM_OF(access) ((access) == ACCESS_SCIM ? FORM_SCIM : (access) == ACCESS_OAUTH ? FORM_OAUTH : FORM_GRAPH)
 
 static const struct route ROUTES[] = {
 #define ROUTE(listener_, method_, path_, access_, permission_, activity_, body_, handler_)                                      \
@@ -21,4 +21,9 @@ const struct route *route_table(size_t *ret_n)
 {
 	*ret_n = sizeof ROUTES / sizeof ROUTES[0];
 	return ROUTES;
+}
+
+bool route_is_public(const struct route *r)
+{
+	return r->access == ACCESS_PUBLIC || r->access == ACCESS_OAUTH;
 }

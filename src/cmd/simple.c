@@ -62,7 +62,7 @@ int cmd_api(int argc, char **argv)
 	return code;
 }
 
-static const char *const ACCESS[] = {"public", "bearer", "device", "log", "scim"};
+static const char *const ACCESS[] = {"public", "bearer", "device", "log", "scim", "oauth"};
 static const char *const LISTENER[] = {"api", "device", "both"};
 
 int cmd_routes(int argc, char **argv)
@@ -81,7 +81,7 @@ int cmd_routes(int argc, char **argv)
 			printf("%s{\"method\":\"%s\",\"path\":\"%s\",\"permission\":%s%s%s,\"public\":%s,\"access\":\"%s\",\"listener\":\"%s\","
 			       "\"activity\":\"%s\"}", i == 0 ? "[" : ",\n ", r->method, r->path, *r->permission ? "\"" : "",
 			       *r->permission ? r->permission : "null", *r->permission ? "\"" : "",
-			       r->access == ACCESS_PUBLIC ? "true" : "false", ACCESS[r->access], LISTENER[r->listener],
+			       route_is_public(r) ? "true" : "false", ACCESS[r->access], LISTENER[r->listener],
 			       activity_info(r->activity)->name);
 		else
 			printf("%-7s %-70s %-7s %s\n", r->method, r->path, ACCESS[r->access], r->permission);

@@ -2,6 +2,7 @@
 // Floods: sign-ins, slow clients, connections.  Whoever has signed in is served, what is refused is counted, nobody is locked out; and what
 // every answer says to a browser.  Times are bench/flood.sh's.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -9,6 +10,8 @@ import tls from 'node:tls';
 import { Reeve, sleep, test, testOnEngines, until } from './lib.mjs';
 import { DM } from './world.mjs';
 
+const ownerSql = (r, text) => r.engine === 'sqlite' ? execFileSync('sqlite3', ['-cmd', '.timeout 5000', path.join(r.dir, 'reeve.db'), text], { encoding: 'utf8' })
+  : execFileSync('psql', ['-h', process.env.REEVE_TEST_PG_HOST, '-U', 'postgres', '-qAtc', text, r.pg.name], { encoding: 'utf8' });
 const metrics = async r => (await r.api('GET', '/metrics', { token: r.operatorToken })).text;
 const metric = async (r, name) => Number((await metrics(r)).split('\n').find(l => l.startsWith(`${name} `))?.slice(name.length + 1) ?? NaN);
 const guess = r => r.api('POST', `/${r.tenant}/oauth2/v2.0/token`, { token: null, headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
@@ -32,6 +35,9 @@ testOnEngines('19 a flood of sign-ins is refused and counted; who has signed in 
   if (Date.now() - since < 50000) assert.equal(statuses.get(401).length, 60);
   assert.ok(statuses.get(429).every(s => s >= 1 && s <= 60), 'told when to come back');
   assert.ok(await metric(r, 'reeve_throttled_total{limit="signIn, WRITES by ADDRESS in 60 s"}') >= statuses.get(429).length);
+  const early = await guess(r); // in OAuth's words, for libraries that sign in
+  assert.deepEqual([early.status, Object.keys(early.json), early.json.error], [429, ['error', 'error_description'], 'temporarily_unavailable']);
+  assert.ok(Number(early.headers['retry-after']) >= 1);
   // a provisioning client may burst, and is told in its own words when it is too much
   const c = await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true });
   const scim = { token: (await r.post(`/v1.0/applications/${c.id}/addProvisioningToken`, {})).secretText };
@@ -43,6 +49,26 @@ testOnEngines('19 a flood of sign-ins is refused and counted; who has signed in 
   // the owner's own socket is not limited; the log holds one refusal a minute, not one for each
   assert.equal(r.cli('user', 'list').code, 0);
   assert.ok((await r.events("activityType eq 'signIn Application'")).length <= 2);
+});
+
+testOnEngines('19 what fails inside is told in the words of whoever asked, and tells nothing', async engine => {
+  const r = await Reeve.make({ engine }), c = await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true });
+  const scim = { token: (await r.post(`/v1.0/applications/${c.id}/addProvisioningToken`, {})).secretText };
+  assert.equal((await r.api('GET', '/scim/v2/Users', scim)).status, 200);
+  ownerSql(r, 'ALTER TABLE users RENAME TO users_away');
+  const people = await r.api('GET', '/scim/v2/Users', scim), graph = await r.api('GET', '/v1.0/users');
+  ownerSql(r, 'ALTER TABLE applications RENAME TO applications_away');
+  const token = await guess(r);
+  for (const a of [people, graph, token]) assert.ok(a.status >= 500 && !/users|applications|SELECT|relation|table/i.test(a.text), `${a.status} ${a.text}`);
+  assert.deepEqual([people.json.schemas, people.json.status, people.headers['content-type']], [['urn:ietf:params:scim:api:messages:2.0:Error'], `${people.status}`, 'application/scim+json']);
+  assert.equal(typeof graph.json.error.code, 'string');
+  assert.equal(token.json.error, 'server_error');
+  ownerSql(r, 'ALTER TABLE applications_away RENAME TO applications; ALTER TABLE users_away RENAME TO users');
+  assert.equal((await r.api('GET', '/scim/v2/Users', scim)).status, 200);
+  // and what the gate or the listener refuses
+  const where = `/${r.tenant}/oauth2/v2.0/token`, type = { 'Content-Type': 'application/x-www-form-urlencoded' };
+  for (const [status, a] of [[405, await r.api('PUT', where, { token: null, raw: 'x', headers: type })], [413, await r.api('POST', where, { token: null, raw: 'x'.repeat(40000), headers: type })]])
+    assert.deepEqual([a.status, a.json?.error], [status, 'invalid_request'], a.text);
 });
 
 test('19 slow clients and too many connections of one address leave the others their place', async () => {

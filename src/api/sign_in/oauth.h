@@ -4,7 +4,7 @@
  * (device code, RFC 8628; refresh tokens), at /{tenant}/oauth2/v2.0/…, in the shapes that Microsoft's libraries expect.  Its access tokens are for its own
  * API alone and opaque to everybody else.
  *
- * Errors have OAuth's form, not Graph's, so the handlers write them themselves and return OK.
+ * Errors have OAuth's form, not Graph's (ACCESS_OAUTH): the handlers write those that OAuth has a word for themselves and return OK.
  */
 #ifndef REEVE_API_SIGN_IN_OAUTH_H
 #define REEVE_API_SIGN_IN_OAUTH_H
@@ -25,6 +25,9 @@ const char *oauth_read(struct call *c, struct oauth_form *f);
 enum err oauth_error(struct call *c, int status, const char *error, const char *description);
 /* The same for who did nothing wrong and is early: it is not counted as a refusal. */
 enum err oauth_wait(struct call *c, int status, const char *error, const char *description);
+/* error and error_description; and the word for what the gate or the listener refuses (RFC 6749, sections 4.1.2.1 and 5.2). */
+void oauth_error_body(struct buf *out, const char *error, const char *description);
+const char *oauth_error_code(enum err err, int status);
 /* Only these are known of a person's grant: what ends in .default, openid, profile, email, offline_access. */
 bool oauth_scope_known(const char *scope);
 bool oauth_scope_has(const char *scope, const char *word);

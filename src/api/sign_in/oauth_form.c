@@ -8,13 +8,27 @@
 #include "codec/base64.h"
 #include "codec/odata.h"
 
-enum err oauth_wait(struct call *c, int status, const char *error, const char *description)
+void oauth_error_body(struct buf *out, const char *error, const char *description)
 {
-	struct json_writer w = call_json(c);
+	struct json_writer w;
+	buf_clear(out);
+	jw_init(&w, out);
 	jw_object(&w);
 	jw_kstring(&w, "error", error);
 	jw_kstring(&w, "error_description", description);
 	jw_end_object(&w);
+}
+
+const char *oauth_error_code(enum err err, int status)
+{
+	if (err_retryable(err))
+		return "temporarily_unavailable";
+	return status >= 500 ? "server_error" : "invalid_request";
+}
+
+enum err oauth_wait(struct call *c, int status, const char *error, const char *description)
+{
+	oauth_error_body(&c->out->body, error, description);
 	c->out->status = status;
 	http_response_header(c->out, "Cache-Control", "no-store");
 	if (status == 401)
