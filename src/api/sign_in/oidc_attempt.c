@@ -25,15 +25,16 @@ char *oidc_address(struct call *c, struct id tenant, struct id provider, const c
 /* ---- used ---- */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct {
+static struct used {
 	int64_t until;
 	uint8_t hash[USED_HASH];
-} used[USED_MAX];
+} used_states[USED_MAX], used_tokens[USED_MAX]; /* apart: no provider that sends many logout tokens keeps people out */
 
 bool attempt_use(const char *kind, const char *text, int64_t until, int64_t now)
 {
 	uint8_t hash[SHA256_BYTES];
 	struct digest_part parts[] = {{kind, strlen(kind) + 1}, {text, strlen(text)}};
+	struct used *used = strcmp(kind, "state") == 0 ? used_states : used_tokens;
 	size_t room = USED_MAX;
 	bool fresh = true;
 	sha256_parts(parts, 2, hash);
