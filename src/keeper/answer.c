@@ -8,7 +8,7 @@
 #include "keeper/vault/vault.h"
 #include "tlog/note.h"
 
-enum { ARENA_MAX = 256 * 1024 * 1024, LEDGER_PIECE = 16 * 1024 * 1024, DAYS = 8030 * 366 };
+enum { ARENA_MAX = 256 * 1024 * 1024, LEDGER_PIECE = 16 * 1024 * 1024, DAYS = 2932897 /* to the end of 9999 */ };
 
 /* A text that must be there. */
 static const char *take_text(struct wire *q, struct arena *a)
