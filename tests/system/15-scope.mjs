@@ -243,6 +243,10 @@ test('15 exports go to addresses on the list and nowhere else', async () => {
     assert.equal((await ask(bad)).status, 403, bad);
   for (const good of ['https://store.example/exports/a.zip?sig=x', 'https://STORE.example:443/exports/a/b', 'https://store.example/exports']) assert.equal((await ask(good)).status, 202, good);
   assert.equal((await r.get(`${DM}/storageLocations/${place.id}`)).urlPrefix, 'https://store.example/exports');
+  // the key to the store in such an address is of whoever gave it
+  const kept = (await ask('https://store.example/exports/b.zip?sig=KEYKEY')).json, other = { token: (await program(r, 'Curious', ['Administrator'])).token };
+  const seen = async o => [(await r.get(`/v1.0/dataPolicyOperations/${kept.id}`, o)).storageLocation, (await r.all('/v1.0/dataPolicyOperations', o)).find(x => x.id === kept.id).storageLocation];
+  for (const [o, location] of [[undefined, 'https://store.example/exports/b.zip?sig=KEYKEY'], [other, 'https://store.example/exports/b.zip']]) for (const x of await seen(o)) assert.ok([location, ''].includes(x), x);
   await r.ok('DELETE', `${DM}/storageLocations/${place.id}`);
   assert.equal((await ask('https://store.example/exports/a.zip')).status, 403);
   for (const type of ['create StorageLocation', 'delete StorageLocation']) assert.ok((await r.events(`activityType eq '${type}'`)).length > 0, type);

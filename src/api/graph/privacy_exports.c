@@ -63,6 +63,23 @@ static enum err read_order(struct call *c, const json_t *body, struct export_ord
 	return OK;
 }
 
+static enum err write_location(struct db_tx *tx, struct json_writer *w, const struct resource_query *q, struct id operation, void *arg)
+{
+	const char *location;
+	if (!resource_selected(q, "storageLocation"))
+		return OK;
+	TRY(export_location(tx, operation, &location));
+	jw_kstring(w, "storageLocation", location);
+	return OK;
+}
+
+static enum err operation_query(struct call *c, struct resource_query *q)
+{
+	TRY(call_query(c, &RES_DATA_POLICY_OPERATION, q));
+	q->more = write_location;
+	return OK;
+}
+
 enum err exports_request(struct call *c)
 {
 	static const char *const allowed[] = {"storageLocation", "variant", "form", "sections", "requestId", NULL};
@@ -76,7 +93,7 @@ enum err exports_request(struct call *c)
 	TRY(call_only(c, body, allowed));
 	TRY(read_order(c, body, &order));
 	TRY(export_request(&c->s, &order, &operation));
-	TRY(call_query(c, &RES_DATA_POLICY_OPERATION, &q));
+	TRY(operation_query(c, &q));
 	TRY(call_get(c, &q, operation));
 	http_response_header(
 		c->out, "Location",
@@ -89,7 +106,7 @@ enum err exports_request(struct call *c)
 enum err exports_list(struct call *c)
 {
 	struct resource_query q;
-	TRY(call_query(c, &RES_DATA_POLICY_OPERATION, &q));
+	TRY(operation_query(c, &q));
 	return call_list(c, &q);
 }
 
@@ -98,7 +115,7 @@ enum err exports_get(struct call *c)
 	struct resource_query q;
 	struct id operation;
 	TRY(call_param_id(c, "operation", "data policy operation", &operation));
-	TRY(call_query(c, &RES_DATA_POLICY_OPERATION, &q));
+	TRY(operation_query(c, &q));
 	return call_get(c, &q, operation);
 }
 

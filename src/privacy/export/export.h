@@ -54,6 +54,10 @@ MUST_CHECK enum err export_open(struct scope *s, const char *data_dir, struct id
  * export_open(). */
 MUST_CHECK enum err export_link(struct scope *s, struct id operation, int64_t *ret_expires);
 
+/* Where the file is to be put, "" for nowhere, in the arena: as it was given to whoever gave it, to others without its query, which may hold a
+ * key to the store and with it the file. */
+MUST_CHECK enum err export_location(struct db_tx *tx, struct id operation, const char **ret);
+
 /* ---- delivery to a storage location ---- */
 
 /* An export with a storage location stays `running` once its file is sealed, until it was put there; whoever carries it there calls these.

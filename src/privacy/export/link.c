@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Links to finished exports: who may have one, and until when. */
+ * Links to finished exports: who may have one, and until when; and what is shown of where one goes. */
 #include <string.h>
 
 #include "audit/audit.h"
@@ -8,6 +8,7 @@
 
 DB_TENANT(export_link_select,
 	  "SELECT user_id, status, expires_at, requested_by FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
+DB_TENANT(export_location_select, "SELECT storage_location, requested_by FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
 
 #define LINK_LIFE_US DAY_US
 
@@ -39,5 +40,17 @@ enum err export_link(struct scope *s, struct id operation, int64_t *ret_expires)
 	struct linking l = {.operation = operation};
 	TRY(db_write(s, link_tx, &l));
 	*ret_expires = l.expires;
+	return OK;
+}
+
+enum err export_location(struct db_tx *tx, struct id operation, const char **ret)
+{
+	struct scope *s = db_tx_scope(tx);
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_one(tx, &export_location_select, DB_ARGS(db_v_id(&operation)), &r));
+	struct id by = db_id(r, 1);
+	bool own = !id_is_nil(by) && id_equal(by, s->actor.id);
+	const char *text = db_text(r, 0);
+	*ret = arena_strndup(s->arena, text, own ? strlen(text) : strcspn(text, "?"));
 	return OK;
 }
