@@ -26,7 +26,10 @@ DB_TENANT(identity_users, "SELECT user_id FROM user_identities WHERE tenant_id =
 DB_TENANT(identity_drop_provider, "DELETE FROM user_identities WHERE tenant_id = ?1 AND provider_id = ?2");
 DB_TENANT(identity_by_external, "SELECT user_id FROM users WHERE tenant_id = ?1 AND external_id = ?2 AND deleted_at IS NULL LIMIT 2");
 DB_TENANT(identity_by_upn, "SELECT user_id FROM users WHERE tenant_id = ?1 AND upn_key = ?2 AND deleted_at IS NULL");
-DB_TENANT(identity_mappings, "SELECT claim_value, role_id, scope_group_id FROM identity_provider_roles WHERE tenant_id = ?1 AND provider_id = ?2");
+/* One for the members of a group that is gone gives nothing. */
+DB_TENANT(identity_mappings,
+	  "SELECT p.claim_value, p.role_id, p.scope_group_id FROM identity_provider_roles p WHERE p.tenant_id = ?1 AND p.provider_id = ?2 AND "
+	  "(p.scope_group_id IS NULL OR EXISTS (SELECT 1 FROM groups g WHERE g.tenant_id = ?1 AND g.group_id = p.scope_group_id))");
 DB_TENANT(identity_role_holders, "SELECT DISTINCT user_id FROM role_assignments WHERE tenant_id = ?1 AND role_id = ?2 AND provider_id = ?3 "
 				 "AND user_id IS NOT NULL");
 DB_TENANT(identity_roles_held, "SELECT role_id, scope_group_id FROM role_assignments WHERE tenant_id = ?1 AND user_id = ?2 AND provider_id = ?3");
