@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every route, every permission × every built-in role, own tenant, other tenant, no token, expired token: exactly what the tables of routes and roles
+// Every route × every built-in role, own tenant, other tenant, no token, expired token: exactly what the tables of routes and roles
 // say, and an event for each refusal.
 import assert from 'node:assert/strict';
 import { Reeve, TORTURE, sleep, testOnEngines } from './lib.mjs';
@@ -41,10 +41,10 @@ testOnEngines('14 every route and every role', async engine => {
   const operator = new Set(all.flatMap(x => (x.permission ?? '').split('|')).filter(p => /^Installation\./.test(p)));
   people.push({ name: 'Installation Operator', may: grants(operator), own: { token: r.operatorToken } });
 
-  // own tenant: each permission with each role, and each route with some of the roles; with --torture each route with each role
+  // own tenant: each route with each role; on PostgreSQL each permission with each role, and each route with some of the roles
   const refused = new Map(), met = new Set();
   const first = (route, p) => { const k = `${route.permission} ${p.name}`, is = !met.has(k); met.add(k); return is; };
-  const pairs = table.flatMap((route, i) => people.filter((p, k) => first(route, p) || TORTURE || (i + k) % 6 === 0).map(p => [route, p]));
+  const pairs = table.flatMap((route, i) => people.filter((p, k) => first(route, p) || TORTURE || engine === 'sqlite' || (i + k) % 6 === 0).map(p => [route, p]));
   await each(pairs, async ([route, p]) => {
     const what = `${p.name}: ${route.method} ${route.path}`, a = await r.api(route.method, where(route, { ...nobody, tenant: route.access === 'scim' ? p.name === 'Installation Operator' ? NIL : r.tenant : none }), { token: p.own.token, body: bodyOf(route, nobody) });
     const permission = new RegExp(`^this needs the permission ${(route.permission ?? '').replaceAll('|', '\\|').replaceAll('.', '\\.')}$`);

@@ -145,21 +145,8 @@ test('40 no token, a forged one, one of another installation: 401 on everything 
   await r.refused(401, 'GET', `${DM}/auditEvents?$top=1`, { token });
 });
 
-test('40 a role reaches what it names and nothing else; an operator sees no person', async () => {
-  const r = await one(), w = worlds.get('sqlite').b, admin = { token: r.second.token };
-  const roles = await r.all('/v1.0/roleManagement/directory/roleDefinitions', admin);
-  for (const role of roles.filter(x => x.displayName !== 'Administrator')) {
-    const { token } = await r.holder(role.displayName, { token: r.second.token, tenant: r.second.id });
-    const held = new Set(role.rolePermissions[0].allowedResourceActions.flatMap(p => [p, p.replace('.ReadWrite.', '.Read.')]));
-    for (const route of routes().filter(x => x.access === 'bearer' && x.path.startsWith('/{v}/'))) {
-      const may = !route.permission || route.permission.split('|').some(p => held.has(p));
-      if (may && route.method !== 'GET') continue; // what it may change is other tests' matter
-      const x = await r.api(route.method, fill(route.path, w), { token, body: bodyOf(route, w) });
-      if (may) assert.ok(![401, 403].includes(x.status), `${role.displayName}: ${route.method} ${route.path}: ${x.status}`);
-      else assert.equal(x.status, 403, `${role.displayName}: ${route.method} ${route.path}: ${x.status}`);
-      if (!may) assert.ok(!/CANARY/i.test(x.text));
-    }
-  }
+test('40 an operator sees no person', async () => {
+  const r = await one(), w = worlds.get('sqlite').b;
   for (const route of routes().filter(x => x.access === 'bearer' && x.path.startsWith('/{v}/'))) {
     if (!route.permission || /Installation\./.test(route.permission)) continue;
     const x = await r.api(route.method, fill(route.path, w), { token: r.operatorToken, body: bodyOf(route, w) });
