@@ -216,6 +216,10 @@ test('16 no way around: what is read as a whole, a name that means another, the 
   for (const [u, upn] of [[first, 'was.first'], [second, 'first']]) await r.ok('PATCH', `/v1.0/users/${u.id}`, { body: { userPrincipalName: `${upn}@acme.example` } });
   assert.equal((await send(r.ann, 'POST', named, {}, code)).status, 403);
   assert.equal((await act(r.ann, code, 'complete', {})).status, 403);
+  const away = 'https://store.example/x?sig=KEY'; // nor does the second person get the key to where it goes
+  code = await ask(r.ann, 'POST', `/v1.0/users/${r.owner}/exportPersonalData`, { storageLocation: away });
+  assert.deepEqual((await r.bob.api('GET', `${REQUESTS}/${code}/call`)).json.body, { storageLocation: 'https://store.example/x?[secret]' });
+  assert.equal((await act(r.ann, code, 'cancelMyRequest', {})).status, 204);
   await without(r, exports);
   // whoever gets a key of an excluded program is as free as it
   const own = (await r.post('/v1.0/applications', { displayName: 'Free' })).id, wipes = await policy(r, 'deviceWipe', { excludedApplicationIds: [own] });

@@ -100,7 +100,15 @@ static bool is_secret(const char *name)
 	return false;
 }
 
-static void hide_secrets(json_t *v)
+/* So is the query of an address, which may hold a key to what is behind it (a store, a webhook). */
+static void hide_query(struct arena *a, json_t *v)
+{
+	const char *text = json_string_value(v), *query = strncasecmp(text, "https://", 8) == 0 ? strchr(text, '?') : NULL;
+	if (query != NULL)
+		json_string_set(v, arena_printf(a, "%.*s?[secret]", (int)(query - text), text));
+}
+
+static void hide_secrets(struct arena *a, json_t *v)
 {
 	const char *key;
 	json_t *member;
@@ -108,11 +116,13 @@ static void hide_secrets(json_t *v)
 	json_object_foreach (v, key, member) {
 		if (json_is_string(member) && is_secret(key))
 			json_string_set(member, "[secret]");
+		else if (json_is_string(member))
+			hide_query(a, member);
 		else
-			hide_secrets(member);
+			hide_secrets(a, member);
 	}
 	json_array_foreach (v, i, member)
-		hide_secrets(member);
+		hide_secrets(a, member);
 }
 
 enum err approval_requests_call(struct call *c)
@@ -125,7 +135,7 @@ enum err approval_requests_call(struct call *c)
 	TRY(approval_asked_call(&c->s, request, &call));
 	if (call.body_len > 0 && json_read(&unsaid, call.body, call.body_len, &body) != OK)
 		body = NULL;
-	hide_secrets(body);
+	hide_secrets(c->s.arena, body);
 	struct json_writer w = call_json(c);
 	jw_object(&w);
 	jw_kstring(&w, "@odata.context", arena_printf(c->s.arena, "%s/$metadata#microsoft.graph.operationApprovalCall", call_base_url(c)));
