@@ -8,6 +8,7 @@
 
 struct vault;
 struct lines;
+struct verified;
 
 enum keeper_call {
 #define KEEPER_CALL(name) CALL_##name,
@@ -24,6 +25,7 @@ struct keeper_facts {
 struct keeper {
 	struct vault *vault; /* of this process; NULL: behind the lines */
 	struct lines *lines;
+	struct verified *verified; /* NULL where the vault is in this process: there it costs as little to ask */
 	struct keeper_facts facts;
 	char *cut;
 };

@@ -23,6 +23,7 @@
 #include "keeper/inner.h"
 #include "keeper/process.h"
 #include "keeper/vault/vault.h"
+#include "keeper/verified.h"
 
 enum { LINES = 12, FIRST_FD = KEEPER_FD, EXIT_IO = 74, DETAIL_MAX = 64 * 1024 };
 
@@ -164,6 +165,7 @@ enum err keeper_start(const char *dir, const struct keeper_options *o, struct ke
 	struct lines *l = calloc(1, sizeof *l);
 	check(k != NULL && l != NULL && pthread_mutex_init(&l->lock, NULL) == 0 && pthread_cond_init(&l->free, NULL) == 0);
 	k->lines = l;
+	k->verified = verified_new();
 	if (detail != NULL)
 		*detail = NULL;
 	enum err e = begin(l);

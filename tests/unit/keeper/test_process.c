@@ -97,6 +97,36 @@ static void keeps_the_ledger_and_says_why_not(void **state)
 	keeper_close(k);
 }
 
+/* A token that was good a moment ago is good as long as its time lasts, and no other text is. */
+static void a_token_is_good_in_its_time(void **state)
+{
+	struct fixture *f = *state;
+	struct token_claims got, c = {.tenant = {{1}}, .application = {{2}}, .credential = {{3}}, .issued_us = TEST_NOW, .expires_us = TEST_NOW + HOUR_US};
+	fixture_close(f);
+	struct keeper *k = start(f);
+	char *token = keeper_token_issue(k, f->arena, "https://issuer", &c);
+	for (int i = 0; i < 3; i++) {
+		memset(&got, 0, sizeof got);
+		assert_err(keeper_token_verify(k, &f->s, token, &got), OK);
+		assert_true(id_equal(got.credential, c.credential) && got.expires_us == c.expires_us);
+	}
+	for (size_t i = 0; i < strlen(token); i++) {
+		char *other = arena_strdup(f->arena, token);
+		other[i] = other[i] == 'A' ? 'B' : 'A';
+		assert_err(keeper_token_verify(k, &f->s, other, &got), ERR_UNAUTHENTICATED);
+		f->s.detail = NULL;
+	}
+	assert_err(keeper_token_verify(k, &f->s, NULL, &got), ERR_UNAUTHENTICATED);
+	f->s.detail = NULL;
+	f->s.now = TEST_NOW + HOUR_US;
+	assert_err(keeper_token_verify(k, &f->s, token, &got), ERR_UNAUTHENTICATED);
+	assert_string_equal(f->s.detail, "the access token has expired");
+	f->s.detail = NULL;
+	f->s.now = TEST_NOW - 2 * MINUTE_US;
+	assert_err(keeper_token_verify(k, &f->s, token, &got), ERR_UNAUTHENTICATED);
+	keeper_close(k);
+}
+
 struct caller {
 	struct keeper *k;
 	int number;
@@ -245,6 +275,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		CASE(answers_as_one_opened_here),
 		CASE(keeps_the_ledger_and_says_why_not),
+		CASE(a_token_is_good_in_its_time),
 		CASE(answers_many_at_once),
 		CASE(nobody_looks_into_it),
 		CASE(a_server_ends_with_its_keeper),
