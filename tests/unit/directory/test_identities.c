@@ -348,25 +348,11 @@ static void of_two_nobody_is_meant(void **state)
 	assert_true(id_equal(who, one));
 }
 
-/* Another directory may give one id to two. */
-static void of_two_nobody_is_meant(void **state)
-{
-	struct id p = make_provider(&F.a, "https://twins.example", ",\"matchExternalId\":true"), one = make_user(&F.a, "one@x.org");
-	struct id two = make_user(&F.a, "two@x.org"), who;
-	set_external(&F.a, one, "twin");
-	set_external(&F.a, two, "twin");
-	refused(arrive(&F.a, p, "{\"sub\":\"twin\"}", &who), ERR_NOT_FOUND);
-	set_external(&F.a, two, "other");
-	ok(arrive(&F.a, p, "{\"sub\":\"twin\"}", &who));
-	assert_true(id_equal(who, one));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(subjects), cmocka_unit_test(values), cmocka_unit_test(overage_and_names), cmocka_unit_test(the_first_sign_in),
 		cmocka_unit_test(the_administrator_binds), cmocka_unit_test(roles_follow), cmocka_unit_test(the_guarded_are_not_matched),
-		cmocka_unit_test(of_two_nobody_is_meant),
 		cmocka_unit_test(of_two_nobody_is_meant),
 		cmocka_unit_test(a_provider_is_no_way_up), cmocka_unit_test(programs_and_people),
 	};
