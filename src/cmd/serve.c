@@ -227,7 +227,7 @@ static enum err listen_one(struct serve *v, const char *listen, const char *url,
 		v->detail = arena_printf(v->arena, "'%s' is no address to listen on", *listen != '\0' ? listen : url);
 		return ERR_CONFIG;
 	}
-	o->address = host;
+	o->address = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
 	o->port = (uint16_t)port;
 	o->io_threads = (int)v->settings.io_threads;
 	o->proxies = split_list(v->arena, v->settings.proxies);

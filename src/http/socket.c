@@ -43,7 +43,7 @@ enum err socket_listen_tcp(const char *address, uint16_t port, int *ret_fd, uint
 	const int on = 1, off = 0;
 	snprintf(service, sizeof service, "%u", (unsigned)port);
 	if (getaddrinfo(address, service, &hints, &ai) != 0)
-		return server_fail(detail, ERR_CONFIG, "%s is no IP address", address);
+		return server_fail(detail, ERR_CONFIG, "%s is no IP address: say where to listen (settings listen and device_listen, ADDRESS:PORT)", address);
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
 	if (ok && ai->ai_family == AF_INET6) /* "::" serves IPv4 too */
