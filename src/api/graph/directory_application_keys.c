@@ -5,19 +5,13 @@
 
 #include <string.h>
 
+#include "api/graph/credential.h"
 #include "base/clock.h"
 #include "codec/base64.h"
 #include "directory/application.h"
 
 enum err applications_add_key(struct call *c);
 enum err applications_remove_key(struct call *c);
-
-static enum err application_param(struct call *c, struct id *ret)
-{
-	TRY(call_param_id(c, "application", "application", ret));
-	c->s.subject = *ret;
-	return OK;
-}
 
 static void write_key(struct json_writer *w, const struct application_certificate *k, bool whole)
 {
@@ -101,7 +95,7 @@ enum err applications_add_key(struct call *c)
 	struct key_request q = {0};
 	struct application_certificate k;
 	json_t *body;
-	TRY(application_param(c, &application));
+	TRY(credential_application(c, &application));
 	TRY(call_body(c, true, &body));
 	TRY(call_only(c, body, allowed));
 	TRY(read_credential(c, json_object_get(body, "keyCredential"), &q));
@@ -120,14 +114,8 @@ enum err applications_remove_key(struct call *c)
 {
 	static const char *const allowed[] = {"keyId", "proof", NULL};
 	struct id application, certificate;
-	json_t *body;
-	const char *key;
-	TRY(application_param(c, &application));
-	TRY(call_body(c, true, &body));
-	TRY(call_only(c, body, allowed));
-	TRY(call_string(c, body, "keyId", true, &key));
-	if (!id_parse(key, &certificate))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'keyId' must be the id of a certificate");
+	TRY(credential_application(c, &application));
+	TRY(credential_named(c, allowed, "certificate", &certificate));
 	TRY(application_remove_certificate(&c->s, application, certificate));
 	return call_status(c, 204);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * applications and their secrets. */
+#include "api/graph/credential.h"
 #include "api/graph/directory_application_keys.h"
 #include "base/clock.h"
 #include "directory/application.h"
@@ -12,13 +13,6 @@ enum err applications_patch(struct call *c);
 enum err applications_delete(struct call *c);
 enum err applications_add_password(struct call *c);
 enum err applications_remove_password(struct call *c);
-
-static enum err application_param(struct call *c, struct id *ret)
-{
-	TRY(call_param_id(c, "application", "application", ret));
-	c->s.subject = *ret;
-	return OK;
-}
 
 /* A passwordCredential; text NULL: it was shown once, when it was made. */
 static void write_credential(struct json_writer *w, const struct secret_info *i, const char *text)
@@ -74,7 +68,7 @@ enum err applications_get(struct call *c)
 {
 	struct resource_query q;
 	struct id application;
-	TRY(application_param(c, &application));
+	TRY(credential_application(c, &application));
 	TRY(call_query(c, &RES_APPLICATION, &q));
 	q.more = write_more;
 	return call_get(c, &q, application);
@@ -85,7 +79,7 @@ enum err applications_patch(struct call *c)
 	json_t *body;
 	struct record *r;
 	struct id application;
-	TRY(application_param(c, &application));
+	TRY(credential_application(c, &application));
 	TRY(call_body(c, true, &body));
 	TRY(record_parse(&c->s, &RES_APPLICATION, body, RECORD_PATCH, c->version, NULL, &r));
 	TRY(application_patch(&c->s, application, r));
@@ -95,45 +89,22 @@ enum err applications_patch(struct call *c)
 enum err applications_delete(struct call *c)
 {
 	struct id application;
-	TRY(application_param(c, &application));
+	TRY(credential_application(c, &application));
 	TRY(application_delete(&c->s, application));
 	return call_status(c, 204);
 }
 
 /* ---- secrets ---- */
 
-/* {"passwordCredential": {"displayName"?, "endDateTime"?}} */
-static enum err read_credential(struct call *c, const char **ret_name, int64_t *ret_end)
-{
-	static const char *const outer[] = {"passwordCredential", NULL};
-	static const char *const inner[] = {"displayName", "endDateTime", "startDateTime", NULL};
-	json_t *body;
-	const char *end;
-	TRY(call_body(c, false, &body));
-	TRY(call_only(c, body, outer));
-	const json_t *credential = json_object_get(body, "passwordCredential");
-	*ret_name = NULL;
-	*ret_end = 0;
-	if (credential == NULL || json_is_null(credential))
-		return OK;
-	if (!json_is_object(credential))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'passwordCredential' must be an object");
-	TRY(call_only(c, credential, inner));
-	TRY(call_string(c, credential, "displayName", false, ret_name));
-	TRY(call_string(c, credential, "endDateTime", false, &end));
-	if (end != NULL && !time_parse(end, ret_end))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'endDateTime' must be a time such as 2027-01-31T00:00:00Z");
-	return OK;
-}
-
 enum err applications_add_password(struct call *c)
 {
 	struct id application;
 	struct application_secret secret;
+	static const char *const members[] = {"displayName", "endDateTime", "startDateTime", NULL};
 	const char *name;
 	int64_t end;
-	TRY(application_param(c, &application));
-	TRY(read_credential(c, &name, &end));
+	TRY(credential_application(c, &application));
+	TRY(credential_asked(c, "passwordCredential", members, &name, &end));
 	TRY(application_add_secret(&c->s, application, name, end, &secret));
 	char hint[] = {secret.text[0], secret.text[1], secret.text[2], '\0'};
 	struct secret_info info = {.secret = secret.secret, .hint = hint, .display_name = name, .created_at = secret.created_at,
@@ -152,14 +123,8 @@ enum err applications_remove_password(struct call *c)
 {
 	static const char *const allowed[] = {"keyId", NULL};
 	struct id application, secret;
-	json_t *body;
-	const char *key;
-	TRY(application_param(c, &application));
-	TRY(call_body(c, true, &body));
-	TRY(call_only(c, body, allowed));
-	TRY(call_string(c, body, "keyId", true, &key));
-	if (!id_parse(key, &secret))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'keyId' must be the id of a secret");
+	TRY(credential_application(c, &application));
+	TRY(credential_named(c, allowed, "secret", &secret));
 	TRY(application_remove_secret(&c->s, application, secret));
 	return call_status(c, 204);
 }

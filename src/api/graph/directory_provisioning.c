@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tokens of provisioning clients.  Reeve's own, in the shape of Graph's passwordCredentials. */
-#include "api/api.h"
-#include "base/clock.h"
+#include "api/graph/credential.h"
 #include "crypto/digest.h"
 #include "directory/provisioning/client.h"
 #include "resource/tables.h"
@@ -9,13 +8,6 @@
 enum err provisioning_tokens_list(struct call *c);
 enum err provisioning_tokens_add(struct call *c);
 enum err provisioning_tokens_remove(struct call *c);
-
-static enum err application_param(struct call *c, struct id *ret)
-{
-	TRY(call_param_id(c, "application", "application", ret));
-	c->s.subject = *ret;
-	return OK;
-}
 
 /* text NULL: it was shown once, when it was made. */
 static void write_token(struct json_writer *w, const struct provisioning_token *t, const char *text)
@@ -51,7 +43,7 @@ static enum err list_tx(struct scope *s, struct db_tx *tx, void *arg)
 enum err provisioning_tokens_list(struct call *c)
 {
 	struct list l = {.n = 0};
-	TRY(application_param(c, &l.application));
+	TRY(credential_application(c, &l.application));
 	TRY(db_read(&c->s, list_tx, &l));
 	struct json_writer w = call_json(c);
 	jw_object(&w);
@@ -68,39 +60,16 @@ enum err provisioning_tokens_list(struct call *c)
 	return OK;
 }
 
-/* {"provisioningToken": {"displayName"?, "endDateTime"?}} */
-static enum err read_token(struct call *c, const char **ret_name, int64_t *ret_end)
-{
-	static const char *const outer[] = {"provisioningToken", NULL};
-	static const char *const inner[] = {"displayName", "endDateTime", NULL};
-	json_t *body;
-	const char *end;
-	TRY(call_body(c, false, &body));
-	TRY(call_only(c, body, outer));
-	const json_t *token = json_object_get(body, "provisioningToken");
-	*ret_name = NULL;
-	*ret_end = 0;
-	if (token == NULL || json_is_null(token))
-		return OK;
-	if (!json_is_object(token))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'provisioningToken' must be an object");
-	TRY(call_only(c, token, inner));
-	TRY(call_string(c, token, "displayName", false, ret_name));
-	TRY(call_string(c, token, "endDateTime", false, &end));
-	if (end != NULL && !time_parse(end, ret_end))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'endDateTime' must be a time such as 2027-01-31T00:00:00Z");
-	return OK;
-}
-
 enum err provisioning_tokens_add(struct call *c)
 {
 	struct id application;
 	struct provisioning_token t;
 	char text[PROVISIONING_TOKEN_TEXT];
+	static const char *const members[] = {"displayName", "endDateTime", NULL};
 	const char *name;
 	int64_t end;
-	TRY(application_param(c, &application));
-	TRY(read_token(c, &name, &end));
+	TRY(credential_application(c, &application));
+	TRY(credential_asked(c, "provisioningToken", members, &name, &end));
 	TRY(provisioning_token_add(&c->s, application, name, end, &t, text));
 	http_response_header(c->out, "Cache-Control", "no-store");
 	struct json_writer w = call_json(c);
@@ -116,14 +85,8 @@ enum err provisioning_tokens_remove(struct call *c)
 {
 	static const char *const allowed[] = {"keyId", NULL};
 	struct id application, token;
-	json_t *body;
-	const char *key;
-	TRY(application_param(c, &application));
-	TRY(call_body(c, true, &body));
-	TRY(call_only(c, body, allowed));
-	TRY(call_string(c, body, "keyId", true, &key));
-	if (!id_parse(key, &token))
-		return scope_fail(&c->s, ERR_BAD_REQUEST, "'keyId' must be the id of a provisioning token");
+	TRY(credential_application(c, &application));
+	TRY(credential_named(c, allowed, "provisioning token", &token));
 	TRY(provisioning_token_remove(&c->s, application, token));
 	return call_status(c, 204);
 }
