@@ -5,6 +5,8 @@
 # 4 connections ask 25 times a second each, at fixed times: a late answer does not put off the next question (no coordinated omission).
 # The floods: 32 connections that sign in with a wrong secret; the same that send passwords to the sign-in page; 400 connections from other
 # addresses that send a byte of a header a second.
+import multiprocessing
+import os
 import socket
 import ssl
 import sys
@@ -86,14 +88,28 @@ floods = {
     "password": [(repeat, (post(f"/signin/{tenant}", "name=ann%40acme.example&password=wrong"),))] * 32,
     "slow": [(slow, (i,)) for i in range(400)],
 }
-crowd = [threading.Thread(target=f, args=a, daemon=True) for f, a in floods[kind]]
-for t in crowd:
-    t.start()
+
+
+# In a process of its own, since threads of one Python process wait for each other; and behind the others, since attackers bring their own processors.
+def crowd(count, over):
+    os.nice(15)
+    threads = [threading.Thread(target=f, args=a, daemon=True) for f, a in floods[kind]]
+    for t in threads:
+        t.start()
+    over.wait()
+    count.value = done[0]
+    os._exit(0)
+
+
+count, over = multiprocessing.Value("q", 0), multiprocessing.Event()
+flood = multiprocessing.Process(target=crowd, args=(count, over), daemon=True)
+flood.start()
 users = [threading.Thread(target=signed_in, args=(i,)) for i in range(4)]
 for t in users:
     t.start()
 for t in users:
     t.join()
-ends.set()
+over.set()
+flood.join(5)
 waits.sort()
-print(f"{waits[len(waits) // 2] * 1000:.2f} {waits[len(waits) * 99 // 100] * 1000:.2f} {len(waits)} {done[0]}")
+print(f"{waits[len(waits) // 2] * 1000:.2f} {waits[len(waits) * 99 // 100] * 1000:.2f} {len(waits)} {count.value}")
