@@ -107,6 +107,8 @@ static struct id address_id(struct call *c)
 	return id;
 }
 
+enum { THROTTLED_HOLD_MS = 500 };
+
 /* What throttles refuse of somebody known is an event a minute and caller: each one of them would fill the log. */
 static enum err check_throttle(struct call *c)
 {
@@ -119,6 +121,7 @@ static enum err check_throttle(struct call *c)
 		return OK;
 	c->retry_after = a.retry_after;
 	c->refusal_told = !anonymous;
+	c->out->hold_ms = anonymous ? THROTTLED_HOLD_MS : 0; /* who waits for an answer does not ask again */
 	enum err err = scope_fail(&c->s, ERR_TOO_MANY, "too many requests (%s: %u): try again in %u s", a.what, a.requests, a.retry_after);
 	if (a.tell && !anonymous)
 		audit_refused(&c->s, &(struct audit_event){.activity = ACT_REQUEST_REFUSED, .resource_type = "Application",

@@ -64,6 +64,7 @@ static void *accept_loop(void *arg)
 		resting = (fds[1].revents & POLLIN) != 0 && !accept_batch(s, &handed);
 		linger_turn(s, fds + 2, lingering, clock_monotonic());
 		conn_cut_overdue(s, clock_monotonic());
+		request_release_held(s, clock_monotonic());
 	}
 	return NULL;
 }

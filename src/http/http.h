@@ -47,6 +47,7 @@ struct http_response {
 	void (*stream_end)(void *arg);
 	void *stream_arg;
 	int64_t stream_length;
+	unsigned hold_ms;          /* how long the answer is held back, to about a second: of who was refused and would ask again at once */
 };
 /* Copies.  Left out: what has CR, LF or another control character, and Content-Length and Transfer-Encoding. */
 void http_response_header(struct http_response *r, const char *name, const char *value);

@@ -204,6 +204,7 @@ void http_stop(struct http_server *s, unsigned seconds)
 	if (s->socket_path != NULL)
 		unlink(s->socket_path);
 	acceptor_stop(s);
+	request_release_held(s, INT64_MAX);
 	wait_for_requests(s, seconds);
 	for (unsigned i = 0; i < s->io_count; i++)
 		MHD_stop_daemon(s->io[i]);

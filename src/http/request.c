@@ -32,6 +32,8 @@ struct job {
 	struct conn *conn;
 	struct MHD_Connection *connection;
 	struct job *prev, *next; /* server->waiting; lock */
+	unsigned hold_ms;
+	int64_t due;             /* its answer is held back until then, without a worker; 0: it is not; lock */
 	enum { JOB_NEW, JOB_BODY, JOB_WAITING, JOB_READY, JOB_CUT, JOB_SENT } phase;
 	size_t body_limit, swallowed;
 	int refusal; /* 413 or 503 where the body is thrown away; 0 */
@@ -330,6 +332,7 @@ static void build_answer(struct job *j)
 	struct response_context ctx = {.arena = j->arena, .secure = s->secure, .close = atomic_load(&s->draining),
 		.release = job_unref, .held = j};
 	j->status = (unsigned)r.status;
+	j->hold_ms = r.hold_ms;
 	j->answer = response_build(&r, &ctx);
 	if (streamed)
 		return;
@@ -337,6 +340,14 @@ static void build_answer(struct job *j)
 	body_release(j);
 	workers_arena_give(s->workers, j->arena);
 	j->arena = NULL;
+}
+
+/* The answer may go.  The caller holds the lock. */
+static void release(struct job *j)
+{
+	waiting_unlink(j);
+	j->phase = JOB_READY;
+	MHD_resume_connection(j->connection);
 }
 
 /* On a worker. */
@@ -347,13 +358,34 @@ static void run(struct http_task *t)
 	if (!atomic_load(&s->stopping)) /* else the job is cut, or about to be */
 		build_answer(j);
 	pthread_mutex_lock(&s->lock);
-	if (j->phase == JOB_WAITING) {
-		waiting_unlink(j);
-		j->phase = JOB_READY;
-		MHD_resume_connection(j->connection);
+	bool held = j->phase == JOB_WAITING && j->hold_ms > 0 && !atomic_load(&s->draining);
+	if (held) /* the reference goes with it: request_release_held() */
+		j->due = clock_monotonic() + j->hold_ms * (SECOND_US / 1000);
+	else if (j->phase == JOB_WAITING)
+		release(j);
+	pthread_mutex_unlock(&s->lock);
+	if (!held)
+		job_unref(j);
+}
+
+void request_release_held(struct http_server *s, int64_t now)
+{
+	struct job *done = NULL;
+	pthread_mutex_lock(&s->lock);
+	for (struct job *j = s->waiting, *next; j != NULL; j = next) {
+		next = j->next;
+		if (j->due == 0 || j->due > now)
+			continue;
+		release(j);
+		j->next = done;
+		done = j;
 	}
 	pthread_mutex_unlock(&s->lock);
-	job_unref(j);
+	while (done != NULL) {
+		struct job *j = done;
+		done = j->next;
+		job_unref(j);
+	}
 }
 
 void request_abandon_all(struct http_server *s)

@@ -121,6 +121,8 @@ enum MHD_Result request_continue(void *cls, struct MHD_Connection *c, const char
 	const char *version, const char *data, size_t *data_len, void **context);
 void request_end(void *cls, struct MHD_Connection *c, void **context, enum MHD_RequestTerminationCode code);
 void request_abandon_all(struct http_server *s); /* with the lock held */
+/* Lets go of answers that were held back until now. */
+void request_release_held(struct http_server *s, int64_t now);
 
 struct header_table {
 	size_t count;

@@ -35,9 +35,15 @@ testOnEngines('19 a flood of sign-ins is refused and counted; who has signed in 
   if (Date.now() - since < 50000) assert.equal(statuses.get(401).length, 60);
   assert.ok(statuses.get(429).every(s => s >= 1 && s <= 60), 'told when to come back');
   assert.ok(await metric(r, 'reeve_throttled_total{limit="signIn, WRITES by ADDRESS in 60 s"}') >= statuses.get(429).length);
-  const early = await guess(r); // in OAuth's words, for libraries that sign in
+  const asked = Date.now(), early = await guess(r); // in OAuth's words, for libraries that sign in
+  assert.ok(Date.now() - asked >= 490, 'held back');
   assert.deepEqual([early.status, Object.keys(early.json), early.json.error], [429, ['error', 'error_description'], 'temporarily_unavailable']);
   assert.ok(Number(early.headers['retry-after']) >= 1);
+  // forty that are held back, more than there are workers, take none from anybody
+  const held = Array.from({ length: 40 }, () => guess(r));
+  await sleep(100);
+  await Promise.race([r.get('/v1.0/users/ann@acme.example'), Promise.all(held).then(() => assert.fail('somebody waited for those who are held back'))]);
+  assert.deepEqual([...new Set((await Promise.all(held)).map(a => a.status))], [429]);
   // a provisioning client may burst, and is told in its own words when it is too much
   const c = await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true });
   const scim = { token: (await r.post(`/v1.0/applications/${c.id}/addProvisioningToken`, {})).secretText };
