@@ -13,7 +13,7 @@ HTTP_MAY = {"base", "crypto"}
 HTTP_USERS = {"channels", "api", "jobs", "cmd"}
 # channels is entered through api's route table and uses api's call (api.h): the two stand side by side.
 PEERS = {("channels", "api"), ("jobs", "api")}
-LIBRARIES = {"openssl/": "crypto", "cjose/": "crypto", "argon2.h": "crypto", "microhttpd.h": "http", "gnutls/": "http", "sqlite3.h": "db", "libpq-fe.h": "db", "archive.h": "codec"}
+LIBRARIES = {"openssl/": "crypto", "cjose/": "crypto", "argon2.h": "crypto", "seccomp.h": "keeper", "microhttpd.h": "http", "gnutls/": "http", "sqlite3.h": "db", "libpq-fe.h": "db", "archive.h": "codec"}
 FILE_LINES, LINE_CHARS = 600, 160  # columns with tabs of eight
 
 

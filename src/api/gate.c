@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The gate: from a request to a scope, and from an error to an answer.  It reads the route's row and nothing else:
- * authenticate -> tenant -> tenant's state -> permission -> handler -> error object -> refusal's event -> one log line.
+ * authenticate -> throttle -> tenant's state -> permission -> scope groups -> approval -> handler -> error in the form of the route -> refusal's event ->
+ * one log line.
  *
  * Answers never carry what is inside: the detail of ERR_INTERNAL and its like goes to the log, the client gets the default text.
  */

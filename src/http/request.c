@@ -4,12 +4,12 @@
  *
  *   NEW      its first line is there                        [request_begin]
  *   BODY     its header passed the guard and the limits     [on_header]
- *   WAITING  complete; the connection is suspended, the job is in the workers' queue or with a worker  [dispatch]
+ *   WAITING  complete; the connection is suspended, the job is in the workers' queue, with a worker, or its answer is held back  [dispatch]
  *   READY    the answer is built and the connection resumed [run]
  *   CUT      http_stop did not wait any longer; the worker's answer, when it comes, is dropped  [request_abandon_all]
  *   SENT     an answer or a refusal is with the library     [answer, refuse]
  *
- * The library holds one reference to a job until request_end(), the worker one until it is done, and a streamed body
+ * The library holds one reference to a job until request_end(), the worker one until it is done (or a held answer may go), and a streamed body
  * one until its last piece, because it may read from the request's arena.
  */
 #include <stdlib.h>

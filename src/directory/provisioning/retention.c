@@ -4,6 +4,7 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "directory/provisioning/each_tenant.h"
 #include "directory/tenant_settings.h"
 #include "directory/user.h"
 #include "duty/duty.h"
@@ -136,8 +137,9 @@ static enum err erase_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return user_erase_by(tx, l->user, DUTY_BY_DEACTIVATED, &duty);
 }
 
-static enum err run_tenant(struct scope *t, bool *ret_more)
+static enum err run_tenant(struct scope *t, void *arg)
 {
+	bool *ret_more = arg;
 	struct plan *p = arena_alloc(t->arena, sizeof *p);
 	TRY(db_write_low(t, call_off_tx, p));
 	*ret_more |= p->n == A_STEP;
@@ -152,29 +154,8 @@ static enum err run_tenant(struct scope *t, bool *ret_more)
 
 /* ---- all tenants ---- */
 
-static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	(void)s;
-	struct id *tenant = arg;
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_one(tx, &left_next_tenant, DB_ARGS(db_v_id(tenant)), &r));
-	*tenant = db_id(r, 0);
-	return OK;
-}
-
 enum err provisioning_retention_run(struct scope *s, bool *ret_more)
 {
-	struct id tenant = {{0}};
-	enum err first = OK, e;
-	check(!s->has_tenant);
 	*ret_more = false;
-	while ((e = db_read(s, next_tx, &tenant)) == OK) {
-		struct scope t;
-		scope_tenant(&t, s->arena, s->db, s->keeper, tenant);
-		t.now = s->now;
-		e = run_tenant(&t, ret_more);
-		if (e != OK && first == OK) /* one that fails does not hold up the others */
-			first = scope_fail(s, e, "%s", scope_detail(&t, e));
-	}
-	return e == ERR_NOT_FOUND ? first : e;
+	return each_tenant(s, &left_next_tenant, run_tenant, ret_more);
 }

@@ -5,6 +5,7 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "directory/provisioning/client.h"
+#include "directory/provisioning/each_tenant.h"
 #include "directory/tenant_settings.h"
 #include "notice/notice.h"
 #include "resource/tables.h"
@@ -58,28 +59,12 @@ static enum err tenant_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return OK;
 }
 
-static enum err next_tx(struct scope *s, struct db_tx *tx, void *arg)
+static enum err run_tenant(struct scope *t, void *arg)
 {
-	(void)s;
-	struct id *tenant = arg;
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query_one(tx, &provisioning_next_tenant, DB_ARGS(db_v_id(tenant)), &r));
-	*tenant = db_id(r, 0);
-	return OK;
+	return db_write_low(t, tenant_tx, arg);
 }
 
 enum err provisioning_silent_run(struct scope *s)
 {
-	struct id tenant = {{0}};
-	enum err first = OK, e;
-	check(!s->has_tenant);
-	while ((e = db_read(s, next_tx, &tenant)) == OK) {
-		struct scope t;
-		scope_tenant(&t, s->arena, s->db, s->keeper, tenant);
-		t.now = s->now;
-		e = db_write_low(&t, tenant_tx, NULL);
-		if (e != OK && first == OK) /* one that fails does not hold up the others */
-			first = scope_fail(s, e, "%s", scope_detail(&t, e));
-	}
-	return e == ERR_NOT_FOUND ? first : e;
+	return each_tenant(s, &provisioning_next_tenant, run_tenant, NULL);
 }
