@@ -116,17 +116,6 @@ bool permission_listed(const char *list, const char *name)
 	return false;
 }
 
-const char *permission_missing(struct arena *a, const char *granted, const char *wanted)
-{
-	while (*wanted != '\0') {
-		size_t n = strcspn(wanted, " ");
-		if (n > 0 && (granted == NULL || !list_covers(granted, wanted, n)))
-			return arena_strndup(a, wanted, n);
-		wanted += n + (wanted[n] != '\0');
-	}
-	return NULL;
-}
-
 /* ---- built-in roles ---- */
 
 static char *all_of(struct arena *a, enum role_reach reach)

@@ -34,8 +34,6 @@ bool permission_of_holders(const char *name); /* only those who hold it hand it 
 bool permission_granted(const char *granted, const char *required);
 /* Whether a list names it, exactly. */
 bool permission_listed(const char *list, const char *name);
-/* The first name of `wanted` (a list as in a role) that `granted` does not grant, in the arena; NULL: it grants all of them. */
-const char *permission_missing(struct arena *a, const char *granted, const char *wanted);
 
 struct role {
 	struct id role;

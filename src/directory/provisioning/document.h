@@ -63,7 +63,5 @@ struct scim_projection {
 };
 /* Takes away what was not asked for. */
 void scim_project(struct scope *s, enum scim_resource r, const struct scim_projection *p, json_t *doc);
-/* Whether the attribute will be returned: members of a large group are not read in vain. */
-bool scim_is_projected(struct scope *s, enum scim_resource r, const struct scim_projection *p, const char *attribute);
 
 #endif

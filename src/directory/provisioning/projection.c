@@ -119,18 +119,3 @@ void scim_project(struct scope *s, enum scim_resource r, const struct scim_proje
 		if (known)
 			drop(&place, doc);
 }
-
-bool scim_is_projected(struct scope *s, enum scim_resource r, const struct scim_projection *p, const char *attribute)
-{
-	struct scim_place place;
-	bool known;
-	const char *at = p->attributes != NULL ? p->attributes : p->excluded;
-	while (at != NULL && next(s, r, &at, p->attributes != NULL, &place, &known)) {
-		if (!known)
-			continue;
-		bool names = (place.whole && place.schema == scim_core_of(r)) || (place.attr != NULL && strcmp(place.attr->name, attribute) == 0);
-		if (names && (p->attributes != NULL || (place.sub == NULL && !place.whole)))
-			return p->attributes != NULL;
-	}
-	return p->attributes == NULL;
-}

@@ -12,8 +12,6 @@
 		"a.password_at, a.totp_at, a.totp_step, a.created_at, a.totp_secret"
 DB_TENANT(account_by_user, "SELECT " COLUMNS " FROM users u JOIN local_accounts a ON a.tenant_id = u.tenant_id AND a.user_id = u.user_id "
 			   "WHERE u.tenant_id = ?1 AND u.user_id = ?2 AND u.deleted_at IS NULL");
-DB_TENANT(accounts_all, "SELECT " COLUMNS " FROM local_accounts a JOIN users u ON u.tenant_id = a.tenant_id AND u.user_id = a.user_id "
-			"WHERE a.tenant_id = ?1 AND u.deleted_at IS NULL ORDER BY a.user_id LIMIT ?2");
 DB_TENANT(account_user_by_upn, "SELECT user_id FROM users WHERE tenant_id = ?1 AND upn_key = ?2");
 DB_TENANT(account_fail, "UPDATE local_accounts SET failures = ?3, failed_at = ?4, locked_until = ?5 WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(account_rehash, "UPDATE local_accounts SET password = ?4 WHERE tenant_id = ?1 AND user_id = ?2 AND password = ?3");
@@ -44,18 +42,6 @@ enum err account_load(struct db_tx *tx, struct id user, struct account *ret)
 	TRY(e);
 	*ret = read_row(r, s->arena);
 	return OK;
-}
-
-enum err account_list(struct db_tx *tx, struct account **ret, size_t *ret_n)
-{
-	struct arena *a = db_tx_scope(tx)->arena;
-	*ret = arena_alloc(a, ACCOUNTS_MAX * sizeof **ret);
-	*ret_n = 0;
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, &accounts_all, DB_ARGS(db_v_int(ACCOUNTS_MAX)), &r));
-	while (*ret_n < ACCOUNTS_MAX && db_next(r))
-		(*ret)[(*ret_n)++] = read_row(r, a);
-	return db_rows_err(r);
 }
 
 enum err account_record(struct db_tx *tx, enum activity activity, const struct account *a, const struct audit_change *changes)

@@ -21,7 +21,7 @@
 #include "db/db.h"
 #include "directory/sign_in/session.h"
 
-enum { ACCOUNT_FREE_FAILURES = 5, ACCOUNTS_MAX = 1000, TICKET_TEXT = 128, PASSWORD_CHARACTERS = 12 };
+enum { ACCOUNT_FREE_FAILURES = 5, TICKET_TEXT = 128, PASSWORD_CHARACTERS = 12 };
 #define ACCOUNT_LOCK_FIRST_US (30 * SECOND_US) /* after ACCOUNT_FREE_FAILURES; doubles with each further one */
 #define ACCOUNT_LOCK_LONGEST_US (15 * MINUTE_US)
 #define ACCOUNT_FORGET_US DAY_US /* failures that lie so far back do not count */
@@ -37,8 +37,6 @@ struct account {
 };
 /* ERR_NOT_FOUND: there is no such user, or it has no local account. */
 MUST_CHECK enum err account_load(struct db_tx *tx, struct id user, struct account *ret);
-/* All of the tenant by name, at most ACCOUNTS_MAX. */
-MUST_CHECK enum err account_list(struct db_tx *tx, struct account **ret, size_t *ret_n);
 
 /* ---- signing in ---- */
 

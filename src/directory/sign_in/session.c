@@ -28,7 +28,6 @@ DB_TENANT(sessions_of_user, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = 
 DB_TENANT(session_used, "UPDATE sessions SET last_used_at = ?3, expires_at = ?4 WHERE tenant_id = ?1 AND session_id = ?2");
 DB_TENANT(session_secret_next, "UPDATE sessions SET previous_hash = secret_hash, secret_hash = ?3, last_used_at = ?4, expires_at = ?5 "
 			       "WHERE tenant_id = ?1 AND session_id = ?2");
-DB_TENANT(session_proved, "UPDATE sessions SET auth_at = ?3, method = ?4 WHERE tenant_id = ?1 AND session_id = ?2");
 
 enum { SECRET_BYTES_RANDOM = 32 };
 
@@ -336,11 +335,6 @@ enum err session_known(struct scope *s, const char *secret, bool *ret)
 	TRY(db_read(s, known_tx, &a));
 	*ret = a.known;
 	return OK;
-}
-
-enum err session_prove(struct db_tx *tx, struct id session, const char *method)
-{
-	return db_exec(tx, &session_proved, DB_ARGS(db_v_id(&session), db_v_int(db_tx_scope(tx)->now), db_v_text(method)), NULL);
 }
 
 /* ---- forms ---- */

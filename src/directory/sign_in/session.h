@@ -79,8 +79,6 @@ MUST_CHECK enum err session_renew(struct db_tx *tx, const char *secret, char ret
 /* Whether a text is, or was just before, the secret of a session of the command line: asked before session_renew(), so that strangers who guess are not
  * let near the writer. */
 MUST_CHECK enum err session_known(struct scope *s, const char *secret, bool *ret);
-/* They proved again who they are. */
-MUST_CHECK enum err session_prove(struct db_tx *tx, struct id session, const char *method);
 
 /* What forms and the header X-Reeve-CSRF of this session must carry. */
 void session_csrf(struct scope *s, struct id session, char ret[SESSION_CSRF_TEXT]);

@@ -35,16 +35,6 @@ static void one_of_several_suffices(void **state)
 	assert_false(permission_granted("User.Read.All", "DeviceManagementApps.Read.All|AuditLog.Read.All"));
 }
 
-static void what_is_missing(void **state)
-{
-	struct arena *a = arena_new(MIB);
-	assert_null(permission_missing(a, "A.ReadWrite.All B.Read.All", "A.Read.All B.Read.All"));
-	assert_string_equal(permission_missing(a, "A.ReadWrite.All", "A.Read.All B.Read.All"), "B.Read.All");
-	assert_string_equal(permission_missing(a, NULL, "B.Read.All"), "B.Read.All");
-	assert_null(permission_missing(a, NULL, ""));
-	arena_free(a);
-}
-
 /* A typing error in a route or role would lock everybody out of it, or hand out a name that nothing asks for. */
 static void every_name_in_use_is_known(void **state)
 {
@@ -129,7 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(permission_names), cmocka_unit_test(write_includes_read_and_nothing_else),
-		cmocka_unit_test(one_of_several_suffices), cmocka_unit_test(what_is_missing),
+		cmocka_unit_test(one_of_several_suffices),
 		cmocka_unit_test(every_name_in_use_is_known), cmocka_unit_test(upn_rules), cmocka_unit_test(setting_ranges),
 		cmocka_unit_test(collecting_is_off),
 	};
