@@ -210,7 +210,9 @@ export async function world(r, o, tenant, mark) {
   const gone = (await r.user('same.gone@acme.example', { city: m(), displayName: 'Same Gone' }, o)).id;
   await r.ok('DELETE', `/v1.0/users/${gone}`, o);
   await r.ok('DELETE', `/v1.0/directory/deletedItems/${gone}`, o);
-  const done = await until('a certificate', async () => (await r.all(`${DM}/erasureCertificates`, o)).find(c => c.certificate.trigger === 'permanentDelete'), { seconds: 60 }); // the last: an erasure takes reports with it
+  const erased = async () => (await r.all(`${DM}/erasureDuties`, o)).every(d => ['scheduled', 'scrubbed', 'copies_gone'].includes(d.state));
+  await until('no erasure is under way', erased, { seconds: 60 }); // each takes the tenant's reports with it
+  const done = (await r.all(`${DM}/erasureCertificates`, o)).find(c => c.certificate.trigger === 'permanentDelete');
   w.certificate = done.id;
   await until('the export', async () => (await r.get(`/v1.0/dataPolicyOperations/${w.operation}`, o)).status === 'complete', { seconds: 60 });
   w.sink = (await r.post(`${DM}/auditSinks`, { displayName: m(), kind: 'file', target: m(), enabled: false }, o)).id;
@@ -223,7 +225,7 @@ export async function world(r, o, tenant, mark) {
   w.export = (await r.post(`${DM}/auditLog/exports`, { format: 'ndjson', filter: `actor/userPrincipalName eq '${mark}@acme.example'` }, o)).id;
   await until('the export of the log', async () => (await r.get(`${DM}/auditLog/exports/${w.export}`, o)).status === 'completed', { seconds: 60 });
   const job = (await r.post(`${DM}/reports/exportJobs`, { reportName: 'DevicesWithInventory' }, o)).id;
-  const report = await until('the report', async () => { const j = await r.get(`${DM}/reports/exportJobs/${job}`, o); return j.status === 'completed' && j; }, { seconds: 60 });
+  const report = await until('the report', async () => { const j = await r.get(`${DM}/reports/exportJobs/${job}`, o); assert.notEqual(j.status, 'failed'); return j.status === 'completed' && j; }, { seconds: 60 });
   w.job = report.id;
   w.link = report.url.split('/').at(-1);
   // objections: an access would hold the person's deletion up
