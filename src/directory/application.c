@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "directory/application_internal.h"
+#include "directory/application_key.h"
 #include "directory/provisioning/client.h"
 #include "directory/access/assignment.h"
 #include "directory/access/role.h"
@@ -35,6 +36,9 @@ static enum err may_give(struct db_tx *tx, struct id role)
 	return access_may_give(tx, role, tenant);
 }
 
+/* Whose tokens of another issuer stand for the application. */
+static bool names_external(const struct record *r) { return record_has(r, "externalIssuer") || record_has(r, "externalClientId"); }
+
 /* ---- create ---- */
 
 /* A provisioning client has the role that is meant for it, where nobody names another. */
@@ -60,6 +64,8 @@ static enum err create_tx(struct scope *s, struct db_tx *tx, void *arg)
 	a->application = scope_id(s);
 	struct extra_column extra[] = {{"created_at", db_v_int(s->now)}, {"enabled", db_v_int(1)}};
 	TRY(record_insert(tx, a->r, a->application, extra, record_has(a->r, "accountEnabled") ? 1 : 2));
+	if (names_external(a->r))
+		TRY(application_key_given(tx, a->application, 0));
 	struct audit_change *changes = NULL, **tail = &changes;
 	record_changes_all(s->arena, a->r, true, &tail);
 	return record_event(tx, ACT_APPLICATION_CREATE, a->application, record_text(s->arena, a->r, "displayName"), changes);
@@ -99,8 +105,7 @@ static enum err patch_rules(struct db_tx *tx, const struct write *a, const struc
 	bool enable = record_has(a->r, "accountEnabled") && record_int(a->r, "accountEnabled") != 0 && record_int(old, "accountEnabled") == 0;
 	if (role)
 		TRY(may_give(tx, now));
-	bool external = record_has(a->r, "externalIssuer") || record_has(a->r, "externalClientId"); /* whose tokens stand for it */
-	return enable || external ? access_may_become(tx, ACTOR_APPLICATION, a->application) : OK;
+	return enable || names_external(a->r) ? access_may_become(tx, ACTOR_APPLICATION, a->application) : OK;
 }
 
 /* Another role, or none, took the place of one. */
@@ -123,6 +128,8 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(record_update(tx, old, a->r, a->application, NULL, 0, &tail, &changed));
 	if (!changed)
 		return OK;
+	if (names_external(a->r))
+		TRY(application_key_given(tx, a->application, 0));
 	TRY(role_was_taken(tx, a->application, old));
 	TRY(access_keep_administrator(tx));
 	const struct record *named = record_has(a->r, "displayName") ? a->r : old;
@@ -145,6 +152,7 @@ static enum err delete_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(access_may_end(tx, a->application));
 	TRY(db_exec(tx, &application_secrets_drop, DB_ARGS(db_v_id(&a->application)), NULL));
 	TRY(application_certificates_drop(tx, a->application));
+	TRY(application_keys_drop(tx, a->application));
 	TRY(provisioning_tokens_drop(tx, a->application));
 	TRY(db_exec(tx, &application_drop, DB_ARGS(db_v_id(&a->application)), NULL));
 	TRY(assignment_drop_principal(tx, a->application, NULL));

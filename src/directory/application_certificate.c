@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "directory/access/rule.h"
 #include "directory/application_internal.h"
+#include "directory/application_key.h"
 #include "resource/tables.h"
 
 DB_TENANT(certificate_insert, "INSERT INTO application_certificates (tenant_id, certificate_id, application_id, certificate, sha1, sha256, subject, "
@@ -71,6 +72,7 @@ static enum err add_tx(struct scope *s, struct db_tx *tx, void *arg)
 		return scope_fail(s, ERR_CONFLICT, "the application has %d certificates; remove one first", (int)CERTIFICATES_MAX);
 	c->certificate = scope_id(s);
 	TRY(insert(tx, c));
+	TRY(application_key_given(tx, c->application, c->expires_at));
 	return record_certificate(tx, ACT_APPLICATION_CERTIFICATE_ADD, name, c->application, c->certificate);
 }
 

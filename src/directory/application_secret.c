@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "codec/base64.h"
 #include "directory/application_internal.h"
+#include "directory/application_key.h"
 #include "directory/access/rule.h"
 #include "resource/tables.h"
 
@@ -80,6 +81,7 @@ static enum err add_tx(struct scope *s, struct db_tx *tx, void *arg)
 	if (n >= SECRETS_MAX)
 		return scope_fail(s, ERR_CONFLICT, "the application has %d secrets; remove one first", (int)SECRETS_MAX);
 	TRY(secret_issue(tx, secret));
+	TRY(application_key_given(tx, secret->application, secret->expires_at));
 	return record_secret(tx, ACT_SECRET_ADD, name, secret->application, secret->secret);
 }
 

@@ -227,6 +227,16 @@ test('16 no way around: what is read as a whole, a name that means another, the 
     assert.equal((await r.ann.api(method, `/v1.0/applications/${own}${where}`, { body })).json.error.code, 'ApprovalRequired', where);
   await without(r, wipes);
   await r.post(`/v1.0/applications/${own}/addPassword`, {});
+  // who holds a program's key is no second person to it, also without the key
+  const robot = (await r.post('/v1.0/applications', { displayName: 'Robot', roleDefinitionId: (await r.all(`${RM}/roleDefinitions`)).find(x => x.displayName === 'Administrator').id })).id;
+  const key = (await r.ann.api('POST', `/v1.0/applications/${robot}/addPassword`, { body: {} })).json;
+  const retires = await policy(r, 'deviceRetire'), asks = program(r, await r.signIn(r.tenant, robot, key.secretText));
+  code = await ask(asks, 'POST', `${DM}/managedDevices/${await r.device()}/retire`);
+  assert.equal((await r.ann.api('POST', `/v1.0/applications/${robot}/removePassword`, { body: { keyId: key.keyId } })).status, 204);
+  assert.match((await act(r.ann, code, 'approve')).json.error.message, /its key/);
+  assert.equal(await status(r, code), 'needsApproval');
+  assert.equal((await act(r.bob, code, 'approve')).status, 200);
+  await without(r, retires);
   const deletes = await policy(r, 'deviceDelete');
   await ask(r.ann, 'POST', `${DM}/managedDeviceCleanupRules`, { displayName: 'x', deviceCleanupRulePlatformType: 'linux', deviceInactivityBeforeRetirementInDays: 30 });
   await without(r, deletes);

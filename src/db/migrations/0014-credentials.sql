@@ -17,6 +17,18 @@ CREATE TABLE application_certificates (
 ) STRICT;
 CREATE UNIQUE INDEX application_certificates_by_application ON application_certificates (tenant_id, application_id, sha256);
 
+-- Through whose hands what an application signs in with went: they are no second person to it.
+CREATE TABLE application_key_holders (
+  tenant_id ID NOT NULL,
+  application_id ID NOT NULL,
+  user_id ID NOT NULL,
+  given_at TIME NOT NULL,            -- the last time
+  expires_at TIME,                   -- of the longest-lived that they had, also where it was removed before; NULL: of an identity elsewhere
+  PRIMARY KEY (tenant_id, application_id, user_id)
+) STRICT;
+CREATE INDEX application_key_holders_by_user ON application_key_holders (tenant_id, user_id);
+CREATE INDEX application_key_holders_by_end ON application_key_holders (expires_at) WHERE expires_at IS NOT NULL;
+
 -- Assertions of clients that were used: none is good twice, also not after a restart.
 CREATE TABLE client_assertions (
   tenant_id ID NOT NULL,

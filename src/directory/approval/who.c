@@ -4,6 +4,7 @@
 
 #include "directory/access/access.h"
 #include "directory/access/role.h"
+#include "directory/application_key.h"
 #include "directory/approval/internal.h"
 #include "notice/notice.h"
 
@@ -21,6 +22,13 @@ DB_TENANT(approver_holders,
 
 enum { TOLD_MAX = 50 };
 
+/* Who asked; and where an application did, everybody through whose hands its key went. */
+static enum err is_requester(struct db_tx *tx, const struct request *r, struct id user, bool *ret)
+{
+	*ret = id_equal(user, r->requested_by);
+	return *ret || r->requester != ACTOR_APPLICATION ? OK : application_key_held(tx, r->requested_by, user, ret);
+}
+
 /* ---- groups that policies name ---- */
 
 struct asking {
@@ -37,9 +45,12 @@ static enum err ask_group(void *arg, struct id group)
 	TRY(db_query(q->tx, &approver_member, DB_ARGS(db_v_id(&group), db_v_id(&me)), &mine));
 	q->member = db_next(mine) || q->member;
 	TRY(db_rows_err(mine));
-	TRY(db_query(q->tx, &approver_others, DB_ARGS(db_v_id(&group), db_v_int(2)), &all));
-	while (db_next(all))
-		q->others = q->others || !id_equal(db_id(all, 0), q->r->requested_by);
+	TRY(db_query(q->tx, &approver_others, DB_ARGS(db_v_id(&group), db_v_int(TOLD_MAX)), &all));
+	while (!q->others && db_next(all)) {
+		bool asked;
+		TRY(is_requester(q->tx, q->r, db_id(all, 0), &asked));
+		q->others = !asked;
+	}
 	return db_rows_err(all);
 }
 
@@ -137,10 +148,14 @@ enum err approval_may_decide(struct db_tx *tx, const struct request *r)
 {
 	struct scope *s = db_tx_scope(tx);
 	int64_t created;
+	bool holds_key;
 	if (approval_actor_type(s->actor.type) == NULL)
 		return scope_fail(s, ERR_FORBIDDEN, "you are none of the approvers of this request");
 	if (id_equal(s->actor.id, r->requested_by))
 		return scope_fail(s, ERR_FORBIDDEN, "whoever asked does not decide: a second person does");
+	TRY(is_requester(tx, r, s->actor.id, &holds_key));
+	if (holds_key)
+		return scope_fail(s, ERR_FORBIDDEN, "whoever gave the application that asks its key does not decide: a second person does");
 	TRY(s->actor.type == ACTOR_USER ? person_fits(tx, r) : program_fits(tx, r));
 	TRY(since(tx, &created));
 	if (created > r->requested_at) /* made for this, it would be no second person */
@@ -160,7 +175,9 @@ struct telling {
 
 static enum err tell(struct telling *t, struct id user)
 {
-	bool before = id_equal(user, t->r->requested_by) || t->n == TOLD_MAX;
+	bool before;
+	TRY(is_requester(t->tx, t->r, user, &before));
+	before = before || t->n == TOLD_MAX;
 	for (size_t i = 0; i < t->n; i++)
 		before = before || id_equal(t->told[i], user);
 	if (before)

@@ -284,6 +284,57 @@ static void groups_that_name_nobody_else(void **state)
 	ok(group_add_member(&s, approvers, bob));
 }
 
+static struct id key_for(struct scope who, struct id application)
+{
+	struct application_secret secret;
+	fresh(&who);
+	ok(application_add_secret(&who, application, NULL, 0, &secret));
+	return secret.secret;
+}
+
+static struct id application_named(const char *name)
+{
+	struct id application;
+	struct scope s = F.a;
+	ok(application_create(&s, record_of(&s, &RES_APPLICATION, RECORD_CREATE, arena_printf(F.arena, "{\"displayName\":\"%s\"}", name)), &application));
+	return application;
+}
+
+/* A key that went through somebody's hands, also by way of a program, and also when it is removed afterwards. */
+static void key_holders(void **state)
+{
+	struct id device = scope_id(&F.system), program = application_named("Program"), other = application_named("Other");
+	struct id secret = key_for(as_user(ada, ""), program);
+	key_for(as_application(program, ""), other);
+	struct scope s = F.a;
+	ok(application_remove_secret(&s, program, secret));
+	const struct id programs[] = {program, other};
+	for (size_t i = 0; i < 2; i++) {
+		struct scope requester = as_application(programs[i], "");
+		struct id request = asked(&requester, device);
+		refused(decide(as_user(ada, ""), request, APPROVAL_approve), ERR_FORBIDDEN);
+		assert_string_equal(state_of(request), "needsApproval");
+		ok(decide(as_user(bob, ""), request, APPROVAL_approve));
+		ok(decide(requester, request, APPROVAL_cancelMyRequest));
+	}
+	/* a group of key holders names nobody */
+	struct scope requester = as_application(other, "");
+	struct id request = asked(&requester, device);
+	ok(group_remove_member(&s, approvers, bob));
+	refused(decide(as_user(ada, ""), request, APPROVAL_reject), ERR_FORBIDDEN);
+	ok(decide(as_user(eve, "DeviceManagementManagedDevices.PrivilegedOperations.All"), request, APPROVAL_reject));
+	ok(group_add_member(&s, approvers, bob));
+	/* another identity's word is a key without an end, and the later of two ends counts */
+	fresh(&s);
+	s.actor = as_user(eve, "").actor;
+	ok(application_patch(&s, program, record_of(&s, &RES_APPLICATION, RECORD_PATCH, "{\"externalIssuer\":\"https://x.example\",\"externalClientId\":\"c\"}")));
+	key_for(as_user(eve, ""), program);
+	assert_int_equal(ask(&F.a, "SELECT count(*) FROM application_key_holders WHERE tenant_id = ?1 AND application_id = ?2 AND user_id = ?3 AND expires_at IS NULL",
+			     db_v_id(&program), db_v_id(&eve)), 1);
+	ok(application_delete(&F.a, program));
+	assert_int_equal(ask(&F.a, "SELECT count(*) FROM application_key_holders WHERE tenant_id = ?1 AND application_id = ?2", db_v_id(&program), db_v_null()), 0);
+}
+
 /* ---- the call ---- */
 
 static void what_is_refused_on_the_way(void **state)
@@ -514,6 +565,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_and_event), cmocka_unit_test(the_table_is_what_happens), cmocka_unit_test(who_may_approve),
 		cmocka_unit_test(an_account_that_is_made_for_it), cmocka_unit_test(by_permission), cmocka_unit_test(groups_that_name_nobody_else),
+		cmocka_unit_test(key_holders),
 		cmocka_unit_test(what_is_refused_on_the_way), cmocka_unit_test(carried_out_once), cmocka_unit_test(a_race_executes_once),
 		cmocka_unit_test(who_passes), cmocka_unit_test(profiles), cmocka_unit_test(policies), cmocka_unit_test(nothing_readable_is_stored),
 	};
