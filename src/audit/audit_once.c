@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Readings are recorded once a day, what strangers cause once a minute.  The database decides whether today's was; the process remembers
- * the answer under a hash of tenant, activity, actor, object and time, in a table of fixed size where a newer answer takes the place of an
- * older one.
+ * Readings and sign-ins of programs are recorded once a day, what strangers cause once a minute.  Of readings the database decides whether
+ * today's was; the process remembers the answer under a hash of tenant, activity, actor, object and time, in a table of fixed size where a newer
+ * answer takes the place of an older one.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -75,6 +75,29 @@ static enum err once_a_day(struct scope *s, struct reading *r)
 	TRY(db_read(s, look, r));
 	if (!r->already)
 		TRY(db_write(s, record, r));
+	atomic_store(place, name);
+	return OK;
+}
+
+static enum err record_sign_in(struct scope *s, struct db_tx *tx, void *arg)
+{
+	const struct id *credential = arg, nobody = {0};
+	bool person = s->actor.type == ACTOR_USER;
+	char text[ID_TEXT];
+	struct audit_change *change = NULL;
+	audit_change_add(s->arena, &change, "credential", NULL, NULL, NULL, id_format(*credential, text));
+	return audit_record(tx, &(struct audit_event){.activity = person ? ACT_SIGN_IN : ACT_APPLICATION_SIGN_IN,
+						      .resource_type = person ? "User" : "Application", .resource = s->actor.id,
+						      .resource_name = s->actor.name, .subject = person ? s->actor.id : nobody, .changes = change});
+}
+
+enum err audit_record_sign_in(struct scope *s, struct id credential)
+{
+	uint64_t name = name_of(s, ACT_SIGN_IN, credential, DAY_US);
+	_Atomic uint64_t *place = &remembered[name % REMEMBERED];
+	if (atomic_load(place) == name)
+		return OK;
+	TRY(db_write(s, record_sign_in, &credential));
 	atomic_store(place, name);
 	return OK;
 }

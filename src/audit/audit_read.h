@@ -29,6 +29,10 @@ MUST_CHECK enum err audit_record_view(struct scope *s, struct id person);
 /* The same of who looked at what a person will get; the event names the case. */
 MUST_CHECK enum err audit_record_preview(struct scope *s, struct id person, struct id request);
 
+/* Records that the scope's actor, an application or a person, signed in without a session: one event per actor, credential (or the identity
+ * provider that spoke for them) and UTC day, in this process.  It stands before the sign-in is answered. */
+MUST_CHECK enum err audit_record_sign_in(struct scope *s, struct id credential);
+
 /* Whether nothing of this kind about this object was asked for in this minute, in this process: what strangers can cause is recorded no more
  * often. */
 bool audit_first_in_minute(const struct scope *s, enum activity activity, struct id object);

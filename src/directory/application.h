@@ -85,7 +85,7 @@ MUST_CHECK enum err application_found(struct db_tx *tx, const char *display_name
 
 /* Client credentials.  s is bound to the tenant that the client named (it need not exist).  ERR_UNAUTHENTICATED for an unknown tenant or
  * client, a wrong or expired secret, a disabled application, a tenant that may not sign in any more: one detail for all of them, and
- * the same hashing and comparing.  A refusal of an application that exists is an event (TOKEN_REFUSED). */
+ * the same hashing and comparing.  It is an event (APPLICATION_SIGN_IN), the first of a day; so is a refusal, where the application exists. */
 MUST_CHECK enum err application_sign_in(struct scope *s, struct id client, const char *secret, struct token_claims *ret);
 
 /* Who a verified token is now.  s is bound to c->tenant.  ERR_UNAUTHENTICATED where application or secret are gone, disabled or expired.

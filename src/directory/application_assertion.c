@@ -136,6 +136,5 @@ enum err application_assert(struct scope *s, struct id client, const struct jose
 	s->detail = NULL;
 	if (why != NULL)
 		return sign_in_refuse(s, client, a.name, why);
-	*ret = sign_in_claims(s, client, c->certificate);
-	return OK;
+	return sign_in_grant(s, client, a.name, c->certificate, ret);
 }

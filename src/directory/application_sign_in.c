@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Signing in with client credentials, and what a token stands for at each request.  Both read rows and write none; the refusal of an
- * application that exists is an event of its own, one a minute.
+ * Signing in with client credentials, and what a token stands for at each request.  A sign-in is an event, one a day and credential; the refusal
+ * of an application that exists is one, too, one a minute.
  */
 #include "audit/audit_read.h"
 #include "base/clock.h"
@@ -62,16 +62,25 @@ static enum err sign_in_tx(struct scope *s, struct db_tx *tx, void *arg)
 
 enum err sign_in_refuse(struct scope *s, struct id client, const char *name, const char *why)
 {
-	if (name != NULL && audit_first_in_minute(s, ACT_TOKEN_REFUSED, client)) /* all of them are counted by the API's refusals */
-		audit_refused(s, &(struct audit_event){.activity = ACT_TOKEN_REFUSED, .resource_type = RES_APPLICATION.entity,
+	if (name != NULL && audit_first_in_minute(s, ACT_APPLICATION_SIGN_IN, client)) /* all of them are counted by the API's refusals */
+		audit_refused(s, &(struct audit_event){.activity = ACT_APPLICATION_SIGN_IN, .resource_type = RES_APPLICATION.entity,
 						       .resource = client, .resource_name = name, .failure = why});
 	return scope_fail(s, ERR_UNAUTHENTICATED, "unknown client, wrong or expired secret, or the client may not sign in");
 }
 
-struct token_claims sign_in_claims(const struct scope *s, struct id application, struct id credential)
+/* As the application, which is the event's actor. */
+enum err sign_in_grant(struct scope *s, struct id application, const char *name, struct id credential, struct token_claims *ret)
 {
-	return (struct token_claims){.tenant = s->tenant, .application = application, .credential = credential, .issued_us = s->now,
+	struct scope own = *s;
+	own.actor.type = id_is_nil(s->tenant) ? ACTOR_OPERATOR : ACTOR_APPLICATION;
+	own.actor.id = application;
+	own.actor.name = name;
+	enum err e = audit_record_sign_in(&own, credential);
+	if (e != OK)
+		return scope_fail(s, e, "%s", scope_detail(&own, e));
+	*ret = (struct token_claims){.tenant = s->tenant, .application = application, .credential = credential, .issued_us = s->now,
 				     .expires_us = s->now + TOKEN_LIFE_US};
+	return OK;
 }
 
 enum err application_sign_in(struct scope *s, struct id client, const char *secret, struct token_claims *ret)
@@ -88,8 +97,7 @@ enum err application_sign_in(struct scope *s, struct id client, const char *secr
 	}
 	if (!a.granted)
 		return sign_in_refuse(s, client, a.name, a.why);
-	*ret = sign_in_claims(s, client, a.secret);
-	return OK;
+	return sign_in_grant(s, client, a.name, a.secret, ret);
 }
 
 /* ---- who a token is ---- */

@@ -183,8 +183,12 @@ testOnEngines('13 certificates of an application sign in for it, overlap, and en
   await r.ok('POST', `${where}/removePassword`, { body: { keyId: old.keyId } });
   await r.refused(401, 'GET', '/v1.0/deviceManagement/managedDevices', { token: t1 });
   await r.get('/v1.0/deviceManagement/managedDevices', { token: t2 });
-  const events = (await r.events()).filter(e => e.resources?.some(x => x.resourceId === app.id)).map(e => e.activityType);
+  const all = (await r.events()).filter(e => e.resources?.some(x => x.resourceId === app.id)), events = all.map(e => e.activityType);
   for (const type of ['addKey Application', 'removeKey Application', 'signIn Application']) assert.ok(events.includes(type), `${type}: ${events}`);
+  // which credential was used is on record, once a day each
+  const used4 = all.filter(e => e.activityType === 'signIn Application' && e.activityResult === 'Success');
+  assert.deepEqual(used4.map(e => e.resources[0].modifiedProperties[0].newValue).sort(), [a.keyId, b.keyId, old.keyId, fresh.keyId].sort());
+  for (const e of used4) assert.deepEqual([e.actor.applicationId ?? e.actor.id, e.actor.ipAddress], [app.id, '127.0.0.1']);
 });
 
 // ---- tokens of an issuer outside ----
@@ -273,6 +277,8 @@ testOnEngines('13 access tokens of a configured issuer, in both forms, and every
   assert.equal((await devices(good['v2 app-only'])).status, 401, 'the application is disabled');
   const told = (await r.events()).filter(e => e.activityType === 'useToken IdentityProvider');
   assert.ok(told.length >= 1 && told.length <= 3, `one a minute: ${told.length}`);
+  const entered = (await r.events("activityType eq 'signIn Application' and activityResult eq 'Success'")).filter(e => e.resources[0].resourceId === app.id);
+  assert.deepEqual(entered.map(e => e.resources[0].modifiedProperties[0].newValue), [r.provider.id], 'once a day for each issuer');
 });
 
 testOnEngines('13 a delegated token gives what both the person and its scopes may do, and dies with the person', async engine => {
@@ -291,6 +297,7 @@ testOnEngines('13 a delegated token gives what both the person and its scopes ma
   assert.equal((await ask('/v1.0/groups', { scp: undefined, scope: 'Group.Read.All' })).status, 200, 'RFC 9068 calls it scope');
   assert.equal((await ask('/v1.0/groups', { scp: 'Directory.Everything' })).status, 403, 'an unknown name is none');
   assert.equal((await ask('/v1.0/me')).json.id, user.id);
+  assert.equal((await r.events("activityType eq 'signIn User'")).filter(e => e.resources[0].resourceId === user.id).length, 1);
   await r.ok('PATCH', `/v1.0/users/${user.id}`, { body: { accountEnabled: false } });
   assert.equal((await ask('/v1.0/deviceManagement/managedDevices')).status, 401, 'disabled');
 });

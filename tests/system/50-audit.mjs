@@ -283,7 +283,7 @@ testOnEngines('50 every refused attempt of a change is an event; a refused read 
   assert.deepEqual(bad.said, ['create User (Failure)']);
   // signing in with a wrong secret is one as well
   await r.api('POST', `/${r.tenant}/oauth2/v2.0/token`, { token: null, raw: `grant_type=client_credentials&client_id=${a.id}&client_secret=wrong`, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } });
-  assert.ok((await r.events("activityType eq 'signIn Application'")).length >= 1);
+  assert.ok((await r.events("activityType eq 'signIn Application' and activityResult eq 'Failure'")).length >= 1);
   w.tree.remove();
 });
 

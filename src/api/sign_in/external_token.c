@@ -51,7 +51,7 @@ static enum err check_token(struct call *c, const struct jose_token *t, const st
 	TRY(issuer_verify(&c->s, c->server->issuers, &x, t, &claims));
 	TRY(provider_token_actor(&c->s, p, claims, &c->s.actor, ret));
 	c->s.actor.ip = c->in->client_ip;
-	return OK;
+	return audit_record_sign_in(&c->s, p->provider);
 }
 
 /* At most once a minute and provider: outsiders can cause it. */

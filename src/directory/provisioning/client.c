@@ -239,8 +239,8 @@ static void note_use(const struct scope *s, const struct admission *a)
 
 static enum err refuse(struct scope *s, const struct admission *a)
 {
-	if (a->known && audit_first_in_minute(s, ACT_TOKEN_REFUSED, a->client.application))
-		audit_refused(s, &(struct audit_event){.activity = ACT_TOKEN_REFUSED, .resource_type = RES_APPLICATION.entity,
+	if (a->known && audit_first_in_minute(s, ACT_APPLICATION_SIGN_IN, a->client.application))
+		audit_refused(s, &(struct audit_event){.activity = ACT_APPLICATION_SIGN_IN, .resource_type = RES_APPLICATION.entity,
 						       .resource = a->client.application, .resource_name = a->client.name, .failure = a->why});
 	return scope_fail(s, ERR_UNAUTHENTICATED, "unknown, expired or removed provisioning token, or its client may not provision");
 }

@@ -59,8 +59,12 @@ static void sign_in(void **state)
 	assert_string_equal(who.name, "Tool");
 	assert_true(permission_granted(who.permissions, "AuditLog.Read.All"));
 	assert_false(permission_granted(who.permissions, "User.Read.All"));
-	ok(application_sign_in(&F.a, app, second.text, &c));
-	assert_true(id_equal(c.credential, second.secret));
+	int64_t signed_in = events(&F.a, "signIn Application");
+	for (int i = 0; i < 2; i++) {
+		ok(application_sign_in(&F.a, app, second.text, &c));
+		assert_true(id_equal(c.credential, second.secret));
+	}
+	assert_int_equal(events(&F.a, "signIn Application"), signed_in + 1); /* a day and credential */
 	struct scope later = tenant_scope(F.a.tenant, F.a.now + 2 * DAY_US);
 	refused(application_sign_in(&later, app, second.text, &c), ERR_UNAUTHENTICATED);
 	refused(application_principal(&later, &c, &who), ERR_UNAUTHENTICATED);
