@@ -66,12 +66,24 @@ function writer(r, tag) {
   return { stop: () => { stop = true; return work; }, get n() { return n; } };
 }
 
+// Somebody who signed in with a password.
+async function browser(r) {
+  const upn = 'signed.in@acme.example', password = 'a sentence is a good password';
+  await r.user(upn);
+  assert.equal(r.cli('api', 'PUT', `/v1.0/users/${upn}/localAccount`, JSON.stringify({ password })).code, 0);
+  const raw = new URLSearchParams({ name: upn, password, action: 'password' }).toString();
+  const entered = await r.api('POST', `/signin/${r.tenant}`, { token: null, raw, headers: { Origin: r.url, 'Content-Type': 'application/x-www-form-urlencoded' } });
+  const Cookie = entered.headers['set-cookie'].map(c => c.split(';')[0]).find(c => c.startsWith('__Host-reeve='));
+  return async () => (await r.api('GET', '/v1.0/me', { token: null, headers: { Cookie } })).status;
+}
+
 testOnEngines('71 a database put back under its keeper: a new origin, an event, and old proofs hold', async engine => {
   const r = await Reeve.make({ engine }), heads = new Heads(), file = path.join(r.tmp, 'backup');
   for (let i = 0; i < 8; i++) await r.user(`before${i}@acme.example`);
   await settled(r);
   await heads.trust(r);
-  const kept = await proofs(r, 3);
+  const kept = await proofs(r, 3), me = await browser(r);
+  assert.equal(await me(), 200);
   await r.stop();
   const pg = (program, ...args) => execFileSync(program, ['-h', process.env.REEVE_TEST_PG_HOST, '-U', 'postgres', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
   if (engine === 'sqlite') fs.copyFileSync(path.join(r.dir, 'reeve.db'), file);
@@ -93,6 +105,7 @@ testOnEngines('71 a database put back under its keeper: a new origin, an event, 
   }
   await r.serve();
   assert.match(r.log, /event=audit_log_restored/);
+  assert.equal(await me(), 401, 'a restore brings no session back');
   for (let i = 0; i < 20; i++) await r.user(`after${i}@acme.example`); // as long as it was, and longer
   await settled(r);
   await r.restart();

@@ -26,9 +26,9 @@ DB_GLOBAL(audit_head_row, "SELECT " LOG_ROW_COLUMNS " FROM audit_heads h WHERE h
 DB_GLOBAL(audit_head_ids, "SELECT tenant_id FROM audit_heads WHERE tenant_id > ?1 ORDER BY tenant_id LIMIT ?2");
 DB_GLOBAL(audit_tenant_state, "SELECT state FROM tenants WHERE tenant_id = ?1");
 DB_TENANT(audit_head_restart,
-	  "INSERT INTO audit_heads (tenant_id, size, signed_size, generation, place) VALUES (?1, ?2, 0, ?3, ?4) "
+	  "INSERT INTO audit_heads (tenant_id, size, signed_size, generation, place, restarted_at) VALUES (?1, ?2, 0, ?3, ?4, ?5) "
 	  "ON CONFLICT (tenant_id) DO UPDATE SET signed_size = 0, checkpoint = NULL, signed_at = NULL, generation = excluded.generation, "
-	  "place = excluded.place");
+	  "place = excluded.place, restarted_at = excluded.restarted_at");
 DB_TENANT(audit_cosignatures_end, "DELETE FROM audit_cosignatures WHERE tenant_id = ?1");
 DB_TENANT(audit_head_current, "SELECT size, signed_size, generation FROM audit_heads WHERE tenant_id = ?1");
 
@@ -228,7 +228,7 @@ static enum err restart_tx(struct scope *s, struct db_tx *tx, void *arg)
 	if ((e == OK) != r->log.there || (e == OK && (unsigned)db_int(row, 2) != r->log.generation))
 		return OK;
 	r->generation = next_generation(r, s->now);
-	TRY(db_exec(tx, &audit_head_restart, DB_ARGS(db_v_int((int64_t)r->log.size), db_v_int(r->generation), db_v_text(r->place)), NULL));
+	TRY(db_exec(tx, &audit_head_restart, DB_ARGS(db_v_int((int64_t)r->log.size), db_v_int(r->generation), db_v_text(r->place), db_v_int(s->now)), NULL));
 	TRY(db_exec(tx, &audit_cosignatures_end, DB_NOARGS, NULL));
 	return record_restart(tx, r);
 }

@@ -41,3 +41,6 @@ CREATE UNIQUE INDEX sessions_by_previous ON sessions (tenant_id, previous_hash) 
 CREATE INDEX sessions_by_user ON sessions (tenant_id, user_id, created_at);
 CREATE INDEX sessions_by_provider ON sessions (tenant_id, provider_id, provider_session) WHERE provider_id IS NOT NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at);
+
+-- Since when the log has its origin, where that is not its first: sessions that a restored database brings back are older.
+ALTER TABLE audit_heads ADD COLUMN restarted_at TIME;

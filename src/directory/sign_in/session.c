@@ -17,14 +17,18 @@
 
 #define COLUMNS "session_id, user_id, kind, method, provider_id, provider_session, application_id, ip, user_agent, created_at, auth_at, " \
 		"last_used_at, expires_at, ends_at"
+/* A database that went back (audit/log/restore.c) brings no session with it: who was signed out since would be in again. */
+#define OF_THIS_DATABASE " AND created_at >= COALESCE((SELECT h.restarted_at FROM audit_heads h WHERE h.tenant_id = ?1), 0)"
 DB_TENANT(session_insert, "INSERT INTO sessions (tenant_id, session_id, user_id, kind, secret_hash, method, provider_id, provider_session, "
 			  "application_id, ip, user_agent, created_at, auth_at, last_used_at, expires_at, ends_at) "
 			  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14, ?15)");
-DB_TENANT(session_by_secret, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND secret_hash = ?2 AND kind = ?3 AND expires_at > ?4");
-DB_TENANT(session_by_previous, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND previous_hash = ?2 AND kind = ?3 AND expires_at > ?4");
-DB_TENANT(session_by_id, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND session_id = ?2 AND expires_at > ?3");
-DB_TENANT(sessions_of_user, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND user_id = ?2 AND expires_at > ?3 "
-			    "ORDER BY created_at DESC, session_id DESC LIMIT ?4");
+DB_TENANT(session_by_secret,
+	  "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND secret_hash = ?2 AND kind = ?3 AND expires_at > ?4" OF_THIS_DATABASE);
+DB_TENANT(session_by_previous,
+	  "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND previous_hash = ?2 AND kind = ?3 AND expires_at > ?4" OF_THIS_DATABASE);
+DB_TENANT(session_by_id, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND session_id = ?2 AND expires_at > ?3" OF_THIS_DATABASE);
+DB_TENANT(sessions_of_user, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND user_id = ?2 AND expires_at > ?3" OF_THIS_DATABASE
+			    " ORDER BY created_at DESC, session_id DESC LIMIT ?4");
 DB_TENANT(session_used, "UPDATE sessions SET last_used_at = ?3, expires_at = ?4 WHERE tenant_id = ?1 AND session_id = ?2");
 DB_TENANT(session_secret_next, "UPDATE sessions SET previous_hash = secret_hash, secret_hash = ?3, last_used_at = ?4, expires_at = ?5 "
 			       "WHERE tenant_id = ?1 AND session_id = ?2");

@@ -116,6 +116,30 @@ static void who_is_disabled_or_deleted_has_none(void **state)
 	refused(admit_at(0, b.cookie, &who), ERR_UNAUTHENTICATED); /* it does not come back */
 }
 
+static enum err restarted_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	int64_t n;
+	TRY(db_exec_text(tx, DB_REACH_TENANT, "UPDATE audit_heads SET restarted_at = ?2 WHERE tenant_id = ?1", arg, 1, &n));
+	assert_int_equal(n, 1);
+	return OK;
+}
+
+/* What a restored database brings back. */
+static void a_database_that_went_back_has_none(void **state)
+{
+	struct id user = make_user(&F.a, "restored@example.org");
+	struct begun old = begin(&F.a, user, SESSION_BROWSER);
+	struct actor who = {0};
+	struct db_value at = db_v_int(F.a.now + 1), never = db_v_null();
+	ok(admit_at(0, old.cookie, &who));
+	ok(db_write(&F.a, restarted_tx, &at));
+	refused(admit_at(0, old.cookie, &who), ERR_UNAUTHENTICATED);
+	F.a.now += 1;
+	struct begun new = begin(&F.a, user, SESSION_BROWSER);
+	ok(admit_at(0, new.cookie, &who));
+	ok(db_write(&F.a, restarted_tx, &never));
+}
+
 struct renewal {
 	const char *secret;
 	char next[SESSION_SECRET_TEXT];
@@ -407,6 +431,7 @@ int main(void)
 		cmocka_unit_test(limits_end_it),
 		cmocka_unit_test(use_is_written_once_a_minute),
 		cmocka_unit_test(who_is_disabled_or_deleted_has_none),
+		cmocka_unit_test(a_database_that_went_back_has_none),
 		cmocka_unit_test(a_secret_that_comes_back_is_stolen),
 		cmocka_unit_test(a_closed_tenant_renews_nothing),
 		cmocka_unit_test(forms_know_their_session),
