@@ -2,7 +2,7 @@
 // Every route × every built-in role, own tenant, other tenant, no token, expired token: exactly what the tables of routes and roles
 // say, and an event for each refusal.
 import assert from 'node:assert/strict';
-import { Reeve, TORTURE, sleep, testOnEngines } from './lib.mjs';
+import { Reeve, TORTURE, each, sleep, testOnEngines } from './lib.mjs';
 import { bodyOf, fill, routes } from './world.mjs';
 
 const RM = '/v1.0/roleManagement/directory', NIL = '00000000-0000-0000-0000-000000000000', none = '01999999-9999-7999-8999-999999999999';
@@ -13,12 +13,6 @@ const names = ['action', 'application', 'approval', 'asset', 'certificate', 'cha
   'operator', 'operatoraccess', 'package', 'part', 'policy', 'provider', 'recipient', 'report', 'request', 'role', 'roleassignment', 'rule', 'section', 'session', 'sink', 'sku', 'template', 'tenant', 'terms', 'token', 'user',
   'app', 'configuration', 'deleted', 'product', 'name'];
 const nobody = Object.fromEntries(names.map(n => [n, none]));
-
-// So many at a time: the answer is what counts, not the waiting.
-async function each(list, fn, width = 32) {
-  let next = 0;
-  await Promise.all(Array.from({ length: width }, async () => { while (next < list.length) await fn(list[next++]); }));
-}
 
 const grants = held => permission => !permission || permission.split('|').some(p => held.has(p));
 const widened = list => new Set(list.flatMap(p => [p, p.replace('.ReadWrite.', '.Read.')]));

@@ -45,6 +45,12 @@ export async function until(what, fn, { seconds = 30, every = 200 } = {}) {
   }
 }
 
+// So many at a time: the answer is what counts, not the waiting.
+export async function each(list, fn, width = 32) {
+  let next = 0;
+  await Promise.all(Array.from({ length: width }, async () => { while (next < list.length) await fn(list[next++]); }));
+}
+
 let nextPort = 20000 + (process.pid % 20000);
 export async function freePorts() {
   const free = p => new Promise(r => { const s = net.createServer(); s.once('error', () => r(false)); s.listen(p, '127.0.0.1', () => s.close(() => r(true))); });
