@@ -99,12 +99,19 @@ def check_buffers(path, text):
                 break
 
 
+def check_formats(path, text):
+    """A format that numbers its arguments and leaves one out ends the program where it was built for release (_FORTIFY_SOURCE)."""
+    if path.startswith(("src/", "agent/")) and path.endswith(".c"):
+        for m in re.finditer(r"%\d+\$", text):
+            yield f"{path}:{text.count(chr(10), 0, m.start()) + 1}: a format does not number its arguments"
+
+
 def check_headers(path, text):
     if path.startswith("src/") and path.endswith(".h") and text.split("\n")[1].startswith("#"):
         yield f"{path}: a header opens with what it is for"
 
 
-CHECKS = [check_layers, check_file, check_statements, check_banned, check_buffers, check_headers]
+CHECKS = [check_layers, check_file, check_statements, check_banned, check_buffers, check_formats, check_headers]
 
 
 def main():

@@ -114,10 +114,13 @@ static enum err role_create(struct pg_conn *c, const struct role *r, char **deta
 }
 
 /* What helps scrubbing and what not every administrator can give: we live without it. */
-static const char *const extras[] = {
-	"GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO %2$s",
-	"GRANT pg_checkpoint TO %2$s",
-	"ALTER DATABASE %1$s OWNER TO %2$s", /* statistics hold values, and only the database's owner may rewrite them */
+static const struct {
+	const char *sql;
+	bool names_database; /* before the owner */
+} extras[] = {
+	{"GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO %s", false},
+	{"GRANT pg_checkpoint TO %s", false},
+	{"ALTER DATABASE %s OWNER TO %s", true}, /* statistics hold values, and only the database's owner may rewrite them */
 };
 
 static enum err extras_grant(struct pg_conn *c, const char *db, const char *owner, char **detail)
@@ -125,7 +128,7 @@ static enum err extras_grant(struct pg_conn *c, const char *db, const char *owne
 	enum err e = OK;
 	for (size_t i = 0; i < sizeof extras / sizeof *extras && e == OK; i++) {
 		char *sql = NULL;
-		if (asprintf(&sql, extras[i], db, owner) < 0)
+		if (asprintf(&sql, extras[i].sql, extras[i].names_database ? db : owner, owner) < 0)
 			return ERR_UNAVAILABLE;
 		e = pg_exec_text(c, "SAVEPOINT extra", detail);
 		if (e == OK && pg_exec_text(c, sql, NULL) != OK)
