@@ -216,6 +216,13 @@ test('11 locks end by themselves or by the command line; an address that fails w
   await signIn(r, upn);
   const bad = spawnSync(REEVE, ['account', 'password', upn, '--data', r.dir], { encoding: 'utf8', input: 'password1234\n', env: { ...process.env, ...sanitizers } });
   assert.ok(bad.status === 65 && /tried first/.test(bad.stderr), bad.stderr);
+  // many at once, of which the right one comes last: in before there is a lock (and then there is none), or not at all
+  account(r, 'create', 'burst@acme.example');
+  const burst = (await r.get('/v1.0/users/burst@acme.example')).id;
+  for (let i = 0; i < 4; i++) await password(r, 'burst@acme.example', OTHER);
+  const last = (await Promise.all([OTHER, OTHER, OTHER, PASSWORD].map(text => password(r, 'burst@acme.example', text)))).at(-1);
+  const locked = (await r.events("activityType eq 'lock LocalAccount'")).some(e => e.resources[0].resourceId === burst);
+  assert.equal(last.status !== 303, locked, `${last.status}`);
   let a;
   for (let i = 0; i < 12 && a?.status !== 429; i++) a = await password(r, `stranger${i}@acme.example`, OTHER);
   assert.equal(a.status, 429);

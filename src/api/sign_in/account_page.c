@@ -203,14 +203,13 @@ static enum err write_page(struct account_page *p)
 /* ---- what was sent ---- */
 
 /* The password again: whoever found an open browser does not take the account over with it. */
-static enum err proved(struct account_page *p, bool *ret)
+static enum err proved(struct account_page *p, struct account_proof *ret_proof, bool *ret)
 {
-	struct id user;
 	*ret = false;
 	if (!sign_in_may_try(p->c))
 		return OK;
 	if (*p->f[PASSWORD].value != '\0')
-		TRY(account_password(&p->c->s, p->c->s.actor.upn, p->f[PASSWORD].value, &user, ret));
+		TRY(account_password(&p->c->s, p->c->s.actor.upn, p->f[PASSWORD].value, ret_proof, ret));
 	if (*ret)
 		return OK;
 	sign_in_failed(p->c);
@@ -220,15 +219,16 @@ static enum err proved(struct account_page *p, bool *ret)
 
 static enum err change_password(struct account_page *p)
 {
+	struct account_proof proof;
 	bool right;
 	if (strcmp(p->f[FRESH].value, p->f[AGAIN].value) != 0) {
 		p->wrong = "The two new passwords are not the same.";
 		return write_page(p);
 	}
-	TRY(proved(p, &right));
+	TRY(proved(p, &proof, &right));
 	if (!right)
 		return OK;
-	TRY(account_change_password(&p->c->s, p->c->s.actor.id, p->f[FRESH].value, p->c->s.actor.session, &p->wrong));
+	TRY(account_change_password(&p->c->s, &proof, p->f[FRESH].value, p->c->s.actor.session, &p->wrong));
 	if (p->wrong == NULL)
 		p->done = "The password is changed.";
 	return write_page(p);
@@ -236,11 +236,12 @@ static enum err change_password(struct account_page *p)
 
 static enum err set_up(struct account_page *p)
 {
+	struct account_proof proof;
 	bool right;
-	TRY(proved(p, &right));
+	TRY(proved(p, &proof, &right));
 	if (!right)
 		return OK;
-	TRY(account_totp_confirm(&p->c->s, p->c->s.actor.id, sign_in_digits(p->c, p->f[CODE].value), p->c->s.actor.session, &right));
+	TRY(account_totp_confirm(&p->c->s, &proof, sign_in_digits(p->c, p->f[CODE].value), p->c->s.actor.session, &right));
 	p->wrong = right ? NULL : "This code does not fit the key. Check the clock of your phone, and enter the code that the app shows now.";
 	p->done = right ? "The second factor is set up. You are asked for a code the next time." : NULL;
 	return write_page(p);

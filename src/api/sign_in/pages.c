@@ -165,22 +165,22 @@ static enum err write_change(struct page *p, const char *ticket)
 }
 
 /* What is missing, or in. */
-static enum err go_on(struct page *p, struct id user, enum account_proof proof)
+static enum err go_on(struct page *p, const struct account_proof *proof)
 {
 	char ticket[TICKET_TEXT], secret[SESSION_SECRET_TEXT];
 	struct session_new n = {0};
 	struct id session;
 	enum account_need need;
-	TRY(account_need(&p->c->s, user, proof, &need));
-	TRY(account_ticket(&p->c->s, user, proof, ticket));
+	TRY(account_need(&p->c->s, proof, &need));
+	account_ticket(&p->c->s, proof, ticket);
 	switch (need) {
 	case NEED_CODE: return write_code(p, ticket);
-	case NEED_SECOND_FACTOR: return write_set_up(p, ticket, user);
+	case NEED_SECOND_FACTOR: return write_set_up(p, ticket, proof->user);
 	case NEED_PASSWORD: return write_change(p, ticket);
 	case NEED_NOTHING: break;
 	}
 	sign_in_describe(p->c, &n);
-	TRY(account_enter(&p->c->s, user, proof, &n, secret, &session));
+	TRY(account_enter(&p->c->s, proof, &n, secret, &session));
 	return sign_in_done(p->c, session, secret, p->next);
 }
 
@@ -188,80 +188,83 @@ static enum err go_on(struct page *p, struct id user, enum account_proof proof)
 
 static enum err with_password(struct page *p)
 {
-	struct id user;
+	struct account_proof proof;
 	bool right;
 	const char *password = p->f[PASSWORD].value;
 	if (*password == '\0' || *p->f[NAME].value == '\0') {
 		p->wrong = "Enter your user name and your password.";
 		return write_entry(p, 400);
 	}
-	TRY(account_password(&p->c->s, p->f[NAME].value, password, &user, &right));
+	TRY(account_password(&p->c->s, p->f[NAME].value, password, &proof, &right));
 	if (right)
-		return go_on(p, user, PROVED_PASSWORD);
+		return go_on(p, &proof);
 	sign_in_failed(p->c);
 	p->wrong = "This user name and this password do not fit together, or the account is locked for some minutes after too many attempts.";
 	return write_entry(p, 401);
 }
 
-static enum err with_code(struct page *p, struct id user, enum account_proof proof)
+static enum err with_code(struct page *p, struct account_proof *proof)
 {
 	bool right;
-	TRY(account_code(&p->c->s, user, sign_in_digits(p->c, p->f[CODE].value), &right));
+	TRY(account_code(&p->c->s, proof, sign_in_digits(p->c, p->f[CODE].value), &right));
 	if (right)
-		return go_on(p, user, PROVED_CODE);
+		return go_on(p, proof);
 	sign_in_failed(p->c);
 	p->wrong = "This code is wrong or was used already. Wait for the next one. After too many wrong codes the account is locked for some minutes.";
-	return go_on(p, user, proof);
+	return go_on(p, proof);
 }
 
-static enum err with_set_up(struct page *p, struct id user, enum account_proof proof)
+static enum err with_set_up(struct page *p, struct account_proof *proof)
 {
 	static const struct id none;
 	bool right;
-	TRY(account_totp_confirm(&p->c->s, user, sign_in_digits(p->c, p->f[CODE].value), none, &right));
+	TRY(account_totp_confirm(&p->c->s, proof, sign_in_digits(p->c, p->f[CODE].value), none, &right));
 	if (right)
-		return go_on(p, user, PROVED_CODE);
+		return go_on(p, proof);
 	p->wrong = "This code does not fit the key. Check the clock of your phone, and enter the code that the app shows now.";
-	return go_on(p, user, proof);
+	return go_on(p, proof);
 }
 
-static enum err with_change(struct page *p, struct id user, enum account_proof proof)
+static enum err with_change(struct page *p, struct account_proof *proof)
 {
 	static const struct id none;
 	if (strcmp(p->f[FRESH].value, p->f[AGAIN].value) != 0)
 		p->wrong = "The two are not the same.";
 	else
-		TRY(account_change_password(&p->c->s, user, p->f[FRESH].value, none, &p->wrong));
-	return go_on(p, user, proof);
+		TRY(account_change_password(&p->c->s, proof, p->f[FRESH].value, none, &p->wrong));
+	return go_on(p, proof);
 }
 
 static const struct {
 	const char *action;
 	enum account_need need;
-	enum err (*run)(struct page *p, struct id user, enum account_proof proof);
+	enum err (*run)(struct page *p, struct account_proof *proof);
 } STEPS[] = {
 	{"code", NEED_CODE, with_code},
 	{"setUp", NEED_SECOND_FACTOR, with_set_up},
 	{"change", NEED_PASSWORD, with_change},
 };
 
+static enum err start_again(struct page *p)
+{
+	p->wrong = "That took too long. Please start again.";
+	return write_entry(p, 400);
+}
+
 /* A step that is not the next one is passed over: the page shows which is. */
 static enum err with_ticket(struct page *p)
 {
-	struct id user;
-	enum account_proof proof;
+	struct account_proof proof;
 	enum account_need need;
 	bool holds;
-	TRY(account_ticket_open(&p->c->s, p->f[TICKET].value, &user, &proof, &holds));
-	if (!holds) {
-		p->wrong = "That took too long. Please start again.";
-		return write_entry(p, 400);
-	}
-	TRY(account_need(&p->c->s, user, proof, &need));
+	TRY(account_ticket_open(&p->c->s, p->f[TICKET].value, &proof, &holds));
+	if (!holds)
+		return start_again(p);
+	TRY(account_need(&p->c->s, &proof, &need));
 	for (size_t i = 0; i < sizeof STEPS / sizeof STEPS[0]; i++)
 		if (need == STEPS[i].need && strcmp(p->f[ACTION].value, STEPS[i].action) == 0)
-			return STEPS[i].run(p, user, proof);
-	return go_on(p, user, proof);
+			return STEPS[i].run(p, &proof);
+	return go_on(p, &proof);
 }
 
 /* ---- routes ---- */
@@ -310,6 +313,10 @@ enum err sign_in_send(struct call *c)
 		return OK;
 	p.next = sign_in_next(c, f[NEXT].value);
 	enum err e = strcmp(f[ACTION].value, "password") == 0 ? with_password(&p) : with_ticket(&p);
+	if (e == ERR_UNAUTHENTICATED) { /* overtaken by a change of the account */
+		c->s.detail = NULL;
+		return start_again(&p);
+	}
 	if (e == ERR_TOO_MANY) {
 		atomic_fetch_add(&c->server->metrics->sign_ins_throttled, 1);
 		http_response_header(c->out, "Retry-After", "5");

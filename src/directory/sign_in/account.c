@@ -44,6 +44,16 @@ enum err account_load(struct db_tx *tx, struct id user, struct account *ret)
 	return OK;
 }
 
+enum err account_load_proved(struct db_tx *tx, const struct account_proof *p, struct account *ret)
+{
+	enum err e = account_load(tx, p->user, ret);
+	if (e != OK && e != ERR_NOT_FOUND)
+		return e;
+	if (e == OK && ret->password_at == p->password_at && ret->totp_at == p->totp_at)
+		return OK;
+	return scope_fail(db_tx_scope(tx), ERR_UNAUTHENTICATED, "the password or the second factor has changed meanwhile");
+}
+
 enum err account_record(struct db_tx *tx, enum activity activity, const struct account *a, const struct audit_change *changes)
 {
 	return audit_record(tx, &(struct audit_event){.activity = activity, .resource_type = "LocalAccount", .resource = a->user, .subject = a->user,
@@ -151,7 +161,17 @@ static enum err refuse(struct scope *s, struct attempt *a)
 	return OK;
 }
 
-enum err account_password(struct scope *s, const char *upn, const char *password, struct id *ret_user, bool *ret_right)
+/* Comparing takes its time, and many try at once: whoever was locked meanwhile is not let in by the last of them. */
+static enum err look_again(struct scope *s, struct attempt *a, bool *ret_open)
+{
+	struct attempt now = {.upn = a->upn};
+	TRY(db_read(s, find_tx, &now));
+	a->locked = now.locked;
+	*ret_open = now.has_account && !now.locked && id_equal(now.user, a->user);
+	return OK;
+}
+
+enum err account_password(struct scope *s, const char *upn, const char *password, struct account_proof *ret, bool *ret_right)
 {
 	struct attempt a = {.upn = upn};
 	bool right, weak;
@@ -159,9 +179,11 @@ enum err account_password(struct scope *s, const char *upn, const char *password
 	TRY(db_read(s, find_tx, &a));
 	bool open = a.has_account && !a.locked && a.account.enabled;
 	TRY(password_check(s, password, open ? a.account.phc : NULL, &right, &weak));
+	if (right)
+		TRY(look_again(s, &a, &right));
 	if (!right)
 		return refuse(s, &a);
-	*ret_user = a.user;
+	*ret = (struct account_proof){a.user, PROVED_PASSWORD, a.account.password_at, a.account.totp_at};
 	*ret_right = true;
 	if (weak)
 		rehash(s, &a, password);

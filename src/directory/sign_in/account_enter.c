@@ -43,11 +43,11 @@ static enum err second_factor_required(struct db_tx *tx, struct id user, bool *r
 	return OK;
 }
 
-static enum err need_in(struct db_tx *tx, const struct account *a, enum account_proof proof, enum account_need *ret)
+static enum err need_in(struct db_tx *tx, const struct account *a, const struct account_proof *p, enum account_need *ret)
 {
 	bool required;
 	*ret = NEED_CODE;
-	if (a->second_factor && proof == PROVED_PASSWORD)
+	if (a->second_factor && p->what == PROVED_PASSWORD)
 		return OK;
 	TRY(second_factor_required(tx, a->user, &required));
 	*ret = required && !a->second_factor ? NEED_SECOND_FACTOR : a->must_change ? NEED_PASSWORD : NEED_NOTHING;
@@ -55,8 +55,8 @@ static enum err need_in(struct db_tx *tx, const struct account *a, enum account_
 }
 
 struct entry {
-	struct id user, session;
-	enum account_proof proof;
+	const struct account_proof *proof;
+	struct id session;
 	enum account_need need;
 	struct session_new *session_new;
 	char *secret;
@@ -66,13 +66,13 @@ struct entry {
 static enum err need_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct entry *e = arg;
-	TRY(account_load(tx, e->user, &e->account));
+	TRY(account_load_proved(tx, e->proof, &e->account));
 	return need_in(tx, &e->account, e->proof, &e->need);
 }
 
-enum err account_need(struct scope *s, struct id user, enum account_proof proof, enum account_need *ret)
+enum err account_need(struct scope *s, const struct account_proof *p, enum account_need *ret)
 {
-	struct entry e = {.user = user, .proof = proof};
+	struct entry e = {.proof = p};
 	TRY(db_read(s, need_tx, &e));
 	*ret = e.need;
 	return OK;
@@ -84,16 +84,15 @@ static enum err enter_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(need_tx(s, tx, e));
 	if (e->need != NEED_NOTHING)
 		return scope_fail(s, ERR_UNAUTHENTICATED, "the sign-in is not complete");
-	TRY(db_exec(tx, &account_entered, DB_ARGS(db_v_id(&e->user)), NULL));
+	TRY(db_exec(tx, &account_entered, DB_ARGS(db_v_id(&e->proof->user)), NULL));
 	return session_begin(tx, e->session_new, e->secret, &e->session);
 }
 
-enum err account_enter(struct scope *s, struct id user, enum account_proof proof, struct session_new *n, char ret_secret[SESSION_SECRET_TEXT],
-		       struct id *ret)
+enum err account_enter(struct scope *s, const struct account_proof *p, struct session_new *n, char ret_secret[SESSION_SECRET_TEXT], struct id *ret)
 {
-	struct entry e = {.user = user, .proof = proof, .session_new = n, .secret = ret_secret};
-	n->user = user;
-	n->method = proof == PROVED_CODE ? "password+totp" : "password";
+	struct entry e = {.proof = p, .session_new = n, .secret = ret_secret};
+	n->user = p->user;
+	n->method = p->what == PROVED_CODE ? "password+totp" : "password";
 	TRY(db_write(s, enter_tx, &e));
 	*ret = e.session;
 	return OK;
@@ -101,49 +100,56 @@ enum err account_enter(struct scope *s, struct id user, enum account_proof proof
 
 /* ---- tickets: "<user>.<proof><seconds>.<mac>" ---- */
 
-static const char *ticket_text(struct scope *s, const struct account *a, enum account_proof proof, int64_t at)
+static const char *ticket_text(struct scope *s, const struct account_proof *p, int64_t at)
 {
 	char user[ID_TEXT], tenant[ID_TEXT];
 	uint8_t mac[SHA256_BYTES];
-	id_format(a->user, user);
+	id_format(p->user, user);
 	id_format(s->tenant, tenant);
-	const char *what = arena_printf(s->arena, "%s %s %c %" PRId64 " %" PRId64 " %" PRId64, tenant, user, (char)proof, at, a->password_at, a->totp_at);
+	const char *what = arena_printf(s->arena, "%s %s %c %" PRId64 " %" PRId64 " %" PRId64, tenant, user, (char)p->what, at, p->password_at, p->totp_at);
 	keeper_reference(s->keeper, "sign-in-ticket", what, strlen(what), mac);
-	return arena_printf(s->arena, "%s.%c%" PRId64 ".%s", user, (char)proof, at, base64url_encode(s->arena, mac, sizeof mac));
+	return arena_printf(s->arena, "%s.%c%" PRId64 ".%s", user, (char)p->what, at, base64url_encode(s->arena, mac, sizeof mac));
 }
 
-enum err account_ticket(struct scope *s, struct id user, enum account_proof proof, char ret[TICKET_TEXT])
+void account_ticket(struct scope *s, const struct account_proof *p, char ret[TICKET_TEXT])
 {
-	struct entry e = {.user = user, .proof = proof};
-	TRY(db_read(s, need_tx, &e));
-	const char *text = ticket_text(s, &e.account, proof, s->now / SECOND_US);
+	const char *text = ticket_text(s, p, s->now / SECOND_US);
 	check(strlen(text) < TICKET_TEXT);
 	memcpy(ret, text, strlen(text) + 1);
+}
+
+static bool parse_ticket(const char *ticket, struct account_proof *ret, int64_t *ret_at)
+{
+	char user[ID_TEXT], what;
+	if (strlen(ticket) >= TICKET_TEXT || sscanf(ticket, "%36[0-9a-f-].%c%13" SCNd64 ".", user, &what, ret_at) != 3)
+		return false;
+	ret->what = what == PROVED_CODE ? PROVED_CODE : PROVED_PASSWORD;
+	return id_parse(user, &ret->user);
+}
+
+/* A ticket is of the password and the second factor that the account has now, or of none. */
+static enum err times_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct account_proof *p = arg;
+	struct account a;
+	(void)s;
+	TRY(account_load(tx, p->user, &a));
+	p->password_at = a.password_at;
+	p->totp_at = a.totp_at;
 	return OK;
 }
 
-static bool parse_ticket(const char *ticket, struct id *ret_user, enum account_proof *ret_proof, int64_t *ret_at)
+enum err account_ticket_open(struct scope *s, const char *ticket, struct account_proof *ret, bool *ret_holds)
 {
-	char user[ID_TEXT], proof;
-	if (strlen(ticket) >= TICKET_TEXT || sscanf(ticket, "%36[0-9a-f-].%c%13" SCNd64 ".", user, &proof, ret_at) != 3)
-		return false;
-	*ret_proof = proof == PROVED_CODE ? PROVED_CODE : PROVED_PASSWORD;
-	return id_parse(user, ret_user);
-}
-
-enum err account_ticket_open(struct scope *s, const char *ticket, struct id *ret_user, enum account_proof *ret_proof, bool *ret_holds)
-{
-	struct entry e = {.proof = PROVED_PASSWORD};
 	int64_t at;
 	*ret_holds = false;
-	if (!parse_ticket(ticket, &e.user, ret_proof, &at) || at > s->now / SECOND_US || s->now / SECOND_US - at > TICKET_LIFE_US / SECOND_US)
+	if (!parse_ticket(ticket, ret, &at) || at > s->now / SECOND_US || s->now / SECOND_US - at > TICKET_LIFE_US / SECOND_US)
 		return OK;
 	struct scope own = *s;
-	enum err err = db_read(&own, need_tx, &e);
+	enum err err = db_read(&own, times_tx, ret);
 	if (err != OK)
-		return err == ERR_NOT_FOUND || err == ERR_UNAUTHENTICATED ? OK : scope_fail(s, err, "%s", scope_detail(&own, err));
-	const char *want = ticket_text(s, &e.account, *ret_proof, at);
-	*ret_user = e.user;
+		return err == ERR_NOT_FOUND ? OK : scope_fail(s, err, "%s", scope_detail(&own, err));
+	const char *want = ticket_text(s, ret, at);
 	*ret_holds = strlen(want) == strlen(ticket) && bytes_equal(want, ticket, strlen(want));
 	return OK;
 }

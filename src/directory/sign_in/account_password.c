@@ -15,6 +15,7 @@ DB_TENANT(account_there, "SELECT 1 FROM local_accounts WHERE tenant_id = ?1 AND 
 
 struct setting {
 	struct id user, keep;
+	const struct account_proof *proof; /* of the person themselves; NULL: somebody else sets it */
 	char phc[PASSWORD_PHC_TEXT];
 	bool must_change, makes; /* makes: also where there is no account yet */
 };
@@ -34,6 +35,8 @@ static enum err set_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct user u;
 	bool there;
 	TRY(user_load(tx, v->user, &u));
+	if (v->proof != NULL)
+		TRY(account_load_proved(tx, v->proof, &a));
 	TRY(exists(tx, v->user, &there));
 	struct db_stmt *stmt = there || !v->makes ? &account_set : &account_insert;
 	TRY(db_exec(tx, stmt, DB_ARGS(db_v_id(&v->user), db_v_text(v->phc), db_v_int(s->now), db_v_int(v->must_change)), NULL));
@@ -65,19 +68,20 @@ static enum err set(struct scope *s, struct setting *v, const char *password, co
 }
 
 struct old {
-	struct id user;
+	const struct account_proof *proof;
 	struct account ret;
 };
 
 static enum err old_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct old *o = arg;
-	return account_load(tx, o->user, &o->ret);
+	(void)s;
+	return account_load_proved(tx, o->proof, &o->ret);
 }
 
-enum err account_change_password(struct scope *s, struct id user, const char *password, struct id keep, const char **ret_problem)
+enum err account_change_password(struct scope *s, struct account_proof *p, const char *password, struct id keep, const char **ret_problem)
 {
-	struct old o = {.user = user};
+	struct old o = {.proof = p};
 	bool same;
 	TRY(db_read(s, old_tx, &o));
 	*ret_problem = password_problem(password, o.ret.upn);
@@ -88,7 +92,10 @@ enum err account_change_password(struct scope *s, struct id user, const char *pa
 		*ret_problem = "This is the password that you have. Choose another one.";
 		return OK;
 	}
-	return set(s, &(struct setting){.user = user, .keep = keep}, password, ret_problem);
+	TRY(set(s, &(struct setting){.user = p->user, .keep = keep, .proof = p}, password, ret_problem));
+	if (*ret_problem == NULL)
+		p->password_at = s->now;
+	return OK;
 }
 
 enum err account_set_password(struct scope *s, struct id user, const char *password, bool must_change)

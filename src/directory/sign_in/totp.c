@@ -48,6 +48,7 @@ static void offered(struct scope *s, const struct account *a, uint8_t ret[TOTP_S
 
 struct factor {
 	struct id user, keep;
+	const struct account_proof *proof;
 	const char *code, *organisation;
 	bool right;
 	struct account account;
@@ -83,7 +84,7 @@ static enum err confirm_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct factor *f = arg;
 	uint8_t secret[TOTP_SECRET_BYTES];
 	size_t n;
-	TRY(account_load(tx, f->user, &f->account));
+	TRY(account_load_proved(tx, f->proof, &f->account));
 	offered(s, &f->account, secret);
 	int64_t step = totp_step_of(secret, sizeof secret, f->code, s->now, 0);
 	f->right = step >= 0;
@@ -96,11 +97,15 @@ static enum err confirm_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return session_end_others(tx, f->user, f->keep, "secondFactorChanged");
 }
 
-enum err account_totp_confirm(struct scope *s, struct id user, const char *code, struct id keep, bool *ret_right)
+enum err account_totp_confirm(struct scope *s, struct account_proof *p, const char *code, struct id keep, bool *ret_right)
 {
-	struct factor f = {.user = user, .keep = keep, .code = code};
+	struct factor f = {.user = p->user, .keep = keep, .proof = p, .code = code};
 	TRY(db_write(s, confirm_tx, &f));
 	*ret_right = f.right;
+	if (!f.right)
+		return OK;
+	p->what = PROVED_CODE;
+	p->totp_at = s->now;
 	return OK;
 }
 
@@ -127,7 +132,7 @@ static enum err code_tx(struct scope *s, struct db_tx *tx, void *arg)
 	bool locked;
 	size_t n = 0;
 	f->right = false;
-	TRY(account_load(tx, f->user, &f->account));
+	TRY(account_load_proved(tx, f->proof, &f->account));
 	TRY(account_locked(tx, &f->account, &locked));
 	if (locked || !f->account.second_factor)
 		return OK;
@@ -142,12 +147,14 @@ static enum err code_tx(struct scope *s, struct db_tx *tx, void *arg)
 	return db_exec(tx, &totp_used, DB_ARGS(db_v_id(&f->user), db_v_int(step)), NULL);
 }
 
-enum err account_code(struct scope *s, struct id user, const char *code, bool *ret_right)
+enum err account_code(struct scope *s, struct account_proof *p, const char *code, bool *ret_right)
 {
-	struct factor f = {.user = user, .code = code};
+	struct factor f = {.user = p->user, .proof = p, .code = code};
 	TRY(db_write(s, code_tx, &f));
 	*ret_right = f.right;
-	if (!f.right)
-		session_refused(s, user, "wrong code");
+	if (f.right)
+		p->what = PROVED_CODE;
+	else
+		session_refused(s, p->user, "wrong code");
 	return OK;
 }

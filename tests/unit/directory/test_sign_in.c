@@ -119,7 +119,9 @@ static void who_is_disabled_or_deleted_has_none(void **state)
 static enum err restarted_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	int64_t n;
-	TRY(db_exec_text(tx, DB_REACH_TENANT, "UPDATE audit_heads SET restarted_at = ?2 WHERE tenant_id = ?1", arg, 1, &n));
+	TRY(db_exec_text(tx, DB_REACH_TENANT, "INSERT INTO audit_heads (tenant_id, size, signed_size, place, restarted_at) VALUES (?1, 0, 0, 'here', ?2) "
+					      "ON CONFLICT (tenant_id) DO UPDATE SET restarted_at = excluded.restarted_at",
+			 arg, 1, &n));
 	assert_int_equal(n, 1);
 	return OK;
 }
@@ -138,6 +140,7 @@ static void a_database_that_went_back_has_none(void **state)
 	struct begun new = begin(&F.a, user, SESSION_BROWSER);
 	ok(admit_at(0, new.cookie, &who));
 	ok(db_write(&F.a, restarted_tx, &never));
+	F.a.now -= 1;
 }
 
 struct renewal {
@@ -238,11 +241,19 @@ static struct id make_account(const char *upn)
 static bool fits(int64_t later, const char *upn, const char *password, const char *ip)
 {
 	struct scope s = at(F.made.tenant, later);
-	struct id user;
+	struct account_proof proof;
 	bool right;
 	s.actor = (struct actor){.type = ACTOR_ANONYMOUS, .ip = ip};
-	ok(account_password(&s, upn, password, &user, &right));
+	ok(account_password(&s, upn, password, &proof, &right));
 	return right;
+}
+
+/* Of the account as it is now. */
+static struct account_proof proof_of(struct id user, int what)
+{
+	return (struct account_proof){
+		user, what, ask(&F.a, "SELECT password_at FROM local_accounts WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&user), db_v_null()),
+		ask(&F.a, "SELECT coalesce(totp_at, 0) FROM local_accounts WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&user), db_v_null())};
 }
 
 static int64_t locked_until(struct id user)
@@ -295,12 +306,13 @@ static void a_new_password_ends_sessions(void **state)
 	struct begun mine = begin(&F.a, user, SESSION_BROWSER), other = begin(&F.a, user, SESSION_BROWSER);
 	struct actor who = {0};
 	const char *problem;
-	ok(account_change_password(&F.a, user, "password1234", mine.session, &problem));
+	struct account_proof proof = proof_of(user, PROVED_PASSWORD);
+	ok(account_change_password(&F.a, &proof, "password1234", mine.session, &problem));
 	assert_non_null(problem);
-	ok(account_change_password(&F.a, user, GOOD, mine.session, &problem));
+	ok(account_change_password(&F.a, &proof, GOOD, mine.session, &problem));
 	assert_non_null(problem); /* the same one */
 	ok(admit_at(0, other.cookie, &who));
-	ok(account_change_password(&F.a, user, "a wholly other sentence", mine.session, &problem));
+	ok(account_change_password(&F.a, &proof, "a wholly other sentence", mine.session, &problem));
 	assert_null(problem);
 	ok(admit_at(0, mine.cookie, &who));
 	refused(admit_at(0, other.cookie, &who), ERR_UNAUTHENTICATED);
@@ -332,15 +344,18 @@ static const char *code_of(struct id user, int64_t later)
 static bool takes(struct id user, int64_t later, const char *code)
 {
 	struct scope s = at(F.made.tenant, later);
+	struct account_proof proof = proof_of(user, PROVED_PASSWORD);
 	bool right;
-	ok(account_code(&s, user, code, &right));
+	ok(account_code(&s, &proof, code, &right));
+	assert_int_equal(proof.what, right ? PROVED_CODE : PROVED_PASSWORD);
 	return right;
 }
 
-static enum account_need need(struct id user, enum account_proof proof)
+static enum account_need need(struct id user, int what)
 {
+	struct account_proof proof = proof_of(user, what);
 	enum account_need n;
-	ok(account_need(&F.a, user, proof, &n));
+	ok(account_need(&F.a, &proof, &n));
 	return n;
 }
 
@@ -348,16 +363,17 @@ static enum account_need need(struct id user, enum account_proof proof)
 static void a_code_is_good_once(void **state)
 {
 	struct id user = make_account("totp@example.org");
+	struct account_proof proof = proof_of(user, PROVED_PASSWORD);
 	char now[TOTP_TEXT], next[TOTP_TEXT], later[TOTP_TEXT];
 	bool right;
 	strcpy(now, code_of(user, 0));
 	strcpy(next, code_of(user, TOTP_SECONDS * SECOND_US));
 	strcpy(later, code_of(user, 10 * MINUTE_US));
 	assert_int_equal(need(user, PROVED_PASSWORD), NEED_NOTHING);
-	ok(account_totp_confirm(&F.a, user, "000000", NOBODY, &right));
+	ok(account_totp_confirm(&F.a, &proof, "000000", NOBODY, &right));
 	if (strcmp(now, "000000") != 0)
 		assert_false(right);
-	ok(account_totp_confirm(&F.a, user, now, NOBODY, &right));
+	ok(account_totp_confirm(&F.a, &proof, now, NOBODY, &right));
 	assert_true(right);
 	assert_int_equal(need(user, PROVED_PASSWORD), NEED_CODE);
 	assert_int_equal(need(user, PROVED_CODE), NEED_NOTHING);
@@ -382,9 +398,11 @@ static void a_code_is_good_once(void **state)
 static bool opens(int64_t later, struct id tenant, const char *ticket, struct id *ret)
 {
 	struct scope s = at(tenant, later);
-	enum account_proof proof;
+	struct account_proof proof;
 	bool holds;
-	ok(account_ticket_open(&s, ticket, ret, &proof, &holds));
+	ok(account_ticket_open(&s, ticket, &proof, &holds));
+	if (holds)
+		*ret = proof.user;
 	return holds;
 }
 
@@ -392,7 +410,8 @@ static void a_ticket_is_what_was_proved(void **state)
 {
 	struct id user = make_account("ticket@example.org"), who = NOBODY;
 	char ticket[TICKET_TEXT], forged[TICKET_TEXT];
-	ok(account_ticket(&F.a, user, PROVED_PASSWORD, ticket));
+	struct account_proof proof = proof_of(user, PROVED_PASSWORD);
+	account_ticket(&F.a, &proof, ticket);
 	assert_true(opens(0, F.made.tenant, ticket, &who) && id_equal(who, user));
 	assert_true(opens(TICKET_LIFE_US, F.made.tenant, ticket, &who));
 	assert_false(opens(TICKET_LIFE_US + SECOND_US, F.made.tenant, ticket, &who));
@@ -416,12 +435,49 @@ static void no_step_is_left_out(void **state)
 	struct session_new n = {.kind = SESSION_BROWSER};
 	ok(account_set_password(&F.a, user, GOOD, true));
 	assert_int_equal(need(user, PROVED_PASSWORD), NEED_PASSWORD);
-	refused(account_enter(&F.a, user, PROVED_PASSWORD, &n, secret, &session), ERR_UNAUTHENTICATED);
+	struct account_proof proof = proof_of(user, PROVED_PASSWORD);
+	refused(account_enter(&F.a, &proof, &n, secret, &session), ERR_UNAUTHENTICATED);
 	fresh(&F.a);
 	const char *problem;
-	ok(account_change_password(&F.a, user, "a wholly other sentence", NOBODY, &problem));
+	ok(account_change_password(&F.a, &proof, "a wholly other sentence", NOBODY, &problem));
 	assert_null(problem);
-	ok(account_enter(&F.a, user, PROVED_PASSWORD, &n, secret, &session));
+	ok(account_enter(&F.a, &proof, &n, secret, &session));
+}
+
+static void nothing_goes_on(struct account_proof proof)
+{
+	char secret[SESSION_SECRET_TEXT], ticket[TICKET_TEXT];
+	struct session_new n = {.kind = SESSION_BROWSER};
+	struct id session;
+	enum account_need missing;
+	const char *problem;
+	bool right;
+	struct scope s = at(F.made.tenant, MINUTE_US);
+	refused(account_need(&s, &proof, &missing), ERR_UNAUTHENTICATED);
+	refused(account_enter(&s, &proof, &n, secret, &session), ERR_UNAUTHENTICATED);
+	refused(account_code(&s, &proof, "000000", &right), ERR_UNAUTHENTICATED);
+	refused(account_totp_confirm(&s, &proof, "000000", NOBODY, &right), ERR_UNAUTHENTICATED);
+	refused(account_change_password(&s, &proof, "one more wholly other sentence", NOBODY, &problem), ERR_UNAUTHENTICATED);
+	account_ticket(&s, &proof, ticket);
+	assert_false(opens(MINUTE_US, F.made.tenant, ticket, &session));
+}
+
+/* Whoever has the old password signs in over and over: one of them is always under way when it is reset. */
+static void a_proof_is_overtaken(void **state)
+{
+	struct id user = make_account("overtaken@example.org");
+	struct account_proof old = proof_of(user, PROVED_PASSWORD);
+	struct scope s = at(F.made.tenant, SECOND_US);
+	ok(account_set_password(&s, user, "a wholly other sentence", true));
+	nothing_goes_on(old);
+	old = proof_of(user, PROVED_PASSWORD);
+	s = at(F.made.tenant, 2 * SECOND_US);
+	ok(account_totp_reset(&s, user));
+	nothing_goes_on(old);
+	old = proof_of(user, PROVED_PASSWORD);
+	ok(account_delete(&F.a, user));
+	nothing_goes_on(old);
+	fresh(&F.a);
 }
 
 int main(void)
@@ -443,6 +499,7 @@ int main(void)
 		cmocka_unit_test(a_code_is_good_once),
 		cmocka_unit_test(a_ticket_is_what_was_proved),
 		cmocka_unit_test(no_step_is_left_out),
+		cmocka_unit_test(a_proof_is_overtaken),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
