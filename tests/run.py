@@ -4,7 +4,8 @@
 
   lint        layers, sizes, statements (tests/lint.py)
   gcc         the test build (address and undefined sanitizers): unit, contract and agent tests, fuzz corpora
-  clang       compiles everything with the second compiler, warnings as errors
+  clang       compiles everything with the second compiler, warnings as errors, and starts that on both engines: what ships has no
+              sanitizers, but hardening that they replace
   system      the real binaries over HTTPS, on SQLite and PostgreSQL (tests/system/run.mjs)
 
 Options: --torture (long crash and fault runs), --only STEP, and what is left goes to the system tests (a filter).
@@ -78,8 +79,8 @@ def meson_tests(totals, folder):
     totals.add("unit, contract, agent", passed, failed)
 
 
-def counted(totals, step, args):
-    done = run(args, stdout=subprocess.PIPE)
+def counted(totals, step, args, env=None):
+    done = run(args, stdout=subprocess.PIPE, env={**os.environ, **(env or {})})
     print(done.stdout, end="")
     found = COUNT.findall(done.stdout)
     if not found:
@@ -109,6 +110,8 @@ def main():
     if only in (None, "clang"):
         good = build("build-clang", ["-Dtests=true", "-Dbuildtype=debugoptimized"], {"CC": "clang"})
         totals.add("clang build", int(good), int(not good))
+        if good:
+            counted(totals, "without sanitizers", ["node", "tests/system/run.mjs", "10-start"], {"REEVE_TEST_BUILD": os.path.join(ROOT, "build-clang")})
     if only in (None, "system"):
         counted(totals, "system", ["node", "tests/system/run.mjs", *args])
     print(f"{totals.passed} passed, {totals.failed} failed")
