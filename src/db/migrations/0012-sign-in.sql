@@ -22,7 +22,7 @@ CREATE TABLE sessions (
   user_id ID NOT NULL,
   kind TEXT NOT NULL CHECK (kind IN ('browser', 'commandLine')),
   secret_hash BLOB NOT NULL,         -- SHA-256 of 32 random bytes in text form
-  previous_hash BLOB,                -- of the secret before: who shows that one has stolen it, or was stolen from
+  family_hash BLOB,                  -- of what all secrets of a session of the command line begin with: who shows an old one has stolen it, or was stolen from
   method TEXT NOT NULL,
   provider_id ID,                    -- of identity_providers; NULL: a local account
   provider_session TEXT,             -- what the provider calls it
@@ -37,7 +37,7 @@ CREATE TABLE sessions (
   PRIMARY KEY (tenant_id, session_id)
 ) STRICT;
 CREATE UNIQUE INDEX sessions_by_secret ON sessions (tenant_id, secret_hash);
-CREATE UNIQUE INDEX sessions_by_previous ON sessions (tenant_id, previous_hash) WHERE previous_hash IS NOT NULL;
+CREATE UNIQUE INDEX sessions_by_family ON sessions (tenant_id, family_hash) WHERE family_hash IS NOT NULL;
 CREATE INDEX sessions_by_user ON sessions (tenant_id, user_id, created_at);
 CREATE INDEX sessions_by_provider ON sessions (tenant_id, provider_id, provider_session) WHERE provider_id IS NOT NULL;
 CREATE INDEX sessions_by_end ON sessions (expires_at);

@@ -20,20 +20,21 @@
 /* A database that went back (audit/log/restore.c) brings no session with it: who was signed out since would be in again. */
 #define OF_THIS_DATABASE " AND created_at >= COALESCE((SELECT h.restarted_at FROM audit_heads h WHERE h.tenant_id = ?1), 0)"
 DB_TENANT(session_insert, "INSERT INTO sessions (tenant_id, session_id, user_id, kind, secret_hash, method, provider_id, provider_session, "
-			  "application_id, ip, user_agent, created_at, auth_at, last_used_at, expires_at, ends_at) "
-			  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14, ?15)");
+			  "application_id, ip, user_agent, created_at, auth_at, last_used_at, expires_at, ends_at, family_hash) "
+			  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?12, ?14, ?15, ?16)");
 DB_TENANT(session_by_secret,
 	  "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND secret_hash = ?2 AND kind = ?3 AND expires_at > ?4" OF_THIS_DATABASE);
-DB_TENANT(session_by_previous,
-	  "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND previous_hash = ?2 AND kind = ?3 AND expires_at > ?4" OF_THIS_DATABASE);
+DB_TENANT(session_by_family,
+	  "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND family_hash = ?2 AND kind = ?3 AND expires_at > ?4" OF_THIS_DATABASE);
 DB_TENANT(session_by_id, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND session_id = ?2 AND expires_at > ?3" OF_THIS_DATABASE);
 DB_TENANT(sessions_of_user, "SELECT " COLUMNS " FROM sessions WHERE tenant_id = ?1 AND user_id = ?2 AND expires_at > ?3" OF_THIS_DATABASE
 			    " ORDER BY created_at DESC, session_id DESC LIMIT ?4");
 DB_TENANT(session_used, "UPDATE sessions SET last_used_at = ?3, expires_at = ?4 WHERE tenant_id = ?1 AND session_id = ?2");
-DB_TENANT(session_secret_next, "UPDATE sessions SET previous_hash = secret_hash, secret_hash = ?3, last_used_at = ?4, expires_at = ?5 "
+DB_TENANT(session_secret_next, "UPDATE sessions SET secret_hash = ?3, last_used_at = ?4, expires_at = ?5 "
 			       "WHERE tenant_id = ?1 AND session_id = ?2");
 
-enum { SECRET_BYTES_RANDOM = 32 };
+/* All secrets of a session begin alike, so that none of the old ones has to be kept to be known again; 17 bytes are new in each. */
+enum { SECRET_BYTES_RANDOM = 32, FAMILY_BYTES = 15, FAMILY_TEXT = 20 /* its base64url */ };
 
 static const char UNKNOWN[] = "the session has ended: sign in again";
 
@@ -66,12 +67,15 @@ static int64_t earlier(int64_t a, int64_t b)
 
 /* ---- secrets ---- */
 
-static void make_secret(struct arena *a, char ret[SESSION_SECRET_TEXT], uint8_t ret_hash[SHA256_BYTES])
+/* family: the secret before, of which the new one takes the beginning; NULL: the first. */
+static void make_secret(struct arena *a, const char *family, char ret[SESSION_SECRET_TEXT], uint8_t ret_hash[SHA256_BYTES])
 {
 	uint8_t bytes[SECRET_BYTES_RANDOM];
 	random_bytes(bytes, sizeof bytes);
 	char *text = base64url_encode(a, bytes, sizeof bytes);
-	check(strlen(text) == SESSION_SECRET_TEXT - 1);
+	check(strlen(text) == SESSION_SECRET_TEXT - 1 && FAMILY_BYTES * 4 == FAMILY_TEXT * 3);
+	if (family != NULL)
+		memcpy(text, family, FAMILY_TEXT);
 	memcpy(ret, text, SESSION_SECRET_TEXT);
 	sha256(ret, SESSION_SECRET_TEXT - 1, ret_hash);
 	wipe(text, SESSION_SECRET_TEXT);
@@ -179,17 +183,21 @@ static enum err record_begin(struct db_tx *tx, const struct session_new *n, cons
 	return e;
 }
 
-static enum err insert(struct db_tx *tx, const struct session_new *n, struct id session, const uint8_t *hash)
+static enum err insert(struct db_tx *tx, const struct session_new *n, struct id session, const uint8_t *hash, const char *secret)
 {
 	struct scope *s = db_tx_scope(tx);
+	uint8_t family[SHA256_BYTES];
 	int64_t idle, absolute;
+	bool renewed = strcmp(n->kind, SESSION_COMMAND_LINE) == 0;
+	sha256(secret, FAMILY_TEXT, family);
 	TRY(limits(tx, n->kind, &idle, &absolute));
 	return db_exec(tx, &session_insert,
 		       DB_ARGS(db_v_id(&session), db_v_id(&n->user), db_v_text(n->kind), db_v_blob(hash, SHA256_BYTES), db_v_text(n->method),
 			       db_v_id(id_is_nil(n->provider) ? NULL : &n->provider), db_v_text(n->provider_session),
 			       db_v_id(id_is_nil(n->application) ? NULL : &n->application), db_v_text(n->ip),
 			       db_v_text(agent_text(s->arena, n->user_agent)), db_v_int(s->now), db_v_int(n->auth_at != 0 ? n->auth_at : s->now),
-			       db_v_int(s->now + earlier(idle, absolute)), db_v_int(s->now + absolute)),
+			       db_v_int(s->now + earlier(idle, absolute)), db_v_int(s->now + absolute),
+			       renewed ? db_v_blob(family, sizeof family) : db_v_null()),
 		       NULL);
 }
 
@@ -209,8 +217,8 @@ enum err session_begin(struct db_tx *tx, const struct session_new *n, char ret_s
 	TRY(check_open(tx));
 	TRY(make_room(tx, n->user));
 	*ret = scope_id(s);
-	make_secret(s->arena, ret_secret, hash);
-	TRY(insert(tx, n, *ret, hash));
+	make_secret(s->arena, NULL, ret_secret, hash);
+	TRY(insert(tx, n, *ret, hash, ret_secret));
 	person.type = ACTOR_USER;
 	person.application = n->application;
 	return record_begin(tx, n, &person, *ret);
@@ -289,6 +297,16 @@ enum err session_admit_id(struct scope *s, struct id session, struct actor *ret,
 	return admit(s, &(struct admission){.id = session, .actor = ret, .levels = ret_levels});
 }
 
+/* Of which session a secret was. */
+static enum err by_family(struct db_tx *tx, const char *secret, struct session *ret)
+{
+	uint8_t family[SHA256_BYTES];
+	if (strlen(secret) != SESSION_SECRET_TEXT - 1)
+		return ERR_NOT_FOUND;
+	sha256(secret, FAMILY_TEXT, family);
+	return by_secret(tx, &session_by_family, family, SESSION_COMMAND_LINE, ret);
+}
+
 enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SESSION_SECRET_TEXT], struct session *ret, bool *ret_stolen)
 {
 	struct scope *s = db_tx_scope(tx);
@@ -298,7 +316,7 @@ enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SES
 	*ret_stolen = false;
 	sha256(secret, strlen(secret), hash);
 	enum err e = by_secret(tx, &session_by_secret, hash, SESSION_COMMAND_LINE, ret);
-	if (e == ERR_NOT_FOUND && by_secret(tx, &session_by_previous, hash, SESSION_COMMAND_LINE, ret) == OK) {
+	if (e == ERR_NOT_FOUND && by_family(tx, secret, ret) == OK) {
 		*ret_stolen = true;
 		return session_end(tx, ret->session, "stolen");
 	}
@@ -308,7 +326,7 @@ enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SES
 	TRY(access_of_user(tx, ret->user, &person));
 	TRY(check_open(tx));
 	TRY(limits(tx, ret->kind, &idle, &absolute));
-	make_secret(s->arena, ret_secret, next);
+	make_secret(s->arena, secret, ret_secret, next);
 	ret->last_used_at = s->now;
 	ret->expires_at = earlier(s->now + idle, ret->ends_at);
 	return db_exec(tx, &session_secret_next, DB_ARGS(db_v_id(&ret->session), db_v_blob(next, sizeof next), db_v_int(s->now),
@@ -316,6 +334,7 @@ enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SES
 }
 
 struct acquaintance {
+	const char *secret;
 	uint8_t hash[SHA256_BYTES];
 	bool known;
 };
@@ -327,14 +346,14 @@ static enum err known_tx(struct scope *s, struct db_tx *tx, void *arg)
 	(void)s;
 	enum err e = by_secret(tx, &session_by_secret, a->hash, SESSION_COMMAND_LINE, &found);
 	if (e == ERR_NOT_FOUND)
-		e = by_secret(tx, &session_by_previous, a->hash, SESSION_COMMAND_LINE, &found);
+		e = by_family(tx, a->secret, &found);
 	a->known = e == OK;
 	return e == ERR_NOT_FOUND ? OK : e;
 }
 
 enum err session_known(struct scope *s, const char *secret, bool *ret)
 {
-	struct acquaintance a = {.known = false};
+	struct acquaintance a = {.secret = secret};
 	sha256(secret, strlen(secret), a.hash);
 	TRY(db_read(s, known_tx, &a));
 	*ret = a.known;

@@ -72,11 +72,11 @@ MUST_CHECK enum err session_get(struct db_tx *tx, struct id session, struct sess
 /* Of a user, newest first. */
 MUST_CHECK enum err session_list(struct db_tx *tx, struct id user, struct session **ret, size_t *ret_n);
 
-/* A new secret for a session of the command line (refresh): the old one is good no more, and one that is shown again ends the session, for
- * somebody else may have it (RFC 9700, section 2.2.2).  That is done in the transaction: OK with *ret_stolen, and nobody is to be let in.
+/* A new secret for a session of the command line (refresh): the old ones are good no more, and any of them that is shown again ends the session, for
+ * somebody else may have it (RFC 9700, section 4.14.2).  That is done in the transaction: OK with *ret_stolen, and nobody is to be let in.
  * ERR_UNAUTHENTICATED: there is no such session, its user is gone or disabled, or the tenant lets nobody in. */
 MUST_CHECK enum err session_renew(struct db_tx *tx, const char *secret, char ret_secret[SESSION_SECRET_TEXT], struct session *ret, bool *ret_stolen);
-/* Whether a text is, or was just before, the secret of a session of the command line: asked before session_renew(), so that strangers who guess are not
+/* Whether a text is, or was before, the secret of a session of the command line: asked before session_renew(), so that strangers who guess are not
  * let near the writer. */
 MUST_CHECK enum err session_known(struct scope *s, const char *secret, bool *ret);
 
