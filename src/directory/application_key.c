@@ -2,6 +2,7 @@
 #include "directory/application_key.h"
 
 #include "base/scope.h"
+#include "directory/approval/approval.h"
 
 /* The later end counts; none is the latest. */
 #define TAKE_LATER                                                                                                              \
@@ -19,10 +20,11 @@ enum err application_key_given(struct db_tx *tx, struct id application, int64_t 
 {
 	const struct scope *s = db_tx_scope(tx);
 	bool person = s->actor.type == ACTOR_USER;
+	int64_t ends = until + APPROVAL_OPEN_US; /* what is asked for in its last moment is decided later */
 	if (!person && s->actor.type != ACTOR_APPLICATION)
 		return OK;
 	return db_exec(tx, person ? &key_given : &key_given_by_holders,
-		       DB_ARGS(db_v_id(&application), db_v_id(&s->actor.id), db_v_int(s->now), until == 0 ? db_v_null() : db_v_int(until)), NULL);
+		       DB_ARGS(db_v_id(&application), db_v_id(&s->actor.id), db_v_int(s->now), until == 0 ? db_v_null() : db_v_int(ends)), NULL);
 }
 
 enum err application_key_held(struct db_tx *tx, struct id application, struct id user, bool *ret)

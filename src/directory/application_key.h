@@ -3,8 +3,8 @@
  * Key holders of an application: the people through whose hands what it signs in with went (a secret, a certificate, an identity elsewhere).
  * What it asks for is as good as asked for by them, so that none of them approves it (directory/approval/).
  *
- * A row lasts as long as the longest-lived credential that the person had, also where that was removed before; it goes with the application and
- * with the person.
+ * A row lasts as long as the longest-lived credential that the person had, also where that was removed before, and then as long as a request that
+ * was asked for with it may be open; it goes with the application and with the person.
  */
 #ifndef REEVE_DIRECTORY_APPLICATION_KEY_H
 #define REEVE_DIRECTORY_APPLICATION_KEY_H

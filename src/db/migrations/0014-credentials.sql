@@ -23,7 +23,7 @@ CREATE TABLE application_key_holders (
   application_id ID NOT NULL,
   user_id ID NOT NULL,
   given_at TIME NOT NULL,            -- the last time
-  expires_at TIME,                   -- of the longest-lived that they had, also where it was removed before; NULL: of an identity elsewhere
+  expires_at TIME,                   -- three days after the longest-lived that they had, also where it was removed before; NULL: of an identity elsewhere
   PRIMARY KEY (tenant_id, application_id, user_id)
 ) STRICT;
 CREATE INDEX application_key_holders_by_user ON application_key_holders (tenant_id, user_id);

@@ -8,6 +8,7 @@
 #include "directory/access/access.h"
 #include "directory/approval/approval.h"
 #include "directory/approval/policy.h"
+#include "privacy/retention.h"
 
 static struct id ada, bob, eve, approvers; /* eve is in no group */
 
@@ -335,6 +336,26 @@ static void key_holders(void **state)
 	assert_int_equal(ask(&F.a, "SELECT count(*) FROM application_key_holders WHERE tenant_id = ?1 AND application_id = ?2", db_v_id(&program), db_v_null()), 0);
 }
 
+/* Who asks with a key that then ends is no second person to what they asked for, as long as that may be decided. */
+static void a_key_that_has_ended(void **state)
+{
+	struct id device = scope_id(&F.system), program = application_named("Short-lived");
+	struct scope giver = as_user(ada, ""), requester = as_application(program, ""), later = F.system;
+	struct application_secret secret;
+	bool more = true;
+	ok(application_add_secret(&giver, program, NULL, giver.now + HOUR_US, &secret));
+	struct id request = asked(&requester, device);
+	for (later.now = giver.now + 2 * HOUR_US; more;)
+		ok(retention_expire(&later, &more));
+	giver.now = later.now;
+	refused(decide(giver, request, APPROVAL_approve), ERR_FORBIDDEN);
+	requester.now = later.now;
+	ok(decide(requester, request, APPROVAL_cancelMyRequest));
+	for (later.now = giver.now + APPROVAL_OPEN_US, more = true; more;)
+		ok(retention_expire(&later, &more));
+	assert_int_equal(ask(&F.a, "SELECT count(*) FROM application_key_holders WHERE tenant_id = ?1 AND application_id = ?2", db_v_id(&program), db_v_null()), 0);
+}
+
 /* ---- the call ---- */
 
 static void what_is_refused_on_the_way(void **state)
@@ -565,7 +586,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_and_event), cmocka_unit_test(the_table_is_what_happens), cmocka_unit_test(who_may_approve),
 		cmocka_unit_test(an_account_that_is_made_for_it), cmocka_unit_test(by_permission), cmocka_unit_test(groups_that_name_nobody_else),
-		cmocka_unit_test(key_holders),
+		cmocka_unit_test(key_holders), cmocka_unit_test(a_key_that_has_ended),
 		cmocka_unit_test(what_is_refused_on_the_way), cmocka_unit_test(carried_out_once), cmocka_unit_test(a_race_executes_once),
 		cmocka_unit_test(who_passes), cmocka_unit_test(profiles), cmocka_unit_test(policies), cmocka_unit_test(nothing_readable_is_stored),
 	};
