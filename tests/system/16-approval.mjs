@@ -216,6 +216,18 @@ test('16 no way around: what is read as a whole, a name that means another, the 
   for (const [u, upn] of [[first, 'was.first'], [second, 'first']]) await r.ok('PATCH', `/v1.0/users/${u.id}`, { body: { userPrincipalName: `${upn}@acme.example` } });
   assert.equal((await send(r.ann, 'POST', named, {}, code)).status, 403);
   assert.equal((await act(r.ann, code, 'complete', {})).status, 403);
+  // as is a case, which may be about somebody else by then
+  const q = `${DM}/dataSubjectRequests/${(await r.post(`${DM}/dataSubjectRequests`, { type: 'access', userId: first.id })).id}`, grant = { decision: 'grant' };
+  const prepare = async () => { for (const [step, body] of [['verify', { method: 'document' }], ['discover', {}]]) await r.post(`${q}/${step}`, body); };
+  await prepare();
+  code = await ask(r.ann, 'POST', `${q}/decide`, grant);
+  assert.equal((await act(r.bob, code, 'approve')).status, 200);
+  await r.post(`${q}/setSubject`, { userId: second.id });
+  await prepare();
+  assert.match((await send(r.ann, 'POST', `${q}/decide`, grant, code)).json.error.message, /somebody else/);
+  await r.post(`${q}/setSubject`, { userId: first.id });
+  await prepare();
+  assert.equal((await send(r.ann, 'POST', `${q}/decide`, grant, code)).status, 200);
   const away = 'https://store.example/x?sig=KEY'; // nor does the second person get the key to where it goes
   code = await ask(r.ann, 'POST', `/v1.0/users/${r.owner}/exportPersonalData`, { storageLocation: away });
   assert.deepEqual((await r.bob.api('GET', `${REQUESTS}/${code}/call`)).json.body, { storageLocation: 'https://store.example/x?[secret]' });

@@ -224,6 +224,16 @@ static enum err check_state(struct scope *s, const struct request *r)
 	}
 }
 
+/* The same path means another person's data where the case or the device has become somebody else's. */
+static enum err same_person(struct db_tx *tx, const struct request *r, struct id object)
+{
+	struct id now;
+	TRY(concerned(tx, object, &now));
+	return id_is_nil(now) || id_equal(now, r->user)
+		       ? OK
+		       : scope_fail(db_tx_scope(tx), ERR_FORBIDDEN, "what was approved concerned somebody else: ask once more");
+}
+
 static enum err check_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct asking *a = arg;
@@ -240,6 +250,7 @@ static enum err check_tx(struct scope *s, struct db_tx *tx, void *arg)
 		approval_call_hash(&a->text, hash);
 		if (r.call_hash_n != sizeof hash || memcmp(r.call_hash, hash, sizeof hash) != 0)
 			return scope_fail(s, ERR_FORBIDDEN, "x-msft-approval-code is of another call: method, path and body are those that were approved");
+		TRY(same_person(tx, &r, a->call->object));
 		if (a->needs & ~r.profiles)
 			return scope_fail(s, ERR_FORBIDDEN, "this needs more approvals than when it was asked for: ask once more");
 	}
