@@ -227,6 +227,13 @@ test('15 a bundle is read by whoever asked for it, or by officers', async () => 
   const link = await r.post(`${theirs}/createLink`, {}, { token: officer.token });
   assert.equal((await r.api('GET', link.url, { token: null })).status, 200, 'a link stands for whoever handed it out');
   assert.ok((await r.events("activityType eq 'download PersonalDataExport'")).some(e => e.activityResult === 'Failure'));
+  // nor by sending the answer of a case elsewhere
+  const cases = `${DM}/dataSubjectRequests`, by = { token: officer.token }, q = (await r.post(cases, { type: 'access', userId: inside.user, contact: 'inside@home.example' }, by)).id;
+  await r.ok('PATCH', `${cases}/${q}`, { body: { contact: 'other@home.example' } });
+  for (const [step, body] of [['verify', { method: 'document' }], ['discover', {}], ['decide', { decision: 'grant' }]]) await r.post(`${cases}/${q}/${step}`, body, by);
+  for (const contact of ['mallory@evil.example', null]) assert.match((await r.refused(403, 'PATCH', `${cases}/${q}`, { body: { contact } })).message, /PrivacyBundles\.Read\.All/);
+  await r.ok('PATCH', `${cases}/${q}`, { body: { statement: 'As she said.' } });
+  assert.equal((await r.ok('PATCH', `${cases}/${q}`, { body: { contact: 'third@home.example' }, token: second.token })).contact, 'third@home.example');
 });
 
 test('15 exports go to addresses on the list and nowhere else', async () => {

@@ -58,6 +58,10 @@ MUST_CHECK enum err export_link(struct scope *s, struct id operation, int64_t *r
  * key to the store and with it the file. */
 MUST_CHECK enum err export_location(struct db_tx *tx, struct id operation, const char **ret);
 
+/* What an export holds is read by whoever asked for it, and by holders of PrivacyBundles.Read.All; a link, a one-time code and the server itself
+ * stand for somebody who may.  ERR_FORBIDDEN. */
+MUST_CHECK enum err export_readable(struct db_tx *tx, struct id user, struct id requested_by);
+
 /* ---- delivery to a storage location ---- */
 
 /* An export with a storage location stays `running` once its file is sealed, until it was put there; whoever carries it there calls these.

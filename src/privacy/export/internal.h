@@ -146,8 +146,4 @@ struct packed {
 /* Makes the file and seals it on its way to the disk: there is no plain file. */
 MUST_CHECK enum err bundle_pack(struct bundle *b, const char *sealed, struct packed *ret);
 
-/* What an export holds is read by whoever asked for it, and by holders of PrivacyBundles.Read.All; a link, a one-time code and the server itself
- * stand for somebody who may.  ERR_FORBIDDEN. */
-MUST_CHECK enum err export_readable(struct db_tx *tx, struct id user, struct id requested_by);
-
 #endif

@@ -38,6 +38,7 @@ DB_TENANT(request_set_extension,
 	  "UPDATE data_subject_requests SET extended_at = ?3, extension_reason = ?4, due_at = ?5, alarm = 0, alarm_at = ?6 "
 	  "WHERE tenant_id = ?1 AND request_id = ?2 AND extended_at IS NULL");
 DB_TENANT(request_set_contact, "UPDATE data_subject_requests SET contact = ?3, contact_verified_at = NULL WHERE tenant_id = ?1 AND request_id = ?2");
+DB_TENANT(request_answer_asked_by, "SELECT requested_by FROM data_policy_operations WHERE tenant_id = ?1 AND operation_id = ?2");
 DB_TENANT(request_set_statement, "UPDATE data_subject_requests SET statement = ?3 WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(request_set_on_behalf, "UPDATE data_subject_requests SET on_behalf = ?3 WHERE tenant_id = ?1 AND request_id = ?2 AND on_behalf <> ?3");
 DB_TENANT(request_set_acknowledged,
@@ -439,6 +440,18 @@ static enum err correct(struct db_tx *tx, const struct correction *a, struct aud
 	return OK;
 }
 
+/* Whoever can read what goes to the address reads the answer: who says where that is may read it themselves. */
+static enum err may_readdress(struct db_tx *tx, const struct request *r)
+{
+	auto_rows struct db_rows *rows = NULL;
+	if (id_is_nil(r->operation))
+		return OK;
+	enum err e = db_query_one(tx, &request_answer_asked_by, DB_ARGS(db_v_id(&r->operation)), &rows);
+	if (e == ERR_NOT_FOUND)
+		db_tx_scope(tx)->detail = NULL;
+	return e != OK ? (e == ERR_NOT_FOUND ? OK : e) : export_readable(tx, r->user, db_id(rows, 0));
+}
+
 static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	const struct correction *a = arg;
@@ -449,6 +462,8 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 		return request_wrong_state(s, &r, "changed");
 	if (a->p->acknowledged_at != 0 && (a->p->acknowledged_at > s->now || a->p->acknowledged_at < r.received_at))
 		return scope_fail(s, ERR_BAD_REQUEST, "'acknowledgedDateTime' lies between the receipt and now");
+	if (a->p->contact != NULL)
+		TRY(may_readdress(tx, &r));
 	TRY(correct(tx, a, &changes));
 	return changes == NULL ? OK : request_record(tx, &r, ACT_DSR_UPDATE, changes);
 }
