@@ -22,6 +22,10 @@ MUST_CHECK enum err scim_document(struct scope *s, enum scim_resource r, const j
  * there is none.  The caller owns it. */
 MUST_CHECK enum err scim_value_of(struct scope *s, const struct scim_attribute *a, const json_t *in, json_t **ret);
 MUST_CHECK enum err scim_element_of(struct scope *s, const struct scim_attribute *a, const json_t *in, json_t **ret);
+/* An element that holds nothing but what it is for is none. */
+bool scim_says_nothing(const struct scim_attribute *a, const json_t *element);
+/* Not more than SCIM_VALUES_MAX: what is done with lists takes time with their square. */
+MUST_CHECK enum err scim_values_check(struct scope *s, const struct scim_attribute *a, const json_t *list);
 /* Of the address of a resource, its id: what a client names by $ref alone. */
 const char *scim_referred(const char *ref);
 /* Required attributes, at most one primary value, not too many. */

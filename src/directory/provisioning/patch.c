@@ -206,6 +206,12 @@ static enum err make_of(struct patch *p, const struct scim_attribute *a, const s
 	return OK;
 }
 
+static bool needs_value(const struct scim_attribute *a)
+{
+	const struct scim_attribute *value = scim_sub(a, "value");
+	return value != NULL && (value->flags & SCIM_REQUIRED);
+}
+
 /* One element: a sub-attribute of it, or what the value's object says. */
 static enum err change_element(struct patch *p, const struct operation *o, json_t *list, json_t *element)
 {
@@ -223,20 +229,14 @@ static enum err change_element(struct patch *p, const struct operation *o, json_
 		else if (o->value != NULL)
 			json_object_set(merged, "value", (json_t *)o->value);
 		TRY(scim_element_of(p->s, o->place.attr, merged, &v));
-		if (v == NULL)
+		if (v == NULL && needs_value(o->place.attr))
 			return scope_fail(p->s, ERR_BAD_REQUEST, "'%s' needs a value", o->place.attr->path);
 		json_object_clear(element);
-		json_object_update(element, v);
+		json_object_update(element, v); /* NULL: nothing is left of it */
 		json_decref(v);
 	}
 	only_primary(list, element);
 	return OK;
-}
-
-static bool needs_value(const struct scim_attribute *a)
-{
-	const struct scim_attribute *value = scim_sub(a, "value");
-	return value != NULL && (value->flags & SCIM_REQUIRED);
 }
 
 static enum err new_element(struct patch *p, const struct operation *o, json_t *list)
@@ -324,9 +324,11 @@ static enum err patch_list(struct patch *p, const struct operation *o, json_t *p
 		remove_elements(o, list);
 	else
 		err = change_elements(p, o, list);
-	for (size_t i = json_array_size(list); i > 0; i--) /* an element whose value went is none */
-		if (needs_value(a) && json_object_get(json_array_get(list, i - 1), "value") == NULL)
+	for (size_t i = json_array_size(list); i > 0; i--)
+		if (scim_says_nothing(a, json_array_get(list, i - 1)))
 			json_array_remove(list, i - 1);
+	if (err == OK)
+		err = scim_values_check(p->s, a, list);
 	if (json_array_size(list) == 0)
 		json_object_del(part, a->name);
 	return err;

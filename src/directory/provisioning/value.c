@@ -101,6 +101,26 @@ static void take_reference(json_t *out)
 	json_object_del(out, "$ref");
 }
 
+/* {"type": "work"}, {"value": null, …}: of nothing. */
+bool scim_says_nothing(const struct scim_attribute *a, const json_t *element)
+{
+	static const char *const about[] = {"type", "primary", "display"};
+	const struct scim_attribute *value = scim_sub(a, "value");
+	size_t n = json_object_size(element);
+	if (value != NULL && (value->flags & SCIM_REQUIRED))
+		return json_object_get(element, "value") == NULL;
+	for (size_t i = 0; i < sizeof about / sizeof about[0]; i++)
+		n -= (a->flags & SCIM_MULTI) && json_object_get(element, about[i]) != NULL;
+	return n == 0;
+}
+
+enum err scim_values_check(struct scope *s, const struct scim_attribute *a, const json_t *list)
+{
+	if (json_array_size(list) > SCIM_VALUES_MAX)
+		return scope_fail(s, ERR_BAD_REQUEST, "'%s' has more than %d values", a->path, SCIM_VALUES_MAX);
+	return OK;
+}
+
 enum err scim_element_of(struct scope *s, const struct scim_attribute *a, const json_t *in, json_t **ret)
 {
 	const struct scim_attribute *value = scim_sub(a, "value");
@@ -117,9 +137,7 @@ enum err scim_element_of(struct scope *s, const struct scim_attribute *a, const 
 	} else if (!json_is_null(in)) {
 		err = refuse(s, a, "must be an object");
 	}
-	if (err == OK && json_object_size(out) > 0 && value != NULL && (value->flags & SCIM_REQUIRED) && json_object_get(out, "value") == NULL)
-		json_object_clear(out); /* {"type": "work"}, {"value": null, …}: of nothing */
-	if (err == OK && json_object_size(out) > 0)
+	if (err == OK && !scim_says_nothing(a, out))
 		*ret = json_incref(out);
 	json_decref(out);
 	return err;
@@ -136,6 +154,8 @@ static enum err list_of(struct scope *s, const struct scim_attribute *a, const j
 		err = scim_element_of(s, a, many ? json_array_get(in, i) : in, &element);
 		if (err == OK && element != NULL)
 			json_array_append_new(out, element);
+		if (err == OK)
+			err = scim_values_check(s, a, out);
 	}
 	*ret = err == OK && json_array_size(out) > 0 ? json_incref(out) : NULL;
 	json_decref(out);
@@ -212,8 +232,7 @@ static enum err check_list(struct scope *s, const struct scim_attribute *a, cons
 {
 	size_t i, primary = 0;
 	json_t *v;
-	if (json_array_size(list) > SCIM_VALUES_MAX)
-		return scope_fail(s, ERR_BAD_REQUEST, "'%s' has more than %d values", a->path, SCIM_VALUES_MAX);
+	TRY(scim_values_check(s, a, list));
 	json_array_foreach(list, i, v)
 		primary += json_is_true(json_object_get(v, "primary"));
 	return primary > 1 ? refuse(s, a, "has more than one primary value") : OK;
