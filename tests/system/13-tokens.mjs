@@ -272,6 +272,14 @@ testOnEngines('13 access tokens of a configured issuer, in both forms, and every
   assert.equal((await devices(idp.sign({ ...v2, aud: 'api://many' }))).status, 200);
   assert.equal((await devices(idp.sign({ ...v1, aud: 'api://many' }))).status, 200);
   for (const more of [{ tid: OTHER_TID, iss: `${idp.base}/${OTHER_TID}/v2.0` }, { iss: `${idp.base}/${OTHER_TID}/v2.0` }, { iss: `${idp.base}/{tenantid}/v2.0` }, { iss: `${idp.base}/organizations/v2.0` }, { tid: undefined }]) assert.equal((await devices(idp.sign({ ...v2, aud: 'api://many', ...more }))).status, 401, JSON.stringify(more));
+  // nor does another tenant get them by naming the issuer more exactly
+  const lure = await r.post('/v1.0/identity/identityProviders', { displayName: 'Lure', issuer: idp.issuer, clientId: 'lure', clientSecret: 's3cret-of-the-client', allowedTenantIds: [TID], apiAudiences: ['api://many'] }, { token: b.token });
+  const roleOfB = (await r.all('/v1.0/roleManagement/directory/roleDefinitions', { token: b.token })).find(d => d.displayName === 'Read Only Operator').id;
+  const appOfB = await r.post('/v1.0/applications', { displayName: 'lured', roleDefinitionId: roleOfB, externalIssuer: idp.issuer, externalClientId: APP }, { token: b.token });
+  for (const token of [idp.sign({ ...v2, aud: 'api://many' }), idp.sign({ ...v1, aud: 'api://many' })]) assert.equal((await devices(token)).status, 401, 'nobody can tell whose it is');
+  await r.ok('DELETE', `/v1.0/identity/identityProviders/${lure.id}`, { token: b.token });
+  await r.ok('DELETE', `/v1.0/applications/${appOfB.id}`, { token: b.token });
+  assert.equal((await devices(idp.sign({ ...v2, aud: 'api://many' }))).status, 200);
   await r.ok('DELETE', `/v1.0/identity/identityProviders/${many.id}`);
   await r.ok('PATCH', `/v1.0/applications/${app.id}`, { body: { accountEnabled: false } });
   assert.equal((await devices(good['v2 app-only'])).status, 401, 'the application is disabled');

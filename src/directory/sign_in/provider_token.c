@@ -91,7 +91,8 @@ static enum err refuse(struct scope *s, const char *why)
 }
 
 struct choice {
-	size_t n; /* how many accept the token */
+	struct id but; /* a tenant that is passed over; nil: none */
+	size_t n;      /* how many accept the token */
 	struct id tenant;
 	struct provider provider;
 };
@@ -103,7 +104,7 @@ static enum err choose(struct scope *s, struct search *f, db_fn find, const json
 		struct scope own;
 		struct load l = {.id = f->list[i].provider};
 		scope_tenant(&own, s->arena, s->db, s->keeper, f->list[i].tenant);
-		if (db_read(&own, load_tx, &l) != OK || !accepts(&l.provider, claims))
+		if (id_equal(f->list[i].tenant, ret->but) || db_read(&own, load_tx, &l) != OK || !accepts(&l.provider, claims))
 			continue;
 		ret->n++;
 		ret->tenant = f->list[i].tenant;
@@ -116,13 +117,18 @@ enum err provider_of_token(struct scope *s, const json_t *claims, struct provide
 {
 	struct id tid;
 	struct search f = {.iss = jose_text(claims, "iss"), .tid = jose_text(claims, "tid")};
-	struct choice c = {.n = 0};
+	struct choice c = {.n = 0}, wider = {.n = 0};
 	check(!s->has_tenant);
 	if (f.iss == NULL)
 		return refuse(s, "the token has no issuer");
 	TRY(choose(s, &f, by_issuer_tx, claims, &c));
-	if (c.n == 0 && id_parse(f.tid, &tid))
-		TRY(choose(s, &f, by_tenant_tx, claims, &c));
+	wider.but = c.tenant;
+	if (id_parse(f.tid, &tid)) /* also of a token that has its provider: another tenant may mean the same one */
+		TRY(choose(s, &f, by_tenant_tx, claims, &wider));
+	if (c.n == 0)
+		c = wider;
+	else
+		c.n += wider.n;
 	if (c.n == 0)
 		return refuse(s, "the token is of an issuer or for an audience that is not accepted here");
 	if (c.n > 1)

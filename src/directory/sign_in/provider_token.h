@@ -3,8 +3,8 @@
  * Access tokens of identity providers at the API: whose they may be, and who they stand for here.  A provider whose apiAudiences are set lets them in.
  *
  * A token names no tenant of ours.  Its issuer and audience do: where two tenants accept the same pair it is refused, for the one must not be taken
- * for the other.  Providers with this very issuer come first; where none of them accepts it, those of Microsoft Entra ID that accept the token's tid
- * (its v1 form has an issuer of its own, and common and organizations stand for many).
+ * for the other.  Of one tenant a provider with this very issuer comes first; where none of them accepts it, those of Microsoft Entra ID that accept the
+ * token's tid (its v1 form has an issuer of its own, and common and organizations stand for many).
  */
 #ifndef REEVE_DIRECTORY_SIGN_IN_PROVIDER_TOKEN_H
 #define REEVE_DIRECTORY_SIGN_IN_PROVIDER_TOKEN_H
