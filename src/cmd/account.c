@@ -130,41 +130,62 @@ static const char *local_part(struct client *c, const char *upn)
 	return arena_strndup(c->arena, upn, strcspn(upn, "@"));
 }
 
+static const char *filtered(struct client *c, const char *list, const char *property, const char *value)
+{
+	return arena_printf(c->arena, "%s?$filter=%s", list, url_encode(c->arena, arena_printf(c->arena, "%s eq '%s'", property, value)));
+}
+
+/* A person who has a password keeps it: another one is what 'account password' is for. */
+static int has_no_account(struct client *c, const char *user, const char *upn)
+{
+	const char *account;
+	int code = find(c, filtered(c, "/v1.0/identity/localAccounts", "id", user), "id", user, &account);
+	if (code != 0 || account == NULL)
+		return code;
+	return cmd_fail(c->command, ERR_CONFLICT, "%s has a local account already; 'reeve account password' gives it a new password, 'reeve role assign' a role", upn);
+}
+
 static int find_or_make(struct client *c, const struct wish *w, const char **ret)
 {
-	const char *quoted = w->upn;
 	if (strchr(w->upn, '\'') != NULL)
 		return cmd_fail(c->command, ERR_USAGE, "a user name with an apostrophe: make the user with 'reeve user create' and use 'account password'");
-	const char *path = arena_printf(c->arena, "/v1.0/users?$filter=%s", url_encode(c->arena, arena_printf(c->arena, "userPrincipalName eq '%s'", quoted)));
-	int code = find(c, path, "userPrincipalName", w->upn, ret);
-	if (code != 0 || *ret != NULL)
+	int code = find(c, filtered(c, "/v1.0/users", "userPrincipalName", w->upn), "userPrincipalName", w->upn, ret);
+	if (code != 0)
 		return code;
+	if (*ret != NULL)
+		return has_no_account(c, *ret, w->upn);
 	const char *name = w->name != NULL ? w->name : local_part(c, w->upn);
 	return post(c, "/v1.0/users", json_pack("{s:s, s:s, s:s, s:b}", "userPrincipalName", w->upn, "displayName", name, "mailNickname",
 						local_part(c, w->upn), "accountEnabled", 1), ret);
 }
 
+static int find_role(struct client *c, const char *name, const char **ret)
+{
+	int code = find(c, "/v1.0/roleManagement/directory/roleDefinitions", "displayName", name, ret);
+	if (code == 0 && *ret == NULL)
+		code = cmd_fail(c->command, ERR_NOT_FOUND, "there is no role '%s'; see 'reeve role list'", name);
+	return code;
+}
+
 static int give_role(struct client *c, const char *user, const char *role)
 {
-	const char *id;
-	int code = find(c, "/v1.0/roleManagement/directory/roleDefinitions", "displayName", role, &id);
-	if (code != 0)
-		return code;
-	if (id == NULL)
-		return cmd_fail(c->command, ERR_NOT_FOUND, "there is no role '%s'", role);
-	return post(c, "/v1.0/roleManagement/directory/roleAssignments", json_pack("{s:s, s:s, s:s}", "principalId", user, "roleDefinitionId", id,
+	return post(c, "/v1.0/roleManagement/directory/roleAssignments", json_pack("{s:s, s:s, s:s}", "principalId", user, "roleDefinitionId", role,
 										    "directoryScopeId", "/"), NULL);
 }
 
-/* The role comes last: an account whose password was refused holds none. */
+/* What can be wrong is looked at before anybody is made.  The role comes last: an account whose password was refused holds none. */
 static int create(struct client *c, const struct wish *w)
 {
-	const char *user;
-	int code = find_or_make(c, w, &user);
+	const char *user, *role = NULL;
+	if (c->url != NULL)
+		return cmd_fail(c->command, ERR_FORBIDDEN, "this is done on the server's machine alone: with --data DIR");
+	int code = w->role == NULL ? 0 : find_role(c, w->role, &role);
+	if (code == 0)
+		code = find_or_make(c, w, &user);
 	if (code == 0)
 		code = put_password(c, user, w);
-	if (code == 0 && w->role != NULL)
-		code = give_role(c, user, w->role);
+	if (code == 0 && role != NULL)
+		code = give_role(c, user, role);
 	if (code == 0)
 		printf("%s can sign in.\n", w->upn);
 	return code;
@@ -172,7 +193,10 @@ static int create(struct client *c, const struct wish *w)
 
 static int change(struct client *c, const struct wish *w)
 {
-	return put_password(c, url_encode(c->arena, w->upn), w);
+	int code = put_password(c, url_encode(c->arena, w->upn), w);
+	if (code == 0)
+		printf("%s has a new password; their sessions are ended.\n", w->upn);
+	return code;
 }
 
 static int run(int argc, char **argv, const char *command, bool creates)
@@ -184,7 +208,11 @@ static int run(int argc, char **argv, const char *command, bool creates)
 	if (code != 0)
 		return code;
 	w.upn = argc == 3 ? argv[2] : NULL;
-	if (w.upn == NULL || (!creates && (w.role != NULL || w.name != NULL)))
+	if (argc > 2 && strncmp(argv[argc - 1], "--", 2) == 0)
+		code = cmd_fail(command, ERR_USAGE, "unknown option '%s'; see 'reeve account --help'", argv[argc - 1]);
+	else if (argc > 3)
+		code = cmd_fail(command, ERR_USAGE, "unknown argument '%s'; see 'reeve account --help'", argv[3]);
+	else if (w.upn == NULL || (!creates && (w.role != NULL || w.name != NULL)))
 		code = cmd_fail(command, ERR_USAGE, "a user name is needed; see 'reeve account --help'");
 	else
 		code = creates ? create(&c, &w) : change(&c, &w);

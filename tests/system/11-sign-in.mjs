@@ -46,6 +46,25 @@ function code(secret, step) {
 const step = () => Math.floor(Date.now() / 30000);
 const keyOf = a => a.text.match(/class="key">([A-Z2-7 ]+)</)[1];
 
+test('11 an account is made once, and not by half', async () => {
+  const r = await one('sqlite'), upn = 'once@acme.example';
+  const run = (verb, args, where = ['--data', r.dir], input = PASSWORD) => {
+    const a = spawnSync(REEVE, ['account', verb, ...args, ...where], { encoding: 'utf8', input: `${input}\n`, env: r.env(r.days) });
+    return [a.status, a.stdout + a.stderr];
+  };
+  const refused = (code, words, ...a) => { const [status, text] = run(...a); assert.equal(status, code, text); assert.match(text, words); };
+  refused(66, /no role 'Help Desk'; see 'reeve role list'/, 'create', [upn, '--role', 'Help Desk']);
+  refused(64, /unknown option '--rol'/, 'create', [upn, '--rol']);
+  refused(64, /unknown argument 'Auditor'/, 'create', [upn, 'Auditor']);
+  refused(77, /on the server's machine alone/, 'create', [upn], ['--url', r.url, '--ca', `${r.dir}/tls/ca.pem`, '--token', r.token]);
+  await r.refused(404, 'GET', `/v1.0/users/${upn}`); // nobody was made by any of these
+  refused(0, /can sign in/, 'create', [upn]);
+  refused(65, /has a local account already; 'reeve account password'/, 'create', [upn, '--role', 'Auditor'], undefined, OTHER);
+  await signIn(r, upn); // by the password of before
+  refused(0, /has a new password/, 'password', [upn], undefined, OTHER);
+  await signIn(r, upn, OTHER);
+});
+
 testOnEngines('11 a password opens a session, and the session is its person', async engine => {
   const r = await one(engine);
   account(r, 'create', 'admin@acme.example', ['--role', 'Administrator', '--name', 'Ada Admin']);
