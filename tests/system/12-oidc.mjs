@@ -59,7 +59,7 @@ class Liar {
     this.server = https.createServer({ key: c.key, cert: c.cert }, (q, a) => {
       const parts = [];
       q.on('data', d => parts.push(d));
-      q.on('end', () => { const [status, body] = this.answer(q, Buffer.concat(parts).toString()); a.writeHead(status, { 'Content-Type': 'application/json' }); a.end(JSON.stringify(body)); });
+      q.on('end', async () => { if (q.url === '/token') await this.meanwhile?.(); const [status, body] = this.answer(q, Buffer.concat(parts).toString()); a.writeHead(status, { 'Content-Type': 'application/json' }); a.end(JSON.stringify(body)); });
     });
     await new Promise(r => this.server.listen(this.port, '127.0.0.1', r));
   }
@@ -343,6 +343,24 @@ test('12 tokens and answers of a provider that lies are refused, each with its e
     assert.equal((await logout({ jti })).status, 200);
     assert.notEqual((await account()).status, 200);
     assert.equal((await logout({ jti })).status, 400, 'once');
+    // a provider that is disabled while it is asked for the tokens brings nobody in: it could take its time, and have always one under way
+    liar.meanwhile = () => r.ok('PATCH', `${IDP}/${bad.id}`, { body: { enabled: false } });
+    const [late, nobody] = await attempt(signed());
+    assert.deepEqual([late.status, nobody.session(late.to ?? bad.redirectUri)], [403, undefined]);
+    assert.ok(refusals(r).some(e => /disabled meanwhile/.test(e.failure)));
+    liar.meanwhile = undefined;
+    await r.ok('PATCH', `${IDP}/${bad.id}`, { body: { enabled: true } });
+    assert.equal((await attempt(signed()))[0].status, 303);
+    // one that takes its time holds up a few and nobody else
+    const held = [], waiting = [];
+    for (let i = 0; i < 13; i++) { const x = w.visitor(); waiting.push([x, await begin(x)]); }
+    liar.meanwhile = () => new Promise(go => held.push(go));
+    const answers = waiting.map(([x, s]) => back(x, { code: 'c', state: s.get('state') }));
+    assert.equal((await Promise.race(answers)).status, 503);
+    await until('twelve are asking', () => held.length === 12, { every: 10 });
+    liar.meanwhile = undefined;
+    for (const go of held) go();
+    assert.deepEqual((await Promise.all(answers)).map(a => a.status).sort(), [...Array(12).fill(403), 503]);
     // a document that names another issuer, or an endpoint that is no https
     assert.equal((await w.visitor().go(at(r, crypto.randomUUID()))).status, 404);
     assert.equal((await w.visitor().go(at(r, bad.id).replace(r.tenant, crypto.randomUUID()))).status, 404);

@@ -374,8 +374,28 @@ enum err issuer_verify(struct scope *s, struct issuers *is, const struct issuer_
 	return e;
 }
 
+static bool enter(struct issuers *is)
+{
+	pthread_mutex_lock(&is->lock);
+	bool room = is->busy < ISSUERS_BUSY;
+	is->busy += room;
+	pthread_mutex_unlock(&is->lock);
+	return room;
+}
+
+static void leave(struct issuers *is)
+{
+	pthread_mutex_lock(&is->lock);
+	is->busy--;
+	pthread_mutex_unlock(&is->lock);
+}
+
 enum err issuer_post(struct scope *s, struct issuers *is, const char *url, const char *form, const char *basic, long *ret_status, json_t **ret)
 {
 	struct issuer_call c = {.reach = is->reach, .ca_file = is->ca_file, .url = url, .form = form, .basic = basic};
-	return issuer_call(s, &c, ret_status, ret);
+	if (!enter(is))
+		return scope_fail(s, ERR_UNAVAILABLE, "too many identity providers are being asked");
+	enum err e = issuer_call(s, &c, ret_status, ret);
+	leave(is);
+	return e;
 }

@@ -70,7 +70,7 @@ MUST_CHECK enum err issuer_verify(struct scope *s, struct issuers *is, const str
 				  json_t **ret_claims);
 
 /* A call of the issuer with the same guards (its token endpoint): POST of a form.  basic: "id:secret" for the Authorization header, both form-encoded, or
- * NULL.  *ret: the object that it answered, with any status below 500 (*ret_status); the caller's.  ERR_UNAVAILABLE. */
+ * NULL.  *ret: the object that it answered, with any status below 500 (*ret_status); the caller's.  It is one of the ISSUERS_BUSY.  ERR_UNAVAILABLE. */
 MUST_CHECK enum err issuer_post(struct scope *s, struct issuers *is, const char *url, const char *form, const char *basic, long *ret_status,
 				json_t **ret);
 

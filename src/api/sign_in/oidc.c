@@ -236,14 +236,21 @@ struct arrival {
 	struct session_new begin;
 	struct id session;
 	char secret[SESSION_SECRET_TEXT];
+	bool closed; /* the provider was disabled since the code was sent there */
 };
 
+/* By the provider's rules of now: what ended its sessions meanwhile ends this one, too. */
 static enum err arrive_tx(struct scope *s, struct db_tx *tx, void *arg)
 {
 	struct arrival *a = arg;
+	struct provider now;
 	(void)s;
-	TRY(identity_sign_in(tx, a->p, a->claims, &a->begin.user));
-	TRY(identity_roles(tx, a->p, a->claims, a->begin.user));
+	TRY(provider_load(tx, a->p->provider, &now));
+	a->closed = !now.enabled;
+	if (a->closed)
+		return ERR_NOT_FOUND;
+	TRY(identity_sign_in(tx, &now, a->claims, &a->begin.user));
+	TRY(identity_roles(tx, &now, a->claims, a->begin.user));
 	return session_begin(tx, &a->begin, a->secret, &a->session);
 }
 
@@ -278,6 +285,8 @@ static enum err arrive(struct call *c, const struct provider *p, const struct at
 		c->s.detail = NULL;
 		e = db_write(&c->s, arrive_tx, &a);
 	}
+	if (e == ERR_NOT_FOUND && a.closed)
+		return refuse(c, p, "the provider was disabled meanwhile", AGAIN);
 	if (e == ERR_NOT_FOUND)
 		return refuse(c, p, "nobody here is bound to this account of the provider",
 			      "Your organisation knows you, but there is no account for you here, or it is not connected with the one that you used. "
