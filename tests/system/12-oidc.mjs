@@ -504,6 +504,18 @@ test('12 in a real browser: from the sign-in page to the account, and out again 
     await page.waitForURL(`${base}/account`);
     assert.deepEqual((await page.context().cookies(base)).filter(c => /reeve/.test(c.name)).map(c => [c.name, c.httpOnly, c.secure, c.sameSite]).sort(),
       [['__Host-reeve', true, true, 'Lax'], ['__Host-reeve-hint', true, true, 'Lax']]);
+    // at the width of a phone nothing is cut off, and no short word of a table is broken
+    await page.setViewportSize({ width: 360, height: 700 });
+    for (const where of ['/account/access', '/account/access?permission=DeviceManagementManagedDevices.PrivilegedOperations.All', '/account']) {
+      await page.goto(base + where);
+      await page.evaluate(() => document.querySelectorAll('details').forEach(d => { d.open = true; }));
+      const seen = await page.evaluate(() => [document.documentElement.scrollWidth, [...document.querySelectorAll('td')].filter(d => {
+        const text = document.createRange();
+        text.selectNodeContents(d);
+        return /^(yes|no|everybody)$/.test(d.innerText) && text.getClientRects().length > 1;
+      }).length]);
+      assert.deepEqual(seen, [360, 0], where);
+    }
     await page.getByRole('button', { name: 'Sign out' }).first().click();
     await page.waitForURL(`${real.issuer}/session/end**`);
     await page.evaluate(() => { const f = document.forms[0], y = document.createElement('input'); y.name = 'logout'; y.value = 'yes'; f.append(y); f.submit(); });
