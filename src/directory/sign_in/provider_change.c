@@ -147,8 +147,9 @@ static enum err check_given(struct db_tx *tx, const struct record *old, struct r
 	return check_together(tx, old, r);
 }
 
-/* At a provider whose people are matched by name its own administrator becomes whoever is not bound yet: nobody rises above themselves by one. */
-static enum err check_matching(struct db_tx *tx)
+/* At a provider whose people are matched by name its own administrator becomes whoever is not bound yet; what is meant for an audience is in the hands
+ * of whoever runs it, as who it was made out to: nobody rises above themselves by either. */
+static enum err may_decide_who(struct db_tx *tx)
 {
 	static const struct id tenant;
 	struct role administrator;
@@ -224,8 +225,8 @@ static enum err create_tx(struct scope *s, struct db_tx *tx, void *arg)
 	TRY(check_given(tx, NULL, r, a->q));
 	if (a->q->client_secret == NULL && strcmp(record_text(s->arena, r, "clientAuthentication"), "none") != 0)
 		return scope_fail(s, ERR_BAD_REQUEST, "this 'clientAuthentication' needs a 'clientSecret'");
-	if (record_int(r, "matchExternalId") != 0 || record_int(r, "matchUserPrincipalName") != 0)
-		TRY(check_matching(tx));
+	if (record_int(r, "matchExternalId") != 0 || record_int(r, "matchUserPrincipalName") != 0 || record_text(s->arena, r, "apiAudiences") != NULL)
+		TRY(may_decide_who(tx));
 	struct extra_column extra[] = {{"created_at", db_v_int(s->now)}, {"client_secret", sealed(s, a->q->client_secret)}};
 	TRY(record_insert(tx, r, a->provider, extra, sizeof extra / sizeof extra[0]));
 	struct audit_change *changes = NULL, **tail = &changes;
@@ -256,6 +257,7 @@ static bool changes_any(const struct audit_change *changes, const char *const *n
 /* These say whose claims give the mapped roles, and which claim does: whoever changes them could give themselves each of the roles. */
 static const char *const OF_ROLES[] = {"clientId", "roleClaim", "allowedTenantIds", NULL};
 static const char *const OF_MATCHING[] = {"matchExternalId", "matchUserPrincipalName", "clientId", "allowedTenantIds", NULL};
+static const char *const OF_TOKENS[] = {"apiAudiences", NULL};
 static const char *const OF_SESSIONS[] = {"enabled", "allowedTenantIds", NULL};
 
 static bool is_on(const struct record *old, const struct record *r, const char *name)
@@ -295,7 +297,9 @@ static enum err patch_tx(struct scope *s, struct db_tx *tx, void *arg)
 	if (changes == NULL)
 		return OK;
 	if (changes_any(changes, OF_MATCHING) && (is_on(old, r, "matchExternalId") || is_on(old, r, "matchUserPrincipalName")))
-		TRY(check_matching(tx));
+		TRY(may_decide_who(tx));
+	if (changes_any(changes, OF_TOKENS) && effective(s->arena, old, r, "apiAudiences") != NULL)
+		TRY(may_decide_who(tx));
 	if (changes_any(changes, OF_ROLES))
 		TRY(check_mapped(tx, a->provider));
 	if (changes_any(changes, OF_SESSIONS)) /* who was let in may be nobody any more */

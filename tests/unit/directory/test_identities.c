@@ -296,7 +296,8 @@ static void a_provider_is_no_way_up(void **state)
 	clerk.actor = (struct actor){.type = ACTOR_APPLICATION, .name = "Clerk", .permissions = "IdentityProvider.ReadWrite.All"};
 	ok(db_read(&F.a, role_tx, &administrator));
 	map(&F.a, p, "admins", administrator.role);
-	static const char *const up[] = {"{\"roleClaim\":\"name\"}", "{\"clientId\":\"mine\"}", "{\"allowedTenantIds\":[\"" TID "\"]}"};
+	static const char *const up[] = {"{\"roleClaim\":\"name\"}", "{\"clientId\":\"mine\"}", "{\"allowedTenantIds\":[\"" TID "\"]}",
+					 "{\"apiAudiences\":[\"api://mine\"]}"};
 	for (size_t i = 0; i < sizeof up / sizeof up[0]; i++) {
 		refused(provider_patch(&clerk, p, &(struct provider_request){.r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_PATCH, up[i])}), ERR_FORBIDDEN);
 		fresh(&clerk);
@@ -305,6 +306,9 @@ static void a_provider_is_no_way_up(void **state)
 	refused(provider_patch(&clerk, p, &(struct provider_request){.r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_PATCH, match)}), ERR_FORBIDDEN);
 	fresh(&clerk);
 	struct record *r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_CREATE, arena_printf(F.arena, own, ",\"matchUserPrincipalName\":true"));
+	refused(provider_create(&clerk, &(struct provider_request){.r = r}, &mine), ERR_FORBIDDEN);
+	fresh(&clerk);
+	r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_CREATE, arena_printf(F.arena, own, ",\"matchExternalId\":false,\"apiAudiences\":[\"a\"]"));
 	refused(provider_create(&clerk, &(struct provider_request){.r = r}, &mine), ERR_FORBIDDEN);
 	fresh(&clerk);
 	r = record_of(&clerk, &RES_IDENTITY_PROVIDER, RECORD_CREATE, arena_printf(F.arena, own, ",\"matchExternalId\":false"));
