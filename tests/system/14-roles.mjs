@@ -103,9 +103,12 @@ async function bossOf(r, engine, admin) {
 testOnEngines('14 what administrators do not hold is given once, loudly; then by those who hold it', async engine => {
   const r = await one(engine), officer = await roleId(r, 'Privacy Officer'), anna = await r.user(`anna.${engine}@acme.example`), ben = await r.user(`ben.${engine}@acme.example`);
   const g = await r.group('Officers');
+  const could = async (whom, o) => (await r.get(`${RM}/explain?principal=${whom}&permission=PrivacyBundles.Read.All`, o)).whoCouldGive.map(x => x.roleDisplayName);
+  assert.ok((await could(anna.id)).includes('Administrator'), 'it is said beforehand');
   const first = made(await assign(r, anna.id, officer)).id;
   const alarm = (await r.events("activityType eq 'alarm RoleDefinition'"))[0];
   assert.ok(alarm.resources[0].modifiedProperties.some(p => p.newValue === 'PrivacyBundles.Read.All'), JSON.stringify(alarm));
+  assert.deepEqual(await could(ben.id), []);
   assert.equal((await assign(r, ben.id, officer)).status, 403);
   assert.equal((await assign(r, g.id, officer)).status, 403);
   await r.refused(403, 'DELETE', `${RM}/roleAssignments/${first}`); // taking it away and giving it to oneself is the same
@@ -122,6 +125,7 @@ testOnEngines('14 what administrators do not hold is given once, loudly; then by
   const maker = await r.holder('Administrator', { token: gone.token, tenant: gone.id, name: 'Maker' }), by = { token: maker.token };
   const bundle = await r.post(`/v1.0/users/${next.id}/exportPersonalData`, {}, by);
   await r.ok('DELETE', `/v1.0/applications/${maker.app}`, o);
+  assert.deepEqual(await could(next.id, o), []);
   assert.match((await assign(r, next.id, role, '/', o)).json.error.message, /bundles are left/);
   assert.equal((await r.api('GET', `/v1.0/dataPolicyOperations/${bundle.id}/content`, o)).status, 403);
 });

@@ -2,7 +2,10 @@
  * Why somebody may or may not. */
 #include "directory/access/explain.h"
 
+#include <string.h>
+
 #include "directory/access/role.h"
+#include "directory/access/rule.h"
 #include "directory/user.h"
 
 #define MAY_GIVE "RoleManagement.ReadWrite.Directory"
@@ -91,10 +94,14 @@ static enum err find_roles(struct db_tx *tx, const struct explaining *x)
 	enum { ROLES_SHOWN = 256 };
 	ret->roles = arena_alloc(a, ROLES_SHOWN * sizeof *ret->roles);
 	ret->givers = arena_alloc(a, EXPLAIN_GIVERS_MAX * sizeof *ret->givers);
+	bool first;
+	TRY(access_first_is_open(tx, x->required, &first));
 	auto_rows struct db_rows *r = NULL;
 	TRY(db_query(tx, &explain_roles, DB_NOARGS, &r));
 	while (ret->role_n < ROLES_SHOWN && db_next(r)) {
 		const char *name = db_text_dup(r, 1, a), *list = db_bool(r, 2) ? role_built_in(a, name) : db_text_dup(r, 3, a);
+		if (first && db_bool(r, 2) && strcmp(name, ROLE_ADMINISTRATOR) == 0)
+			TRY(add_givers(tx, x, db_id(r, 0), name));
 		if (!permission_granted(list, x->required))
 			continue;
 		ret->roles[ret->role_n++] = name;

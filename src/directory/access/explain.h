@@ -30,7 +30,8 @@ struct access_explanation {
 	size_t because_n;
 	const char **roles;                   /* names of the tenant's roles that would */
 	size_t role_n;
-	struct access_giver *givers;         /* where it is not allowed: who holds it and may give roles, over the whole tenant, by one role */
+	struct access_giver *givers;         /* where it is not allowed: who holds it and may give roles, over the whole tenant, by one role;
+						* the administrators, where they name its first holder */
 	size_t giver_n;
 };
 

@@ -104,16 +104,35 @@ static enum err may_give_first(struct db_tx *tx, const struct role *role, bool *
 	return OK;
 }
 
+static enum err is_left(struct db_tx *tx, bool *ret)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(tx, &rule_orphaned_bundles, DB_ARGS(db_v_int(db_tx_scope(tx)->now)), &r));
+	*ret = db_next(r);
+	return db_rows_err(r);
+}
+
 /* The last holder may have left bundles: what they made does not become an administrator's by the holder's end. */
 static enum err nothing_is_left(struct db_tx *tx)
 {
 	struct scope *s = db_tx_scope(tx);
-	auto_rows struct db_rows *r = NULL;
-	TRY(db_query(tx, &rule_orphaned_bundles, DB_ARGS(db_v_int(s->now)), &r));
-	if (db_next(r))
+	bool left;
+	TRY(is_left(tx, &left));
+	if (left)
 		return scope_fail(s, ERR_FORBIDDEN, "bundles are left of somebody who is gone: until they have expired (exportDays) nobody becomes the first "
 						    "who may read those of others");
-	return db_rows_err(r);
+	return OK;
+}
+
+enum err access_first_is_open(struct db_tx *tx, const char *permission, bool *ret)
+{
+	bool held = true, left = true;
+	if (permission_of_holders(permission))
+		TRY(is_held(tx, permission, &held));
+	if (!held)
+		TRY(is_left(tx, &left));
+	*ret = !held && !left;
+	return OK;
 }
 
 static enum err record_first(struct db_tx *tx, const struct role *role, const char *permission)

@@ -17,6 +17,8 @@
 /* Before a role is given: the caller holds each of its permissions, over the whole tenant or for that very group (nil: the tenant).
  * ERR_FORBIDDEN with a detail naming the first that is missing; ERR_BAD_REQUEST: no such role. */
 MUST_CHECK enum err access_may_give(struct db_tx *tx, struct id role, struct id scope_group);
+/* Whether an administrator could name the first holder of a permission now: only holders hand it on, nobody holds it, and no bundles are left. */
+MUST_CHECK enum err access_first_is_open(struct db_tx *tx, const char *permission, bool *ret);
 /* Before a role is taken away: those of its permissions that only holders hand on are the caller's, too.  ERR_FORBIDDEN. */
 MUST_CHECK enum err access_may_take(struct db_tx *tx, struct id role);
 /* Before a custom role gets these permissions (a list): the caller holds them over the whole tenant.  ERR_FORBIDDEN. */
