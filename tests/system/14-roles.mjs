@@ -2,6 +2,8 @@
 // Who may do what: roles of people, groups and programs; nobody rises above themselves; somebody stays; the operator by invitation; why.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { REEVE, shared, testOnEngines, until } from './lib.mjs';
 
 const one = shared(), RM = '/v1.0/roleManagement/directory';
@@ -223,6 +225,7 @@ testOnEngines('14 the command line says the same', async engine => {
   assert.match(role('list').out, /Help Desk Operator/);
   assert.match(role('show', 'Auditor').out, /^AuditLog\.Read\.All$/m);
   assert.equal(role('assign', u.userPrincipalName, 'Help Desk Operator', '--for', g.displayName).code, 0);
+  assert.match(role('holders').out, new RegExp(`^user\\t${u.userPrincipalName}\\tHelp Desk Operator\\tBranch ${engine}\\t`, 'm'));
   assert.match(role('explain', u.userPrincipalName, 'POST', `/deviceManagement/managedDevices/${u.id}/wipe`).out, new RegExp(`^yes: .*Help Desk Operator.*Branch ${engine}`));
   const no = role('explain', u.userPrincipalName, 'AuditLog.Read.All').out;
   assert.match(no, /^no: /);
@@ -233,7 +236,13 @@ testOnEngines('14 the command line says the same', async engine => {
   assert.equal(role('assign', 'nobody@acme.example', 'Auditor').code, 66);
   assert.equal(role('assign', u.userPrincipalName, 'No such role').code, 66);
   assert.equal(role('admit', 'Read Only Operator', '2', 'Ticket 9').code, 0);
-  assert.match(role('admitted').out, /Ticket 9/);
+  assert.match(role('admitted').out, /\tRead Only Operator\t.*\tTicket 9\t/);
+  const file = path.join(r.dir, 'role.json');
+  fs.writeFileSync(file, JSON.stringify({ rolePermissions: [{ allowedResourceActions: ['User.Read.All'] }] }));
+  assert.match(role('create', `Readers ${engine}`, '--file', file).out, new RegExp(`^displayName +Readers ${engine}$`, 'm'));
+  assert.equal(role('show', `Readers ${engine}`).out, 'User.Read.All\n');
+  const not = role('dismiss', u.id, '--file', file);
+  assert.deepEqual([not.code, /'dismiss' takes no '--file'/.test(not.err)], [64, true]);
 });
 
 testOnEngines('14 a page tells whoever is signed in why', async engine => {

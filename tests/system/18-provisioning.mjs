@@ -54,8 +54,11 @@ testOnEngines('18 tokens of a provisioning client: shown once, several at once, 
     assert.equal((await seen(wrong)).status, 401, 'another is not');
 
   // exchanged with an overlap, by the command line
-  const second = r.cli('scim', 'add-token', c.id, '--json');
+  const file = path.join(r.dir, 'token.json'), end = new Date(Date.now() + 30 * DAY).toISOString();
+  fs.writeFileSync(file, JSON.stringify({ provisioningToken: { displayName: 'For a month', endDateTime: end } }));
+  const second = r.cli('scim', 'add-token', c.id, '--json', '--file', file);
   assert.equal(second.code, 0, second.err);
+  assert.deepEqual([second.json.displayName, Date.parse(second.json.endDateTime)], ['For a month', Date.parse(end)]);
   assert.equal((await seen(second.json.secretText)).status, 403);
   assert.equal(r.cli('scim', 'remove-token', c.id, c.keyId).code, 0);
   assert.deepEqual([(await seen(c.secretText)).status, (await seen(second.json.secretText)).status, (await list()).length], [401, 403, 1]);

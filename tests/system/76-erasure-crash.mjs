@@ -24,6 +24,7 @@ function neighbour(r, user, device) {
 
 async function crowd(r, n) {
   const w = { all: [] };
+  await r.ok('PATCH', `${DM}/tenantSettings`, { body: { eraseBurstPeople: 1000 } }); // the brake waits for a person
   w.stays = await r.user('stays@acme.example', { city: 'CRASHSTAYS' });
   w.device = await r.device('stays@acme.example', 'personal');
   for (let i = 0; i < n; i++) w.all.push(await r.user(`gone${i}@acme.example`, { city: `CRASHGONE${i}.` }));

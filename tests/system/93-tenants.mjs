@@ -158,7 +158,7 @@ test('93 a tenant closed beside two others: read, closed, retired, gone; theirs 
   await until('the tenant is gone', async () => (await r.api('GET', where, op)).status === 404, { seconds: 120 });
   for (const [i, t] of [tenants[0], tenants[2]].entries()) {
     const after = dump(r, t.id);
-    for (const table of Object.keys(before[i]).filter(x => x !== 'letters')) // undeliverable ones may come to their own end meanwhile
+    for (const table of Object.keys(before[i]).filter(x => !['letters', 'operation_approval_requests'].includes(x))) // undeliverable and lapsed ones may come to their own end meanwhile
       assert.equal(after[table], before[i][table], `${table} of a neighbour`);
   }
   const left = dump(r, gone.id);
