@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/limits.h"
 #include "cmd/cmd.h"
 #include "cmd/verbs.h"
 #include "codec/odata.h"
@@ -20,10 +21,12 @@ int cmd_role(int argc, char **argv);
 
 static const char MORE_HELP[] =
 	"  show          ROLE: what it allows\n"
+	"  holders       who holds which role, and for whom\n"
 	"  assign        WHO ROLE [--for GROUP]: gives it, for everybody or for the members of a group\n"
 	"  unassign      WHO ROLE [--for GROUP]: takes it\n"
 	"  explain       WHO METHOD PATH, or WHO PERMISSION: whether they may, and why\n"
-	"  admit         ROLE HOURS REASON: lets the installation's operator in\n";
+	"  admit         ROLE HOURS REASON: lets the installation's operator in\n"
+	"  admitted      what the installation's operator may do here, and until when\n";
 
 /* ---- names ---- */
 
@@ -95,11 +98,11 @@ static const char *find_principal(struct client *c, const char *name)
 
 /* ---- verbs ---- */
 
-static int ask(struct client *c, const char *method, const char *path, const char *body, bool show)
+static int ask(struct client *c, const char *method, const char *path, const char *body)
 {
 	struct client_answer a;
 	int code = client_call(c, method, path, body, &a);
-	if (code == 0 && show)
+	if (code == 0)
 		verbs_show(c, &a, NULL);
 	json_decref(a.json);
 	return code;
@@ -143,8 +146,7 @@ static int assign(struct client *c, char **argv, const char *group)
 	if (!find_target(c, argv, group, &t))
 		return err_exit_code(ERR_NOT_FOUND);
 	return ask(c, "POST", RM "/roleAssignments",
-		   arena_printf(c->arena, "{\"principalId\":\"%s\",\"roleDefinitionId\":\"%s\",\"directoryScopeId\":\"%s\"}", t.principal, t.role, t.scope),
-		   true);
+		   arena_printf(c->arena, "{\"principalId\":\"%s\",\"roleDefinitionId\":\"%s\",\"directoryScopeId\":\"%s\"}", t.principal, t.role, t.scope));
 }
 
 static int unassign(struct client *c, char **argv, const char *group)
@@ -168,7 +170,66 @@ static int unassign(struct client *c, char **argv, const char *group)
 		return code;
 	if (id == NULL)
 		return cmd_fail(c->command, ERR_NOT_FOUND, "'%s' does not have the role '%s' there", argv[0], argv[1]);
-	return ask(c, "DELETE", arena_printf(c->arena, RM "/roleAssignments/%s", id), NULL, false);
+	return ask(c, "DELETE", arena_printf(c->arena, RM "/roleAssignments/%s", id), NULL);
+}
+
+/* What the thing of this id in a list is called; the id itself where whoever asks may not read that.  names: those that are known already. */
+static const char *name_of(struct client *c, json_t *names, const char *list, const char *property, const char *id)
+{
+	auto_buf b;
+	long status = 0;
+	const char *detail;
+	buf_init(&b, MIB);
+	if (json_object_get(names, id) == NULL) {
+		json_t *j = client_fetch(c, arena_printf(c->arena, "%s/%s", list, id), &b, &status, &detail) == OK && status == 200
+				    ? json_loadb(b.data, b.len, 0, NULL) : NULL;
+		json_t *name = json_object_get(j, property);
+		json_object_set_new(names, id, json_is_string(name) ? json_incref(name) : json_string(id));
+		json_decref(j);
+	}
+	return json_string_value(json_object_get(names, id));
+}
+
+/* Beside each id of a row what it is called. */
+static void add_names(struct client *c, json_t *names, json_t *row)
+{
+	const char *principal = json_string_value(json_object_get(row, "principalId")), *role = json_string_value(json_object_get(row, "roleDefinitionId"));
+	const char *type = json_string_value(json_object_get(row, "principalType")), *scope = json_string_value(json_object_get(row, "directoryScopeId"));
+	bool user = type != NULL && strcmp(type, "user") == 0;
+	if (principal != NULL && type != NULL)
+		json_object_set_new(row, "principal", json_string(name_of(c, names, arena_printf(c->arena, "/v1.0/%ss", type),
+									  user ? "userPrincipalName" : "displayName", principal)));
+	if (role != NULL)
+		json_object_set_new(row, "role", json_string(name_of(c, names, RM "/roleDefinitions", "displayName", role)));
+	if (scope != NULL)
+		json_object_set_new(row, "for", strncmp(scope, "/groups/", 8) == 0
+							? json_string(name_of(c, names, "/v1.0/groups", "displayName", scope + 8)) : json_string("everybody"));
+}
+
+static int list(struct client *c, const char *path, const char *query, const char *columns)
+{
+	json_t *names = json_object();
+	char *asked = query == NULL ? NULL : arena_printf(c->arena, "%s?%s", path, query);
+	for (char *p = asked == NULL ? NULL : strchr(asked, ' '); p != NULL; p = strchr(p, ' '))
+		*p = '+'; /* $filter as people type it */
+	path = asked == NULL ? path : asked;
+	int code = 0;
+	while (code == 0 && path != NULL) {
+		struct client_answer a = {0};
+		size_t i;
+		json_t *row;
+		code = client_call(c, "GET", path, NULL, &a);
+		if (code == 0 && !c->json)
+			json_array_foreach(json_object_get(a.json, "value"), i, row)
+				add_names(c, names, row);
+		if (code == 0)
+			verbs_show(c, &a, columns);
+		const char *next = json_string_value(json_object_get(a.json, "@odata.nextLink"));
+		path = next == NULL || c->json ? NULL : arena_strdup(c->arena, next);
+		json_decref(a.json);
+	}
+	json_decref(names);
+	return code;
 }
 
 static void say(const json_t *x)
@@ -214,19 +275,23 @@ static int admit(struct client *c, char **argv)
 	json_t *body = json_pack("{s:s,s:s,s:s}", "roleDefinitionId", role, "reason", argv[2], "expirationDateTime",
 				 time_format(clock_now() + hours * 3600 * SECOND_US, until));
 	char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
-	int code = text == NULL ? cmd_fail(c->command, ERR_USAGE, "REASON must be text in UTF-8") : ask(c, "POST", RM "/operatorAccess", text, true);
+	int code = text == NULL ? cmd_fail(c->command, ERR_USAGE, "REASON must be text in UTF-8") : ask(c, "POST", RM "/operatorAccess", text);
 	free(text);
 	json_decref(body);
 	return code;
 }
 
-static int run(struct client *c, int argc, char **argv, const char *group)
+static int run(struct client *c, int argc, char **argv, const char *group, const char *query)
 {
 	const char *verb = argv[0];
 	argv++;
 	argc--;
 	if (strcmp(verb, "show") == 0 && argc == 1)
 		return show(c, argv);
+	if (strcmp(verb, "holders") == 0 && argc == 0)
+		return list(c, RM "/roleAssignments", query, "principalType,principal,role,for,id");
+	if (strcmp(verb, "admitted") == 0 && argc == 0)
+		return list(c, RM "/operatorAccess", query, "expirationDateTime,role,operatorId,reason,id");
 	if (strcmp(verb, "assign") == 0 && argc == 2)
 		return assign(c, argv, group);
 	if (strcmp(verb, "unassign") == 0 && argc == 2)
@@ -240,7 +305,7 @@ static int run(struct client *c, int argc, char **argv, const char *group)
 
 static bool is_ours(const char *verb)
 {
-	static const char *const ours[] = {"show", "assign", "unassign", "explain", "admit"};
+	static const char *const ours[] = {"show", "assign", "unassign", "explain", "admit", "holders", "admitted"};
 	for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
 		if (strcmp(verb, ours[i]) == 0)
 			return true;
@@ -252,10 +317,10 @@ int cmd_role(int argc, char **argv)
 	struct client c;
 	if (argc < 2 || !is_ours(argv[1]) || cmd_wants_help(argc, argv, ""))
 		return verbs_run(argc, argv, false, MORE_HELP);
-	const char *group = option_take(&argc, argv, "--for");
+	const char *group = option_take(&argc, argv, "--for"), *query = option_take(&argc, argv, "--query");
 	int code = client_open(&c, "role", false, &argc, argv);
 	if (code == 0)
-		code = run(&c, argc - 1, argv + 1, group);
+		code = run(&c, argc - 1, argv + 1, group, query);
 	client_close(&c);
 	return code;
 }

@@ -35,7 +35,7 @@ static void usage(FILE *out, const char *command, const char *more)
 			fprintf(out, "  %-13s %s\n", VERBS[i].name, VERBS[i].help);
 	fputs(more, out);
 	fputs(CLIENT_OPTIONS_HELP "  --query QUERY       OData options of a list, e.g. '$filter=…&$top=5'\n"
-				  "  --file FILE         the request's body as JSON (-: standard input)\n",
+				  "  --file FILE         the request's body as JSON (-: standard input); what it leaves out comes from the arguments\n",
 	      out);
 }
 
@@ -119,21 +119,25 @@ static int read_body_file(struct client *c, const char *file, json_t **ret)
 	return 0;
 }
 
+/* What the file leaves out the arguments say. */
 static int make_body(struct client *c, const struct verb *v, const char *file, char **args, int extra, char **pairs, char **ret)
 {
 	json_t *body = NULL;
 	int code = 0;
 	*ret = NULL;
+	if (v->body == NULL && (extra > 0 || file != NULL))
+		return cmd_fail(c->command, ERR_USAGE, "'%s' takes no '%s'", v->name, extra > 0 ? pairs[0] : "--file");
 	if (v->body == NULL)
-		return extra > 0 ? cmd_fail(c->command, ERR_USAGE, "'%s' takes no '%s'", v->name, pairs[0]) : 0;
-	if (file != NULL)
-		code = read_body_file(c, file, &body);
-	else {
-		const char *text = fill(c->arena, v->body, args, false);
-		body = text != NULL ? json_loads(text, 0, NULL) : NULL;
-		if (body == NULL)
-			code = cmd_fail(c->command, ERR_USAGE, "an argument is not UTF-8");
-	}
+		return 0;
+	const char *text = fill(c->arena, v->body, args, false);
+	json_t *said = text != NULL ? json_loads(text, 0, NULL) : NULL;
+	if (said == NULL)
+		code = cmd_fail(c->command, ERR_USAGE, "an argument is not UTF-8");
+	else if (file == NULL)
+		body = json_incref(said);
+	else if ((code = read_body_file(c, file, &body)) == 0)
+		json_object_update_missing(body, said);
+	json_decref(said);
 	if (code == 0)
 		code = add_members(c, body, extra, pairs);
 	if (code == 0) {

@@ -226,6 +226,7 @@ testOnEngines('14 the command line says the same', async engine => {
   assert.match(role('show', 'Auditor').out, /^AuditLog\.Read\.All$/m);
   assert.equal(role('assign', u.userPrincipalName, 'Help Desk Operator', '--for', g.displayName).code, 0);
   assert.match(role('holders').out, new RegExp(`^user\\t${u.userPrincipalName}\\tHelp Desk Operator\\tBranch ${engine}\\t`, 'm'));
+  assert.equal(role('holders', '--query', `$filter=principalId eq '${u.id}'`).out.split('\n').length, 2);
   assert.match(role('explain', u.userPrincipalName, 'POST', `/deviceManagement/managedDevices/${u.id}/wipe`).out, new RegExp(`^yes: .*Help Desk Operator.*Branch ${engine}`));
   const no = role('explain', u.userPrincipalName, 'AuditLog.Read.All').out;
   assert.match(no, /^no: /);
