@@ -142,8 +142,7 @@ static int has_no_account(struct client *c, const char *user, const char *upn)
 	int code = find(c, filtered(c, "/v1.0/identity/localAccounts", "id", user), "id", user, &account);
 	if (code != 0 || account == NULL)
 		return code;
-	return cmd_fail(c->command, ERR_CONFLICT, "%s has a local account already; 'reeve account password' gives it a new password, 'reeve role assign' a role",
-			upn);
+	return cmd_fail(c->command, ERR_CONFLICT, "%s has a local account already; a new password: 'reeve account password', a role: 'reeve role assign'", upn);
 }
 
 static int find_or_make(struct client *c, const struct wish *w, const char **ret)
