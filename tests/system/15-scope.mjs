@@ -122,6 +122,10 @@ testOnEngines('15 no route shows or changes anything of somebody outside the sco
     const [x, y] = await Promise.all([outside.device, '01999999-9999-7999-8999-999999999999'].map(id => r.api('PATCH', `${DM}/managedDevices/${id}`, { body, ...mine })));
     assert.deepEqual([x.status, x.json.error.code, x.json.error.message], [y.status, y.json.error.code, y.json.error.message]);
   }
+  for (const directoryScopeId of [`/groups/${inside.own}`, '/groups/x']) {
+    const [x, y] = await Promise.all([outside.user, '01999999-9999-7999-8999-999999999999'].map(principalId => r.refused(400, 'POST', '/v1.0/roleManagement/directory/roleAssignments', { body: { principalId, roleDefinitionId: inside.role, directoryScopeId }, ...mine })));
+    assert.equal(x.message, y.message);
+  }
   const events = await r.events(`actor/applicationId eq '${desk.id}'`);
   for (const type of ['patch ManagedDevice', 'wipe ManagedDevice', 'exportPersonalData User', 'patch User']) assert.ok(events.some(e => e.activityType === type && e.activityResult === 'Failure'), `${type} was refused, and is an event`);
 });

@@ -104,6 +104,12 @@ static bool is_same(const struct assignment *a, struct id role, struct id scope_
 
 /* ---- by hand ---- */
 
+static enum err no_principal(struct scope *s)
+{
+	s->detail = NULL;
+	return scope_fail(s, ERR_BAD_REQUEST, "'principalId' must be the id of a user, a group or an application of the tenant");
+}
+
 /* Sets *ret_type; v->user where it is a person. */
 static enum err find_principal(struct db_tx *tx, struct assignment *v, const char **ret_type)
 {
@@ -111,7 +117,7 @@ static enum err find_principal(struct db_tx *tx, struct assignment *v, const cha
 	auto_rows struct db_rows *r = NULL;
 	enum err e = db_query_one(tx, &assignment_principal, DB_ARGS(db_v_id(&v->principal)), &r);
 	if (e == ERR_NOT_FOUND)
-		return scope_fail(s, ERR_BAD_REQUEST, "'principalId' must be the id of a user, a group or an application of the tenant");
+		return no_principal(s);
 	TRY(e);
 	*ret_type = db_text_dup(r, 0, s->arena);
 	if (**ret_type == 'u')
@@ -152,8 +158,11 @@ static enum err create_tx(struct scope *s, struct db_tx *tx, void *arg)
 	const char *type;
 	v->user = (struct id){0};
 	TRY(find_principal(tx, v, &type));
+	enum err reach = within_reach(tx, v->user);
+	if (reach == ERR_FORBIDDEN && !id_is_nil(v->user))
+		return no_principal(s); /* whoever is out of reach is not there */
+	TRY(reach);
 	TRY(find_group(tx, v->scope_group));
-	TRY(within_reach(tx, v->user));
 	TRY(access_may_give(tx, v->role, v->scope_group));
 	TRY(read_rows(tx, &assignment_of_principal, v->principal, &has));
 	for (; has != NULL; has = has->next)
