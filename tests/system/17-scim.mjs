@@ -204,7 +204,11 @@ testOnEngines('17 filters, pages, order, .search', async engine => {
     [`emails[type eq "home" and value co "${tag}"]`, ''], [`emails co "home"`, '31254'], ['displayName gt "' + tag + ' 3"', '54'], ['displayName le "' + tag + ' 2"', '12'],
     ['externalId pr', ''], ['not (externalId pr)', '31254'], ['title eq null', ''], ['meta.created gt "2020-01-01T00:00:00Z"', '31254'], ['meta.lastModified lt "2020-01-01T00:00:00Z"', ''],
     [`${CORE}:userName ew "-1@acme.example"`, '1'], [`USERNAME Eq "${tag.toUpperCase()}-2@acme.example" Or ${ENTERPRISE}:department eq "none"`, '2'], ['title sw "B" and not (active eq true)', '5'],
-  ]) assert.equal(await names(filter), want, filter);
+    [`title ne null and userName co "-2@ACME"`, '2'], ['title pr and not (externalId pr)', '31254'], ['displayName ew "4" or active ne true', '54'], ['emails.value sw "5@" or title eq "CLERK"', '125'],
+  ]) {
+    assert.equal(await names(filter), want, filter);
+    assert.equal(await names(`(${filter}) and schemas pr`), want, `${filter}, asked row by row`); // not by the database
+  }
   for (const bad of ['nothing eq "x"', 'userName', 'userName eq', 'userName eq "x', 'userName xx "x"', '(userName eq "x"', 'active gt true', 'meta.created co "x"', 'userName eq 7', `${'('.repeat(20)}userName pr${')'.repeat(20)}`, 'emails[nothing eq "x"]', 'name eq "x"', 'userName pr and', Array(200).fill('userName pr').join(' or ')])
     await refused(r, 400, 'invalidFilter', 'GET', `/Users?filter=${encodeURIComponent(bad)}`);
   assert.equal(await names('title pr', '&sortBy=userName'), '12345');

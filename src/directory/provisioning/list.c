@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lists and searches (RFC 7644, section 3.4.2).  Without a filter the database counts and cuts out the page.  With one, what an index narrows
- * down (narrow.c) is read row by row, asked, counted, and written where it falls on the page: one row is in memory at a time.
+ * Lists and searches (RFC 7644, section 3.4.2).  Without a filter, and with one that the database can decide (narrow.c), it counts and cuts out
+ * the page.  Else what it narrows down is read row by row, asked, counted, and written where it falls on the page: one row is in memory at a time.
  */
 #include "directory/provisioning/scim_internal.h"
 
 #include <string.h>
 
-DB_TENANT(scim_count_users, "SELECT count(*) FROM users WHERE tenant_id = ?1 AND deleted_at IS NULL");
+/* All but the deleted: both are counted in an index. */
+DB_TENANT(scim_count_users, "SELECT (SELECT count(*) FROM users WHERE tenant_id = ?1) - "
+			    "(SELECT count(*) FROM users WHERE tenant_id = ?1 AND deleted_at IS NOT NULL)");
 DB_TENANT(scim_count_groups, "SELECT count(*) FROM groups WHERE tenant_id = ?1");
 DB_TENANT(scim_is_member, "SELECT 1 FROM group_members m JOIN users u ON u.tenant_id = m.tenant_id AND u.user_id = m.user_id "
 			  "WHERE m.tenant_id = ?1 AND m.group_id = ?2 AND m.user_id = ?3 AND u.deleted_at IS NULL");
@@ -124,17 +126,15 @@ static enum err ask_row(struct db_tx *tx, const struct listing *l, enum scim_res
 	return OK;
 }
 
-static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r, const char *order)
+static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r, const struct scim_condition *c, const char *order)
 {
 	struct scope *s = db_tx_scope(tx);
-	struct scim_condition c;
 	struct asked a = {.n = 0};
 	auto_rows struct db_rows *rows = NULL;
 	if (r == SCIM_GROUP)
 		TRY(ask_members(s, l->filter, &a));
-	scim_narrow(s, r, l->filter, &c);
-	const char *sql = arena_printf(s->arena, "%s%s%s%s", scim_select(s, r), c.sql == NULL ? "" : " AND ", c.sql == NULL ? "" : c.sql, order);
-	TRY(db_stream_text(tx, DB_REACH_TENANT, sql, c.args, c.arg_count, &rows));
+	const char *sql = arena_printf(s->arena, "%s%s%s%s", scim_select(s, r), c->sql == NULL ? "" : " AND ", c->sql == NULL ? "" : c->sql, order);
+	TRY(db_stream_text(tx, DB_REACH_TENANT, sql, c->args, c->arg_count, &rows));
 	while (db_next(rows)) {
 		struct arena_mark mark = arena_mark(s->arena);
 		bool yes;
@@ -147,18 +147,38 @@ static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r
 	return db_rows_err(rows);
 }
 
-/* The page as the database cuts it out. */
-static enum err page(struct db_tx *tx, struct listing *l, enum scim_resource r, const char *order)
+static enum err count(struct db_tx *tx, enum scim_resource r, const struct scim_condition *c, const char *from, int64_t *ret)
+{
+	auto_rows struct db_rows *n = NULL;
+	if (c->sql == NULL)
+		TRY(db_query_one(tx, r == SCIM_USER ? &scim_count_users : &scim_count_groups, DB_NOARGS, &n));
+	else
+		TRY(db_query_text(tx, DB_REACH_TENANT, arena_printf(db_tx_scope(tx)->arena, "SELECT count(*) FROM %s", from), c->args, c->arg_count, &n));
+	*ret = c->sql == NULL || db_next(n) ? db_int(n, 0) : 0;
+	return db_rows_err(n);
+}
+
+/* The page as the database cuts it out: ids first, so that nothing is joined to the rows before it. */
+static enum err page(struct db_tx *tx, struct listing *l, enum scim_resource r, const struct scim_condition *c, const char *order)
 {
 	struct scope *s = db_tx_scope(tx);
-	auto_rows struct db_rows *n = NULL, *rows = NULL;
-	TRY(db_query_one(tx, r == SCIM_USER ? &scim_count_users : &scim_count_groups, DB_NOARGS, &n));
-	int64_t skip = l->start - 1 - l->total, most = l->count - l->written; /* behind what another resource had */
-	l->total += db_int(n, 0);
-	if (most <= 0)
+	struct db_value args[sizeof c->args / sizeof c->args[0] + 2];
+	int64_t here, skip = l->start - 1 - l->total, most = l->count - l->written; /* behind what another resource had */
+	const char *key = r == SCIM_USER ? "t.user_id" : "t.group_id";
+	const char *all = r == SCIM_USER ? "users t WHERE t.tenant_id = ?1 AND t.deleted_at IS NULL" : "groups t WHERE t.tenant_id = ?1";
+	const char *from = c->sql == NULL ? all : arena_printf(s->arena, "%s AND %s", all, c->sql);
+	TRY(count(tx, r, c, from, &here));
+	l->total += here;
+	if (most <= 0 || skip >= here)
 		return OK;
-	const char *sql = arena_printf(s->arena, "%s%s LIMIT ?2 OFFSET ?3", scim_select(s, r), order);
-	TRY(db_query_text(tx, DB_REACH_TENANT, sql, DB_ARGS(db_v_int(most), db_v_int(skip < 0 ? 0 : skip)), &rows));
+	if (c->arg_count > 0)
+		memcpy(args, c->args, c->arg_count * sizeof *args);
+	args[c->arg_count] = db_v_int(most);
+	args[c->arg_count + 1] = db_v_int(skip < 0 ? 0 : skip);
+	const char *sql = arena_printf(s->arena, "%s AND %s IN (SELECT %s FROM %s%s LIMIT ?%zu OFFSET ?%zu)%s", scim_select(s, r), key, key, from, order,
+				       c->arg_count + 2, c->arg_count + 3, order);
+	auto_rows struct db_rows *rows = NULL;
+	TRY(db_query_text(tx, DB_REACH_TENANT, sql, args, c->arg_count + 2, &rows));
 	while (db_next(rows)) {
 		struct arena_mark mark = arena_mark(s->arena);
 		TRY(write_row(tx, l, r, rows));
@@ -182,7 +202,9 @@ static enum err list_one(struct db_tx *tx, struct listing *l, enum scim_resource
 	TRY(err);
 	*fits = true;
 	s->detail = NULL;
-	return l->filter != NULL ? search(tx, l, r, order) : page(tx, l, r, order);
+	struct scim_condition c;
+	scim_narrow(s, r, l->filter, &c);
+	return c.exact ? page(tx, l, r, &c, order) : search(tx, l, r, &c, order);
 }
 
 static void end_list(struct listing *l)

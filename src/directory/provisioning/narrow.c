@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What of a filter an index can serve: equality of userName, externalId, id, e-mail addresses, a group's name and members.  The condition lets
- * through every row that matches and perhaps more: each is still asked (match.c).
+ * What of a filter the database can decide.  Equality of userName, externalId, id, e-mail addresses, a group's name and members is a set of ids
+ * that an index serves; what compares a column is a condition on the row.  Together they let through every row that matches and perhaps more:
+ * each is still asked (match.c), but where the condition is exact.
  */
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "directory/provisioning/rows.h"
 #include "resource/tables.h"
 
@@ -15,50 +17,101 @@ static const struct index {
 	enum scim_resource r;
 	const char *path; /* of attributes.def */
 	enum form form;
-	const char *sql; /* the value stands for %s, once or twice */
+	const char *sql; /* the ids; the value stands for %s, once or twice */
+	bool exact;
 } INDEXES[] = {
-	{SCIM_USER, "id", ID, "t.user_id = %s"},
-	{SCIM_USER, "userName", UPN, "t.upn_key = %s"},
-	{SCIM_USER, "externalId", EXACT,
-	 "t.user_id IN (SELECT x.user_id FROM users x WHERE x.tenant_id = ?1 AND x.external_id = %s AND x.deleted_at IS NULL)"},
+	{SCIM_USER, "id", ID, "SELECT x.user_id FROM users x WHERE x.tenant_id = ?1 AND x.user_id = %s"},
+	{SCIM_USER, "userName", UPN, "SELECT x.user_id FROM users x WHERE x.tenant_id = ?1 AND x.upn_key = %s"},
+	{SCIM_USER, "externalId", EXACT, "SELECT x.user_id FROM users x WHERE x.tenant_id = ?1 AND x.external_id = %s AND x.deleted_at IS NULL"},
 	{SCIM_USER, "emails.value", LOWER,
-	 "t.user_id IN (SELECT e.user_id FROM users e WHERE e.tenant_id = ?1 AND lower(e.mail) = %s UNION "
-	 "SELECT c.user_id FROM user_contacts c WHERE c.tenant_id = ?1 AND c.email IS NOT NULL AND lower(c.email) = %s)"},
-	{SCIM_USER, "groups.value", ID, "t.user_id IN (SELECT x.user_id FROM group_members x WHERE x.tenant_id = ?1 AND x.group_id = %s)"},
-	{SCIM_GROUP, "id", ID, "t.group_id = %s"},
-	{SCIM_GROUP, "externalId", EXACT, "t.group_id IN (SELECT g.group_id FROM groups g WHERE g.tenant_id = ?1 AND g.external_id = %s)"},
-	{SCIM_GROUP, "displayName", LOWER,
-	 "t.group_id IN (SELECT g.group_id FROM groups g WHERE g.tenant_id = ?1 AND lower(g.display_name) = %s)"},
-	{SCIM_GROUP, "members.value", ID, "t.group_id IN (SELECT x.group_id FROM group_members x WHERE x.tenant_id = ?1 AND x.user_id = %s)"},
+	 "SELECT e.user_id FROM users e WHERE e.tenant_id = ?1 AND lower(e.mail) = %s UNION "
+	 "SELECT c.user_id FROM user_contacts c WHERE c.tenant_id = ?1 AND c.email IS NOT NULL AND lower(c.email) = %s"},
+	{SCIM_USER, "groups.value", ID, "SELECT x.user_id FROM group_members x WHERE x.tenant_id = ?1 AND x.group_id = %s", true},
+	{SCIM_GROUP, "id", ID, "SELECT x.group_id FROM groups x WHERE x.tenant_id = ?1 AND x.group_id = %s"},
+	{SCIM_GROUP, "externalId", EXACT, "SELECT x.group_id FROM groups x WHERE x.tenant_id = ?1 AND x.external_id = %s"},
+	{SCIM_GROUP, "displayName", LOWER, "SELECT x.group_id FROM groups x WHERE x.tenant_id = ?1 AND lower(x.display_name) = %s"},
+	{SCIM_GROUP, "members.value", ID, "SELECT x.group_id FROM group_members x WHERE x.tenant_id = ?1 AND x.user_id = %s"},
 };
 
-static const struct index *index_of(const struct scim_attribute *a, const struct scim_attribute *sub)
+/* Attributes that are one column, beside those that are a property. */
+static const struct {
+	enum scim_resource r;
+	const char *path, *sql;
+} COLUMNS[] = {
+	{SCIM_USER, "userName", "COALESCE(t.user_name, t.upn)"},
+	{SCIM_USER, "displayName", "CASE WHEN t.display_derived = 1 THEN NULL ELSE t.display_name END"},
+	{SCIM_USER, "meta.created", "t.created_at"},
+	{SCIM_USER, "meta.lastModified", "COALESCE(t.modified_at, t.created_at)"},
+	{SCIM_GROUP, "displayName", "t.display_name"},
+	{SCIM_GROUP, "externalId", "t.external_id"},
+	{SCIM_GROUP, "meta.created", "t.created_at"},
+	{SCIM_GROUP, "meta.lastModified", "COALESCE(t.modified_at, t.created_at)"},
+};
+
+/* The value of an attribute in a row t; NULL: it is not just a column. */
+static const char *column_of(struct scope *s, const struct scim_attribute *a)
 {
-	if (sub == NULL && a->type == SCIM_COMPLEX)
-		sub = scim_sub(a, "value");
-	const char *path = sub != NULL ? sub->path : a->path;
-	for (size_t i = 0; i < sizeof INDEXES / sizeof INDEXES[0]; i++)
-		if (INDEXES[i].r == a->resource && strcmp(INDEXES[i].path, path) == 0)
-			return &INDEXES[i];
-	return NULL;
+	for (size_t i = 0; i < sizeof COLUMNS / sizeof COLUMNS[0]; i++)
+		if (COLUMNS[i].r == a->resource && strcmp(COLUMNS[i].path, a->path) == 0)
+			return COLUMNS[i].sql;
+	if (a->resource != SCIM_USER || a->property == NULL)
+		return NULL;
+	return arena_printf(s->arena, "t.%s", resource_property(&RES_USER, a->property, API_V1)->sql);
 }
 
-/* False: the text can be no such value, and nothing matches. */
-static bool argument(struct scope *s, const struct index *x, const char *text, struct db_value *ret)
+/* ---- what is known of the matches ---- */
+
+/* They are among the ids of set, and row holds for them; NULL: nothing is known.  exact: and there are no others. */
+struct known {
+	const char *set, *row;
+	bool exact;
+};
+
+static const char *key_of(enum scim_resource r)
 {
-	struct id id;
-	switch (x->form) {
-	case ID:
-		if (!id_parse(text, &id))
-			return false;
-		*ret = db_v_blob(arena_memdup(s->arena, id.b, sizeof id.b), sizeof id.b);
-		return true;
-	case UPN: *ret = db_v_text(upn_key(s->arena, scim_upn(s->arena, text))); return true;
-	case LOWER: *ret = db_v_text(upn_key(s->arena, text)); return true;
-	case EXACT: break;
-	}
-	*ret = db_v_text(text);
-	return true;
+	return r == SCIM_USER ? "t.user_id" : "t.group_id";
+}
+
+static const char *condition(struct scope *s, enum scim_resource r, const struct known *k)
+{
+	const char *in = k->set == NULL ? NULL : arena_printf(s->arena, "%s IN (%s)", key_of(r), k->set);
+	return in == NULL ? k->row : k->row == NULL ? in : arena_printf(s->arena, "(%s AND %s)", in, k->row);
+}
+
+static struct known both(struct scope *s, enum scim_resource r, struct known a, struct known b)
+{
+	const char *left = a.row, *right = a.set == NULL ? b.row : condition(s, r, &b);
+	const char *row = left == NULL ? right : right == NULL ? left : arena_printf(s->arena, "(%s AND %s)", left, right);
+	return (struct known){.set = a.set != NULL ? a.set : b.set, .row = row, .exact = a.exact && b.exact};
+}
+
+static struct known either(struct scope *s, enum scim_resource r, struct known a, struct known b)
+{
+	if (a.set != NULL && b.set != NULL && a.row == NULL && b.row == NULL)
+		return (struct known){.set = arena_printf(s->arena, "%s UNION %s", a.set, b.set), .exact = a.exact && b.exact};
+	return (struct known){.row = arena_printf(s->arena, "(%s OR %s)", condition(s, r, &a), condition(s, r, &b)), .exact = a.exact && b.exact};
+}
+
+/* All others: of what is known exactly. */
+static struct known others(struct scope *s, enum scim_resource r, struct known k)
+{
+	return (struct known){.row = k.exact ? arena_printf(s->arena, "(%s) IS NOT TRUE", condition(s, r, &k)) : NULL, .exact = k.exact};
+}
+
+static const char *argument(struct scope *s, struct scim_condition *c, struct db_value v)
+{
+	c->args[c->arg_count++] = v;
+	return arena_printf(s->arena, "?%zu", c->arg_count + 1);
+}
+
+/* ---- by an index ---- */
+
+static const struct index *index_of(const struct scim_attribute *a)
+{
+	for (size_t i = 0; i < sizeof INDEXES / sizeof INDEXES[0]; i++)
+		if (INDEXES[i].r == a->resource && strcmp(INDEXES[i].path, a->path) == 0)
+			return &INDEXES[i];
+	return NULL;
 }
 
 static const char *place_of(struct scope *s, const char *sql, const char *place)
@@ -69,54 +122,170 @@ static const char *place_of(struct scope *s, const char *sql, const char *place)
 	return arena_printf(s->arena, "%.*s%s%s", (int)(at - sql), sql, place, place_of(s, at + 2, place));
 }
 
-static const char *equality(struct scope *s, const struct scim_attribute *a, const struct scim_attribute *sub, const struct scim_filter *f,
-			    struct scim_condition *c)
+static struct known indexed(struct scope *s, const struct index *x, const char *text, struct scim_condition *c)
 {
-	struct db_value v;
-	const struct index *x = f->op == SCIM_EQ && f->value.type == SCIM_TEXT ? index_of(a, sub) : NULL;
-	if (x == NULL || c->arg_count == sizeof c->args / sizeof c->args[0])
-		return NULL;
-	if (!argument(s, x, f->value.text, &v))
-		return "1 = 0";
-	c->args[c->arg_count++] = v;
-	return place_of(s, x->sql, arena_printf(s->arena, "?%zu", c->arg_count + 1));
+	struct id id;
+	char same[ID_TEXT];
+	struct db_value v = db_v_text(text);
+	if (x->form == ID && !id_parse(text, &id)) /* the text can be no such value, and nothing matches */
+		return (struct known){.row = "1 = 0", .exact = true};
+	if (x->form == ID)
+		v = db_v_blob(arena_memdup(s->arena, id.b, sizeof id.b), sizeof id.b);
+	else if (x->form == UPN)
+		v = db_v_text(upn_key(s->arena, scim_upn(s->arena, text)));
+	else if (x->form == LOWER)
+		v = db_v_text(upn_key(s->arena, text));
+	bool exact = x->exact && strcmp(id_format(id, same), text) == 0; /* ids are written in one way */
+	return (struct known){.set = place_of(s, x->sql, argument(s, c, v)), .exact = exact};
+}
+
+/* ---- by a column ---- */
+
+static const char *const SIGNS[] = {[SCIM_EQ] = "=", [SCIM_GT] = ">", [SCIM_GE] = ">=", [SCIM_LT] = "<", [SCIM_LE] = "<="};
+
+static const char *sign_of(enum scim_op op)
+{
+	return op < sizeof SIGNS / sizeof SIGNS[0] ? SIGNS[op] : NULL;
+}
+
+static size_t characters(const char *text)
+{
+	size_t n = 0;
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+/* x: a text as it is compared, NULL where there is none. */
+static const char *text_row(struct scope *s, const char *x, enum scim_op op, const char *p, const char *text)
+{
+	size_t n = characters(text);
+	switch (op) {
+	case SCIM_CO: return n == 0 ? arena_printf(s->arena, "%s >= %s", x, p) : arena_printf(s->arena, "replace(%s, %s, '') <> %s", x, p, x);
+	case SCIM_SW: return arena_printf(s->arena, "substr(%s, 1, %zu) = %s", x, n, p);
+	case SCIM_EW: return arena_printf(s->arena, "(length(%s) >= %zu AND substr(%s, length(%s) - %zu + 1) = %s)", x, n, x, x, n, p);
+	default: return arena_printf(s->arena, "%s %s %s", x, sign_of(op), p);
+	}
+}
+
+static bool is_pushed(const struct scim_filter *f)
+{
+	return f->value.type == SCIM_TEXT && (sign_of(f->op) != NULL || f->op == SCIM_CO || f->op == SCIM_SW || f->op == SCIM_EW);
+}
+
+static const char *text_condition(struct scope *s, const char *column, bool exact, const struct scim_filter *f, const char *p)
+{
+	const char *x = arena_printf(s->arena, exact ? "NULLIF(%s, '')" : "NULLIF(lower(%s), '')", column);
+	return text_row(s, x, f->op, p, f->value.text);
+}
+
+static struct db_value text_argument(struct scope *s, bool exact, const char *text)
+{
+	return db_v_text(exact ? text : upn_key(s->arena, text));
+}
+
+static struct known of_truth(struct scope *s, const char *column, const struct scim_filter *f)
+{
+	bool yes = f->value.type == SCIM_BOOL ? f->value.yes : f->value.type == SCIM_TEXT && strcasecmp(f->value.text, "true") == 0;
+	bool pushed = f->op == SCIM_EQ && f->value.type != SCIM_NULL;
+	return (struct known){.row = pushed ? arena_printf(s->arena, "%s = %d", column, yes) : NULL, .exact = pushed};
+}
+
+static struct known of_moment(struct scope *s, const char *column, const struct scim_filter *f, struct scim_condition *c)
+{
+	int64_t us;
+	if (f->value.type != SCIM_TEXT || sign_of(f->op) == NULL || !time_parse(f->value.text, &us))
+		return (struct known){0};
+	return (struct known){.row = arena_printf(s->arena, "%s %s %s", column, sign_of(f->op), argument(s, c, db_v_int(us))), .exact = true};
+}
+
+static struct known of_column(struct scope *s, const struct scim_attribute *a, const struct scim_filter *f, struct scim_condition *c)
+{
+	const char *column = column_of(s, a), *present = a->type == SCIM_STRING ? "NULLIF(%s, '') IS NOT NULL" : "%s IS NOT NULL";
+	bool exact = (a->flags & SCIM_EXACT) != 0;
+	if (column == NULL || a->type == SCIM_COMPLEX || a->type == SCIM_REFERENCE)
+		return (struct known){0};
+	if (f->op == SCIM_NE && f->value.type != SCIM_NULL) {
+		struct scim_filter equal = *f;
+		equal.op = SCIM_EQ;
+		return others(s, a->resource, of_column(s, a, &equal, c));
+	}
+	if (f->op == SCIM_PR)
+		return (struct known){.row = arena_printf(s->arena, present, column), .exact = true};
+	if (a->type == SCIM_BOOLEAN)
+		return of_truth(s, column, f);
+	if (a->type == SCIM_DATETIME)
+		return of_moment(s, column, f, c);
+	if (!is_pushed(f))
+		return (struct known){0};
+	return (struct known){.row = text_condition(s, column, exact, f, argument(s, c, text_argument(s, exact, f->value.text))), .exact = true};
+}
+
+/* An address stands in a column or in a row of its own. */
+static struct known of_email(struct scope *s, const struct scim_filter *f, struct scim_condition *c)
+{
+	if (!is_pushed(f))
+		return (struct known){0};
+	const char *p = argument(s, c, text_argument(s, false, f->value.text));
+	return (struct known){.row = arena_printf(s->arena, "(%s OR t.user_id IN (SELECT c.user_id FROM user_contacts c WHERE c.tenant_id = ?1 AND %s))",
+						  text_condition(s, "t.mail", false, f, p), text_condition(s, "c.email", false, f, p))};
+}
+
+/* ---- a filter ---- */
+
+static struct known compared(struct scope *s, const struct scim_attribute *a, const struct scim_filter *f, struct scim_condition *c)
+{
+	if (a->type == SCIM_COMPLEX)
+		a = scim_sub(a, "value");
+	if (a == NULL || c->arg_count == sizeof c->args / sizeof c->args[0])
+		return (struct known){0};
+	const struct index *x = f->op == SCIM_EQ && f->value.type == SCIM_TEXT ? index_of(a) : NULL;
+	if (x != NULL)
+		return indexed(s, x, f->value.text, c);
+	return strcmp(a->path, "emails.value") == 0 ? of_email(s, f, c) : of_column(s, a, f, c);
 }
 
 /* One element has all of what is joined by and: any of it may narrow. */
-static const char *element(struct scope *s, const struct scim_attribute *a, const struct scim_filter *f, struct scim_condition *c)
+static struct known element(struct scope *s, const struct scim_attribute *a, const struct scim_filter *f, struct scim_condition *c)
 {
-	if (f->op == SCIM_AND) {
-		const char *left = element(s, a, f->left, c);
-		return left != NULL ? left : element(s, a, f->right, c);
-	}
-	if (f->op == SCIM_OR || f->op == SCIM_NOT)
-		return NULL;
-	const struct scim_attribute *sub = scim_sub(a, f->path.attr);
-	return sub == NULL ? NULL : equality(s, a, sub, f, c);
+	if (f->op == SCIM_AND)
+		return both(s, a->resource, element(s, a, f->left, c), element(s, a, f->right, c));
+	const struct scim_attribute *sub = f->op == SCIM_OR || f->op == SCIM_NOT ? NULL : scim_sub(a, f->path.attr);
+	struct known k = sub == NULL ? (struct known){0} : compared(s, sub, f, c);
+	k.exact = false;
+	return k;
 }
 
-static const char *narrow(struct scope *s, enum scim_resource r, const struct scim_filter *f, struct scim_condition *c)
+static struct known narrow(struct scope *s, enum scim_resource r, const struct scim_filter *f, struct scim_condition *c)
 {
 	struct scim_place p;
 	if (f->op == SCIM_AND || f->op == SCIM_OR) {
 		size_t before = c->arg_count;
-		const char *left = narrow(s, r, f->left, c), *right = narrow(s, r, f->right, c);
-		if (left != NULL && right != NULL)
-			return arena_printf(s->arena, "(%s %s %s)", left, f->op == SCIM_AND ? "AND" : "OR", right);
+		struct known a = narrow(s, r, f->left, c), b = narrow(s, r, f->right, c);
 		if (f->op == SCIM_AND)
-			return left != NULL ? left : right;
+			return both(s, r, a, b);
+		if (condition(s, r, &a) != NULL && condition(s, r, &b) != NULL)
+			return either(s, r, a, b);
 		c->arg_count = before; /* no half of an `or` narrows alone; an argument that stands nowhere has no type */
-		return NULL;
+		return (struct known){0};
 	}
-	if (f->op == SCIM_NOT || !scim_resolve(r, &f->path, &p) || p.whole)
-		return NULL;
-	return f->op == SCIM_HAS ? element(s, p.attr, f->left, c) : equality(s, p.attr, p.sub, f, c);
+	if (f->op == SCIM_NOT) {
+		size_t before = c->arg_count;
+		struct known k = others(s, r, narrow(s, r, f->left, c));
+		c->arg_count = k.exact ? c->arg_count : before;
+		return k;
+	}
+	if (!scim_resolve(r, &f->path, &p) || p.whole)
+		return (struct known){0};
+	return f->op == SCIM_HAS ? element(s, p.attr, f->left, c) : compared(s, p.sub != NULL ? p.sub : p.attr, f, c);
 }
 
 void scim_narrow(struct scope *s, enum scim_resource r, const struct scim_filter *f, struct scim_condition *ret)
 {
 	ret->arg_count = 0;
-	ret->sql = f == NULL ? NULL : narrow(s, r, f, ret);
+	struct known k = f == NULL ? (struct known){.exact = true} : narrow(s, r, f, ret);
+	ret->sql = condition(s, r, &k);
+	ret->exact = k.exact;
 }
 
 unsigned scim_filter_needs(enum scim_resource r, const struct scim_filter *f)
@@ -138,17 +307,10 @@ static const struct {
 	const char *path, *sql;
 } ORDERS[] = {
 	{SCIM_USER, "id", "t.user_id"},
-	{SCIM_USER, "userName", "lower(COALESCE(t.user_name, t.upn))"},
 	{SCIM_USER, "displayName", "lower(t.display_name)"},
 	{SCIM_USER, "emails", "lower(t.mail)"},
 	{SCIM_USER, "emails.value", "lower(t.mail)"},
-	{SCIM_USER, "meta.created", "t.created_at"},
-	{SCIM_USER, "meta.lastModified", "COALESCE(t.modified_at, t.created_at)"},
 	{SCIM_GROUP, "id", "t.group_id"},
-	{SCIM_GROUP, "displayName", "lower(t.display_name)"},
-	{SCIM_GROUP, "externalId", "t.external_id"},
-	{SCIM_GROUP, "meta.created", "t.created_at"},
-	{SCIM_GROUP, "meta.lastModified", "COALESCE(t.modified_at, t.created_at)"},
 };
 
 static const char *order_sql(struct scope *s, const struct scim_attribute *a)
@@ -156,11 +318,9 @@ static const char *order_sql(struct scope *s, const struct scim_attribute *a)
 	for (size_t i = 0; i < sizeof ORDERS / sizeof ORDERS[0]; i++)
 		if (ORDERS[i].r == a->resource && strcmp(ORDERS[i].path, a->path) == 0)
 			return ORDERS[i].sql;
-	if (a->resource != SCIM_USER || a->property == NULL)
-		return NULL;
-	const struct property *p = resource_property(&RES_USER, a->property, API_V1);
-	bool plain = a->type == SCIM_BOOLEAN || (a->flags & SCIM_EXACT);
-	return arena_printf(s->arena, plain ? "t.%s" : "lower(t.%s)", p->sql);
+	const char *column = column_of(s, a);
+	bool plain = a->type == SCIM_BOOLEAN || a->type == SCIM_DATETIME || (a->flags & SCIM_EXACT);
+	return column == NULL || plain ? column : arena_printf(s->arena, "lower(%s)", column);
 }
 
 enum err scim_order(struct scope *s, enum scim_resource r, const char *by, bool descending, const char **ret)

@@ -46,11 +46,12 @@ MUST_CHECK enum err scim_user_record(struct db_tx *tx, struct id user, const jso
 /* The userPrincipalName that a userName is or becomes. */
 const char *scim_upn(struct arena *a, const char *user_name);
 
-/* ---- what an index narrows down (narrow.c) ---- */
+/* ---- what the database narrows down (narrow.c) ---- */
 
-/* A condition over t that every match fulfils, with its arguments from ?2 on; NULL where there is none. */
+/* A condition over t that every match fulfils, with its arguments from ?2 on; NULL where there is none.  exact: nothing else fulfils it. */
 struct scim_condition {
 	const char *sql;
+	bool exact;
 	struct db_value args[64];
 	size_t arg_count;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What of a filter an index serves: the statement that SQLite makes of it reads no table to its end; and what no index serves has no condition. */
+ * What of a filter an index serves: the statement that SQLite makes of it reads no table to its end; what the database decides; and what it knows
+ * nothing of has no condition. */
 #include "fixture.h"
 
 #include "directory/provisioning/rows.h"
@@ -46,6 +47,7 @@ static void indexes_serve(void **state)
 		{SCIM_USER, "emails eq \"a@b\"", "users_by_mail"},
 		{SCIM_USER, "emails[type eq \"work\" and value eq \"a@b\"] and active eq true", "user_contacts_by_email"},
 		{SCIM_USER, "emails[type eq \"work\"].value eq \"a@b\"", "users_by_mail"},
+		{SCIM_USER, "userName eq \"a@b\" or emails eq \"a@b\" or externalId eq \"a\"", "user_contacts_by_email"},
 		{SCIM_GROUP, "displayName eq \"a\"", "groups_by_name"},
 		{SCIM_GROUP, "externalId eq \"a\"", "groups_by_external"},
 		{SCIM_GROUP, "members eq \"01a205e6-4e6b-74e1-8000-cfce3f171ab8\"", "group_members_by_user"},
@@ -63,20 +65,42 @@ static void indexes_serve(void **state)
 
 static void nothing_is_lost(void **state)
 {
-	static const char *const wide[] = {"userName ne \"a\"", "not (userName eq \"a\")", "userName eq \"a\" or title pr", "emails[not (value eq \"a\")]", "userName sw \"a\""};
+	static const char *const wide[] = {"emails ne \"a\"", "not (userName eq \"a\")", "userName eq \"a\" or emails.type pr", "emails[not (value eq \"a\")]",
+					   "schemas pr or title pr", "not (emails co \"a\")"};
 	struct scim_condition c;
 	for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
 		condition_of(SCIM_USER, wide[i], &c);
 		assert_null(c.sql);
 		assert_int_equal(c.arg_count, 0);
+		assert_false(c.exact);
 	}
-	condition_of(SCIM_USER, "(userName eq \"a\" or title pr) and externalId eq \"x\"", &c);
+	condition_of(SCIM_USER, "(userName eq \"a\" or emails.type pr) and externalId eq \"x\"", &c);
 	assert_non_null(strstr(c.sql, "x.external_id = ?2"));
 	assert_int_equal(c.arg_count, 1);
-	condition_of(SCIM_USER, "userName eq \"a\" or externalId eq \"x\"", &c);
-	assert_int_equal(c.arg_count, 2);
 	condition_of(SCIM_USER, "id eq \"no id\"", &c);
 	assert_string_equal(c.sql, "1 = 0");
+}
+
+/* What the database decides alone. */
+static void columns_are_exact(void **state)
+{
+	static const struct {
+		const char *filter;
+		bool exact;
+	} rows[] = {
+		{"userName sw \"a\" or not (title co \"b\" and active eq true)", true},
+		{"meta.lastModified gt \"2026-01-01T00:00:00Z\" and displayName pr", true},
+		{"userName eq \"a\" and title eq \"b\"", false},
+		{"title eq \"b\" and emails.type eq \"work\"", false},
+		{"emails co \"b\"", false},
+		{"title eq null", false},
+	};
+	struct scim_condition c;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		condition_of(SCIM_USER, rows[i].filter, &c);
+		if (c.exact != rows[i].exact)
+			fail_msg("%s", rows[i].filter);
+	}
 }
 
 int main(void)
@@ -84,6 +108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(indexes_serve),
 		cmocka_unit_test(nothing_is_lost),
+		cmocka_unit_test(columns_are_exact),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
