@@ -104,7 +104,8 @@ static int unreachable(struct client *c, CURLcode code)
 	const char *where = c->url != NULL ? c->url : data_path(c->arena, c->data, "reeve.sock");
 	if (c->url == NULL && access(where, F_OK) != 0)
 		return cmd_fail(c->command, ERR_NO_SERVER, "no server runs on %s (start it: reeve serve --data %s)", c->data, c->data);
-	return cmd_fail(c->command, ERR_NO_SERVER, "%s: %s", where, curl_easy_strerror(code));
+	return cmd_fail(c->command, ERR_NO_SERVER, "%s: %s%s", where, curl_easy_strerror(code),
+			code == CURLE_PEER_FAILED_VERIFICATION ? " (--ca FILE says which authority is believed: tls/ca.pem of the server)" : "");
 }
 
 static int exit_code_of(long status)
@@ -204,7 +205,8 @@ int client_call(struct client *c, const char *method, const char *path, const ch
 	return perform(c, method, path, body, true, ret);
 }
 
-/* Client credentials from a file, by the token endpoint. */
+/* Client credentials from a file, by the token endpoint: as init and 'tenant add-operator' write them, or a tenant with its administrator as
+ * 'tenant create' prints it. */
 static int sign_in(struct client *c, const char *file)
 {
 	char *text, *detail;
@@ -213,9 +215,10 @@ static int sign_in(struct client *c, const char *file)
 	if (err != OK)
 		return cmd_fail(c->command, err, "%s", detail);
 	json_t *j = json_loads(text, 0, NULL);
-	const char *tenant = json_string_value(json_object_get(j, "tenant"));
-	const char *id = json_string_value(json_object_get(j, "clientId"));
-	const char *secret = json_string_value(json_object_get(j, "clientSecret"));
+	const json_t *administrator = json_object_get(j, "administrator"), *who = administrator != NULL ? administrator : j;
+	const char *tenant = json_string_value(json_object_get(j, administrator != NULL ? "id" : "tenant"));
+	const char *id = json_string_value(json_object_get(who, "clientId"));
+	const char *secret = json_string_value(json_object_get(who, "clientSecret"));
 	int code = 0;
 	if (tenant == NULL || id == NULL || secret == NULL)
 		code = cmd_fail(c->command, ERR_CONFIG, "%s holds no tenant, clientId and clientSecret", file);

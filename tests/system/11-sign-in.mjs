@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import crypto from 'node:crypto';
+import fs from 'node:fs';
 import { REEVE, Reeve, sanitizers, shared, test, testOnEngines } from './lib.mjs';
 
 const PASSWORD = 'blue horse eats seven lamps', OTHER = 'a wholly other sentence', said = [];
@@ -45,25 +46,6 @@ function code(secret, step) {
 }
 const step = () => Math.floor(Date.now() / 30000);
 const keyOf = a => a.text.match(/class="key">([A-Z2-7 ]+)</)[1];
-
-test('11 an account is made once, and not by half', async () => {
-  const r = await one('sqlite'), upn = 'once@acme.example';
-  const run = (verb, args, where = ['--data', r.dir], input = PASSWORD) => {
-    const a = spawnSync(REEVE, ['account', verb, ...args, ...where], { encoding: 'utf8', input: `${input}\n`, env: r.env(r.days) });
-    return [a.status, a.stdout + a.stderr];
-  };
-  const refused = (code, words, ...a) => { const [status, text] = run(...a); assert.equal(status, code, text); assert.match(text, words); };
-  refused(66, /no role 'Help Desk'; see 'reeve role list'/, 'create', [upn, '--role', 'Help Desk']);
-  refused(64, /unknown option '--rol'/, 'create', [upn, '--rol']);
-  refused(64, /unknown argument 'Auditor'/, 'create', [upn, 'Auditor']);
-  refused(77, /on the server's machine alone/, 'create', [upn], ['--url', r.url, '--ca', `${r.dir}/tls/ca.pem`, '--token', r.token]);
-  await r.refused(404, 'GET', `/v1.0/users/${upn}`); // nobody was made by any of these
-  refused(0, /can sign in/, 'create', [upn]);
-  refused(65, /has a local account already; 'reeve account password'/, 'create', [upn, '--role', 'Auditor'], undefined, OTHER);
-  await signIn(r, upn); // by the password of before
-  refused(0, /has a new password/, 'password', [upn], undefined, OTHER);
-  await signIn(r, upn, OTHER);
-});
 
 testOnEngines('11 a password opens a session, and the session is its person', async engine => {
   const r = await one(engine);
@@ -259,4 +241,32 @@ test('11 idle and absolute limits are the tenant\'s', async () => {
   assert.deepEqual(await state(), [200, 200, 200]);
   await r.restart(0.4);
   assert.deepEqual(await state(), [401, 401, 200], '9.6 hours later');
+});
+
+test('11 an account is made once, and not by half', async () => {
+  const r = await Reeve.make(), upn = 'once@acme.example';
+  const run = (verb, args, where = ['--data', r.dir], input = PASSWORD) => {
+    const a = spawnSync(REEVE, ['account', verb, ...args, ...where], { encoding: 'utf8', input: `${input}\n`, env: r.env(r.days) });
+    return [a.status, a.stdout + a.stderr];
+  };
+  const refused = (code, words, ...a) => { const [status, text] = run(...a); assert.equal(status, code, text); assert.match(text, words); };
+  refused(66, /no role 'Help Desk'; see 'reeve role list'/, 'create', [upn, '--role', 'Help Desk']);
+  refused(64, /unknown option '--rol'/, 'create', [upn, '--rol']);
+  refused(64, /unknown argument 'Auditor'/, 'create', [upn, 'Auditor']);
+  refused(77, /on the server's machine alone/, 'create', [upn], ['--url', r.url, '--ca', `${r.dir}/tls/ca.pem`, '--token', r.token]);
+  await r.refused(404, 'GET', `/v1.0/users/${upn}`); // nobody was made by any of these
+  refused(0, /can sign in/, 'create', [upn]);
+  refused(65, /has a local account already; a new password: 'reeve account password'/, 'create', [upn, '--role', 'Auditor'], undefined, OTHER);
+  await signIn(r, upn); // by the password of before
+  // another tenant's first person, by what 'tenant create' printed
+  const file = `${r.dir}/globex.json`, made = r.cli('tenant', 'create', 'Globex', '--json');
+  fs.writeFileSync(file, made.out);
+  refused(0, /can sign in/, 'create', ['ann@globex.example', '--role', 'Administrator', '--credentials', file]);
+  refused(0, /^ann@globex\.example\t/, 'list', ['--credentials', file]);
+  // whoever mistypes a tenant, or forgets the authority, reads so
+  const login = (...args) => spawnSync(REEVE, ['login', '--url', r.url, ...args], { encoding: 'utf8', env: r.env(r.days) }).stderr;
+  assert.match(login('--ca', `${r.dir}/tls/ca.pem`, '--tenant', crypto.randomUUID()), /nobody signs in to a tenant of this id/);
+  assert.match(login('--tenant', r.tenant), /--ca FILE says which authority/);
+  refused(0, /has a new password/, 'password', [upn], undefined, OTHER);
+  await signIn(r, upn, OTHER);
 });

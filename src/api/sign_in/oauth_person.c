@@ -15,6 +15,7 @@ enum err oauth_device_code(struct call *c);
 enum err oauth_revoke(struct call *c);
 
 static const char NO_CLIENT[] = "client_id must be one of a program that people use (\"reeve\"); applications sign in with client_credentials";
+static const char NO_TENANT[] = "nobody signs in to a tenant of this id: look at the id, or ask the organisation";
 
 /* ---- devicecode ---- */
 
@@ -57,7 +58,7 @@ enum err oauth_device_code(struct call *c)
 		return oauth_error(c, 429, "slow_down", "too many codes were asked for from this address");
 	TRY(tenant_is_open(c, &open));
 	if (!open || !public_client_find(f.client_id, &client))
-		return oauth_error(c, 400, "invalid_client", NO_CLIENT);
+		return oauth_error(c, 400, "invalid_client", open ? NO_CLIENT : NO_TENANT);
 	if (!oauth_scope_known(f.scope))
 		return oauth_error(c, 400, "invalid_scope", "the scope is .default, with or without openid, profile and offline_access");
 	struct device_code d = {.application = client.id, .scope = f.scope != NULL ? f.scope : "", .ip = c->in->client_ip,
