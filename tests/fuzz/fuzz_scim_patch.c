@@ -72,7 +72,9 @@ static void try_one(struct scope *s, enum scim_resource r, const json_t *body, c
 		return;
 	}
 	part(r, scim_core_of(r), document);
-	scim_project(s, r, &(struct scim_projection){.attributes = "emails.value,name,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"}, document);
+	struct scim_projection only;
+	scim_projection_of(s, "emails.value,name,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department", NULL, &only);
+	scim_project(r, &only, document);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -57,7 +57,7 @@ static enum err projection(struct call *c, const char *const o[OPTIONS], struct 
 {
 	if (o[ATTRIBUTES] != NULL && o[EXCLUDED] != NULL)
 		return scope_fail(&c->s, ERR_BAD_REQUEST, "attributes and excludedAttributes exclude each other");
-	*ret = (struct scim_projection){o[ATTRIBUTES], o[EXCLUDED]};
+	scim_projection_of(&c->s, o[ATTRIBUTES], o[EXCLUDED], ret);
 	return OK;
 }
 

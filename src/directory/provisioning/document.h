@@ -62,10 +62,17 @@ MUST_CHECK enum err scim_element_check(struct scope *s, const struct scim_attrib
 
 /* ---- which attributes are returned (projection.c) ---- */
 
+/* All zero: everything. */
 struct scim_projection {
-	const char *attributes, *excluded; /* comma-separated, as asked for; NULL */
+	enum { SCIM_WHOLE, SCIM_ONLY, SCIM_WITHOUT } how;
+	struct scim_places {
+		struct scim_place *v; /* each once, in the arena */
+		size_t n;
+	} places[SCIM_RESOURCES];
 };
+/* Of lists of names separated by commas; NULL: none.  Read once: an answer has many resources, and a list may be long. */
+void scim_projection_of(struct scope *s, const char *attributes, const char *excluded, struct scim_projection *ret);
 /* Takes away what was not asked for. */
-void scim_project(struct scope *s, enum scim_resource r, const struct scim_projection *p, json_t *doc);
+void scim_project(enum scim_resource r, const struct scim_projection *p, json_t *doc);
 
 #endif

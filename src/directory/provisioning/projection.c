@@ -27,6 +27,36 @@ static bool is_always(const struct scim_attribute *a)
 	return (a->flags & SCIM_COMMON) && strcmp(a->path, "meta") != 0;
 }
 
+static bool is_listed(const struct scim_places *l, const struct scim_place *p)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].schema == p->schema && l->v[i].attr == p->attr && l->v[i].sub == p->sub && l->v[i].whole == p->whole)
+			return true;
+	return false;
+}
+
+static void read_names(struct scope *s, enum scim_resource r, const char *names, bool wanted, struct scim_places *ret)
+{
+	size_t most;
+	struct scim_place p;
+	bool known;
+	(void)scim_attributes(&most);
+	most += SCIM_SCHEMAS; /* so many different ones there are */
+	*ret = (struct scim_places){.v = arena_alloc(s->arena, most * sizeof *ret->v)};
+	struct arena_mark mark = arena_mark(s->arena);
+	for (; next(s, r, &names, wanted, &p, &known); arena_rewind(s->arena, mark))
+		if (known && ret->n < most && !is_listed(ret, &p))
+			ret->v[ret->n++] = p;
+	arena_rewind(s->arena, mark);
+}
+
+void scim_projection_of(struct scope *s, const char *attributes, const char *excluded, struct scim_projection *ret)
+{
+	*ret = (struct scim_projection){.how = attributes != NULL ? SCIM_ONLY : excluded != NULL ? SCIM_WITHOUT : SCIM_WHOLE};
+	for (size_t r = 0; ret->how != SCIM_WHOLE && r < SCIM_RESOURCES; r++)
+		read_names(s, (enum scim_resource)r, attributes != NULL ? attributes : excluded, attributes != NULL, &ret->places[r]);
+}
+
 /* ---- attributes ---- */
 
 static void copy_subs(const struct scim_attribute *sub, const json_t *from, json_t *to)
@@ -64,16 +94,13 @@ static void copy_place(const struct scim_place *p, json_t *from, json_t *to)
 	copy_subs(p->sub, v, json_object_get(target, p->attr->name));
 }
 
-static void keep(struct scope *s, enum scim_resource r, const char *names, json_t *doc)
+static void keep(const struct scim_places *l, json_t *doc)
 {
-	struct scim_place p;
-	bool known;
 	json_t *out = json_object();
 	json_object_set(out, "schemas", json_object_get(doc, "schemas"));
 	json_object_set(out, "id", json_object_get(doc, "id"));
-	while (next(s, r, &names, true, &p, &known))
-		if (known)
-			copy_place(&p, doc, out);
+	for (size_t i = 0; i < l->n; i++)
+		copy_place(&l->v[i], doc, out);
 	json_object_clear(doc);
 	json_object_update(doc, out);
 	json_decref(out);
@@ -107,15 +134,10 @@ static void drop(const struct scim_place *p, json_t *doc)
 	scim_part_tidy(doc, p->schema);
 }
 
-void scim_project(struct scope *s, enum scim_resource r, const struct scim_projection *p, json_t *doc)
+void scim_project(enum scim_resource r, const struct scim_projection *p, json_t *doc)
 {
-	struct scim_place place;
-	bool known;
-	if (p->attributes != NULL) {
-		keep(s, r, p->attributes, doc);
-		return;
-	}
-	for (const char *at = p->excluded; at != NULL && next(s, r, &at, false, &place, &known);)
-		if (known)
-			drop(&place, doc);
+	if (p->how == SCIM_ONLY)
+		keep(&p->places[r], doc);
+	for (size_t i = 0; p->how == SCIM_WITHOUT && i < p->places[r].n; i++)
+		drop(&p->places[r].v[i], doc);
 }

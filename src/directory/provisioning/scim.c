@@ -66,7 +66,7 @@ enum err scim_write(struct db_tx *tx, enum scim_resource r, struct id id, const 
 	json_t *v;
 	if (r == SCIM_GROUP) /* stands for the members, so that the projection says what of them is wanted */
 		json_object_set_new(doc, "members", json_pack("[{s:s,s:s,s:s,s:s}]", "value", "", "$ref", "", "display", "", "type", ""));
-	scim_project(db_tx_scope(tx), r, p, doc);
+	scim_project(r, p, doc);
 	jw_object(w);
 	json_object_foreach(doc, key, v) {
 		if (r == SCIM_GROUP && strcmp(key, "members") == 0)
