@@ -181,7 +181,9 @@ static enum err change(struct call *c, enum scim_resource r, change_fn fn, int s
 	struct scim_answer a;
 	TRY(request(c, r, true, &q));
 	TRY(fn(&c->s, &q, &c->out->body, &a));
-	answer(c, &a, status);
+	answer(c, &a, a.bare ? 204 : status);
+	if (a.bare)
+		c->out->content_type = NULL;
 	return OK;
 }
 

@@ -24,6 +24,7 @@ struct scim_request {
 struct scim_answer {
 	const char *etag, *location; /* in the arena */
 	bool not_modified;           /* If-None-Match holds: out is empty */
+	bool bare;                   /* done, and out is empty: a group of many members was patched, and nobody said which attributes are wanted */
 	struct id object;
 };
 
