@@ -314,6 +314,16 @@ static struct form_field *fields(struct call *c)
 	return f;
 }
 
+/* Overtaken by the same from another window, or by an administrator: the page says what is so now. */
+static enum err run(struct account_page *p, enum err (*action)(struct account_page *p))
+{
+	enum err e = action(p);
+	if (e != ERR_UNAUTHENTICATED)
+		return e;
+	p->c->s.detail = NULL;
+	return sign_in_see_other(p->c, "/account");
+}
+
 enum err account_page_send(struct call *c)
 {
 	struct account_page p = {.c = c, .f = fields(c)};
@@ -323,7 +333,7 @@ enum err account_page_send(struct call *c)
 		return OK;
 	for (size_t i = 0; i < sizeof ACTIONS / sizeof ACTIONS[0]; i++)
 		if (strcmp(p.f[ACTION].value, ACTIONS[i].action) == 0)
-			return ACTIONS[i].run(&p);
+			return run(&p, ACTIONS[i].run);
 	return sign_in_see_other(c, "/account");
 }
 
