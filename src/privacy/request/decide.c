@@ -5,10 +5,12 @@
  */
 #include <string.h>
 
+#include "codec/mail.h"
 #include "crypto/digest.h"
 #include "directory/restriction.h"
 #include "directory/user.h"
 #include "duty/duty.h"
+#include "keeper/keeper.h"
 #include "privacy/export/export.h"
 #include "privacy/disclosure/reason.h"
 #include "privacy/request/internal.h"
@@ -18,6 +20,9 @@ DB_TENANT(request_set_decision,
 	  "WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(request_set_operation, "UPDATE data_subject_requests SET operation_id = ?3 WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(request_set_duty, "UPDATE data_subject_requests SET duty_id = ?3 WHERE tenant_id = ?1 AND request_id = ?2");
+DB_TENANT(request_own_address, "SELECT u.mail FROM data_subject_requests q JOIN users u ON u.tenant_id = q.tenant_id AND u.user_id = q.user_id "
+			       "WHERE q.tenant_id = ?1 AND q.request_id = ?2 AND q.contact IS NULL");
+DB_TENANT(request_keep_address, "UPDATE data_subject_requests SET contact = ?3 WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(request_set_outcome, "UPDATE data_subject_requests SET outcome = ?3 WHERE tenant_id = ?1 AND request_id = ?2");
 DB_TENANT(request_set_delivery,
 	  "UPDATE data_subject_requests SET delivered_at = ?3, delivered_sha256 = ?4 WHERE tenant_id = ?1 AND request_id = ?2");
@@ -91,10 +96,29 @@ static enum err set_outcome(struct db_tx *tx, const struct request *r, const cha
 	return db_exec(tx, &request_set_outcome, DB_ARGS(db_v_id(&r->request), db_v_text(outcome)), NULL);
 }
 
+/* Where the answer goes is settled with it: who writes the directory afterwards does not say so. */
+static enum err keep_address(struct db_tx *tx, const struct request *r)
+{
+	struct scope *s = db_tx_scope(tx);
+	struct audit_change *change = NULL;
+	size_t n;
+	auto_rows struct db_rows *rows = NULL;
+	TRY(db_query(tx, &request_own_address, DB_ARGS(db_v_id(&r->request)), &rows));
+	const char *mail = db_next(rows) ? db_text_dup(rows, 0, s->arena) : NULL;
+	TRY(db_rows_err(rows));
+	if (mail == NULL || !mail_address_ok(mail))
+		return OK;
+	const void *sealed = keeper_seal(s->keeper, s->arena, mail, strlen(mail), &n);
+	TRY(db_exec(tx, &request_keep_address, DB_ARGS(db_v_id(&r->request), db_v_blob(sealed, n)), NULL));
+	audit_change_add(s->arena, &change, "contact", NULL, NULL, NULL, "[the person's address]");
+	return request_record(tx, r, ACT_DSR_UPDATE, change);
+}
+
 static enum err by_export(struct db_tx *tx, const struct request *r, const char *outcome)
 {
 	struct id operation;
 	struct export_order o = {.user = r->user, .request = r->request, .variant = r->type->variant};
+	TRY(keep_address(tx, r));
 	TRY(export_request_tx(tx, &o, &operation));
 	return db_exec(tx, &request_set_operation, DB_ARGS(db_v_id(&r->request), db_v_id(&operation)), NULL);
 }

@@ -186,6 +186,19 @@ static void a_case_never_crosses_tenants(void **state)
 
 /* ---- ways ---- */
 
+/* Who writes the directory does not send an answer elsewhere. */
+static void where_an_answer_goes_is_settled_with_it(void **state)
+{
+	run_sql(F.tenant, "UPDATE users SET mail = 'bob@example.org' WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&F.bob.user));
+	struct id r = open_case(F.tenant, "access", id_text(F.bob.user));
+	run_sql(F.tenant, "UPDATE data_subject_requests SET contact = NULL WHERE tenant_id = ?1 AND request_id = ?2", db_v_id(&r));
+	step_ok(request_verify(&s, r, "document"));
+	step_ok(request_discover(&s, r));
+	assert_int_equal(number(r, "contact IS NULL"), 1);
+	step_ok(request_decide(&s, r, &(struct request_decision){.decision = "grant"}));
+	assert_int_equal(number(r, "contact IS NOT NULL"), 1);
+}
+
 static void each_type_is_carried_out(void **state)
 {
 	struct request_decision grant = {.decision = "grant"}, hand = {.decision = "grant", .outcome = "Corrected in the directory."};
@@ -401,6 +414,7 @@ int main(void)
 		cmocka_unit_test(each_type_is_carried_out),
 		cmocka_unit_test(an_erasure_ends_the_person_and_then_the_case),
 		cmocka_unit_test(only_the_whole_answer_is_a_delivery),
+		cmocka_unit_test(where_an_answer_goes_is_settled_with_it),
 		cmocka_unit_test(of_two_officers_one_decides),
 		cmocka_unit_test(alarms_are_raised_once_each),
 		cmocka_unit_test(what_is_closed_goes_after_24_months),
