@@ -49,9 +49,9 @@ enum err account_load_proved(struct db_tx *tx, const struct account_proof *p, st
 	enum err e = account_load(tx, p->user, ret);
 	if (e != OK && e != ERR_NOT_FOUND)
 		return e;
-	if (e == OK && ret->password_at == p->password_at && ret->totp_at == p->totp_at)
+	if (e == OK && ret->enabled && ret->password_at == p->password_at && ret->totp_at == p->totp_at)
 		return OK;
-	return scope_fail(db_tx_scope(tx), ERR_UNAUTHENTICATED, "the password or the second factor has changed meanwhile");
+	return scope_fail(db_tx_scope(tx), ERR_UNAUTHENTICATED, "the password or the second factor has changed meanwhile, or the account is disabled");
 }
 
 enum err account_record(struct db_tx *tx, enum activity activity, const struct account *a, const struct audit_change *changes)

@@ -6,8 +6,8 @@
  * unlocks.  Nothing tells a stranger whether a name is known, locked or disabled.
  *
  * Signing in goes step by step: password, then what account_need() says, then account_enter().  What was proved stands in a ticket that the page
- * carries: it is good for TICKET_LIFE_US and until the password or the second factor changes.  A proof that is overtaken by such a change while its
- * request is under way is good for no further step, either: whoever sets a new password has everybody out.
+ * carries: it is good for TICKET_LIFE_US and until the password or the second factor changes, or the person is disabled.  A proof that is overtaken by
+ * such a change while its request is under way is good for no further step, either: whoever sets a new password has everybody out.
  */
 #ifndef REEVE_DIRECTORY_SIGN_IN_ACCOUNT_H
 #define REEVE_DIRECTORY_SIGN_IN_ACCOUNT_H

@@ -134,6 +134,8 @@ static enum err times_tx(struct scope *s, struct db_tx *tx, void *arg)
 	struct account a;
 	(void)s;
 	TRY(account_load(tx, p->user, &a));
+	if (!a.enabled)
+		return ERR_NOT_FOUND;
 	p->password_at = a.password_at;
 	p->totp_at = a.totp_at;
 	return OK;

@@ -6,7 +6,7 @@
 #include "audit/audit.h"
 #include "directory/sign_in/account.h"
 
-/* The account of a proof.  ERR_UNAUTHENTICATED: it is gone, or has another password or second factor than was proved. */
+/* The account of a proof.  ERR_UNAUTHENTICATED: it is gone or disabled, or has another password or second factor than was proved. */
 MUST_CHECK enum err account_load_proved(struct db_tx *tx, const struct account_proof *p, struct account *ret);
 /* The account's event. */
 MUST_CHECK enum err account_record(struct db_tx *tx, enum activity activity, const struct account *a, const struct audit_change *changes);

@@ -468,6 +468,7 @@ static void nothing_goes_on(struct account_proof proof)
 	refused(account_change_password(&s, &proof, "one more wholly other sentence", NOBODY, &problem), ERR_UNAUTHENTICATED);
 	account_ticket(&s, &proof, ticket);
 	assert_false(opens(MINUTE_US, F.made.tenant, ticket, &session));
+	fresh(&s);
 }
 
 /* Whoever has the old password signs in over and over: one of them is always under way when it is reset. */
@@ -483,6 +484,9 @@ static void a_proof_is_overtaken(void **state)
 	ok(account_totp_reset(&s, user));
 	nothing_goes_on(old);
 	old = proof_of(user, PROVED_PASSWORD);
+	ok(user_patch(&F.a, user, record_of(&F.a, &RES_USER, RECORD_PATCH, "{\"accountEnabled\":false}")));
+	nothing_goes_on(old); /* whoever is disabled chooses no password for later */
+	ok(user_patch(&F.a, user, record_of(&F.a, &RES_USER, RECORD_PATCH, "{\"accountEnabled\":true}")));
 	ok(account_delete(&F.a, user));
 	nothing_goes_on(old);
 	fresh(&F.a);
