@@ -74,7 +74,10 @@ enum approval_state approval_state_now(const struct request *r, int64_t now)
 
 enum err approval_wrong_state(struct scope *s, const struct request *r)
 {
-	return scope_fail(s, ERR_CONFLICT, "the approval request is %s", approval_state_name(approval_state_now(r, s->now)));
+	enum approval_state state = approval_state_now(r, s->now);
+	if (state == APPROVAL_STATE_needsApproval)
+		return scope_fail(s, ERR_CONFLICT, "the approval request is not decided yet: a second person has to approve it first");
+	return scope_fail(s, ERR_CONFLICT, "the approval request is %s", approval_state_name(state));
 }
 
 /* ---- actors ---- */
