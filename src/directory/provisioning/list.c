@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "directory/provisioning/searches.h"
+
 /* All but the deleted: both are counted in an index. */
 DB_TENANT(scim_count_users, "SELECT (SELECT count(*) FROM users WHERE tenant_id = ?1) - "
 			    "(SELECT count(*) FROM users WHERE tenant_id = ?1 AND deleted_at IS NOT NULL)");
@@ -25,6 +27,7 @@ struct listing {
 	const struct scim_filter *filter;
 	int64_t start, count; /* within bounds */
 	int64_t total, written;
+	int64_t asked; /* rows of a search */
 };
 
 /* ---- a group's members in a filter ---- */
@@ -126,7 +129,15 @@ static enum err ask_row(struct db_tx *tx, const struct listing *l, enum scim_res
 	return OK;
 }
 
-static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r, const struct scim_condition *c, const char *order)
+static enum err go_on(struct scope *s, struct listing *l)
+{
+	if (++l->asked != SCIM_ROWS_FREE || scim_search_enter(s->tenant))
+		return OK;
+	l->asked--; /* it holds no place */
+	return scope_fail(s, ERR_TOO_MANY, "other searches that read all are running: ask by userName, externalId or another indexed attribute, or later");
+}
+
+static enum err search_rows(struct db_tx *tx, struct listing *l, enum scim_resource r, const struct scim_condition *c, const char *order)
 {
 	struct scope *s = db_tx_scope(tx);
 	struct asked a = {.n = 0};
@@ -138,6 +149,7 @@ static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r
 	while (db_next(rows)) {
 		struct arena_mark mark = arena_mark(s->arena);
 		bool yes;
+		TRY(go_on(s, l));
 		TRY(ask_row(tx, l, r, rows, &a, &yes));
 		l->total += yes;
 		if (yes && on_page(l))
@@ -145,6 +157,15 @@ static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r
 		arena_rewind(s->arena, mark);
 	}
 	return db_rows_err(rows);
+}
+
+static enum err search(struct db_tx *tx, struct listing *l, enum scim_resource r, const struct scim_condition *c, const char *order)
+{
+	l->asked = 0;
+	enum err err = search_rows(tx, l, r, c, order);
+	if (l->asked >= SCIM_ROWS_FREE)
+		scim_search_leave(db_tx_scope(tx)->tenant);
+	return err;
 }
 
 static enum err count(struct db_tx *tx, enum scim_resource r, const struct scim_condition *c, const char *from, int64_t *ret)

@@ -54,6 +54,7 @@ struct scim_condition {
 	bool exact;
 	struct db_value args[64];
 	size_t arg_count;
+	unsigned scans; /* of narrow.c */
 };
 void scim_narrow(struct scope *s, enum scim_resource r, const struct scim_filter *f, struct scim_condition *ret);
 /* " ORDER BY …".  ERR_BAD_PATH: it cannot be sorted by this. */

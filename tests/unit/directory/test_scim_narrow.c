@@ -4,6 +4,7 @@
 #include "fixture.h"
 
 #include "directory/provisioning/rows.h"
+#include "directory/provisioning/searches.h"
 
 struct plan {
 	enum scim_resource r;
@@ -66,7 +67,8 @@ static void indexes_serve(void **state)
 static void nothing_is_lost(void **state)
 {
 	static const char *const wide[] = {"emails ne \"a\"", "not (userName eq \"a\")", "userName eq \"a\" or emails.type pr", "emails[not (value eq \"a\")]",
-					   "schemas pr or title pr", "not (emails co \"a\")"};
+					   "schemas pr or title pr", "not (emails co \"a\")",
+					   "emails co \"a\" or emails co \"b\" or emails co \"c\" or emails co \"d\""};
 	struct scim_condition c;
 	for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
 		condition_of(SCIM_USER, wide[i], &c);
@@ -103,12 +105,32 @@ static void columns_are_exact(void **state)
 	}
 }
 
+static void long_searches_are_few(void **state)
+{
+	const struct id a = {{1}}, b = {{2}}, c = {{3}};
+	assert_true(scim_search_enter(a));
+	assert_true(scim_search_enter(a));
+	assert_false(scim_search_enter(a));
+	assert_true(scim_search_enter(b));
+	assert_true(scim_search_enter(c));
+	assert_false(scim_search_enter(b));
+	scim_search_leave(a);
+	assert_true(scim_search_enter(b));
+	scim_search_leave(b);
+	assert_true(scim_search_enter(a));
+	scim_search_leave(a);
+	scim_search_leave(a);
+	scim_search_leave(b);
+	scim_search_leave(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(indexes_serve),
 		cmocka_unit_test(nothing_is_lost),
 		cmocka_unit_test(columns_are_exact),
+		cmocka_unit_test(long_searches_are_few),
 	};
 	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests(tests, fixture_up, fixture_down);
