@@ -45,6 +45,8 @@ static const struct {
 #define MEMBER(name) offsetof(struct approval_call, name)
 	{ACT_APPROVAL_POLICY_UPDATE, "policy", MEMBER(policy)},
 	{ACT_APPROVAL_POLICY_DELETE, "policy", MEMBER(policy)},
+	{ACT_GROUP_UPDATE, "id", MEMBER(group)}, /* SCIM's, with members */
+	{ACT_GROUP_DELETE, "id", MEMBER(group)},
 	{ACT_GROUP_DELETE, "group", MEMBER(group)},
 	{ACT_GROUP_MEMBER_ADD, "group", MEMBER(group)},
 	{ACT_GROUP_MEMBER_REMOVE, "group", MEMBER(group)},
@@ -57,7 +59,7 @@ static const struct {
 static void find_weakened(const struct call *c, struct approval_call *q)
 {
 	for (size_t i = 0; i < sizeof WEAKENS / sizeof WEAKENS[0]; i++)
-		if (WEAKENS[i].activity == q->activity)
+		if (WEAKENS[i].activity == q->activity && param_or_null(c, WEAKENS[i].param) != NULL)
 			*(struct id *)(void *)((char *)q + WEAKENS[i].member) = param_id(c, WEAKENS[i].param);
 	if (!id_is_nil(q->group))
 		q->object = q->group;
@@ -116,13 +118,14 @@ static bool is_later_page(struct call *c)
 enum err approval_check(struct call *c)
 {
 	const struct route *r = c->route;
-	if (r->access != ACCESS_BEARER || r->activity == ACT_NONE || !approval_protects(r->activity) || is_later_page(c))
+	bool scim = r->access == ACCESS_SCIM;
+	if ((r->access != ACCESS_BEARER && !scim) || r->activity == ACT_NONE || !approval_protects(r->activity) || is_later_page(c))
 		return OK;
 	const char *query = c->in->query != NULL && *c->in->query != '\0' ? arena_printf(c->s.arena, "?%s", c->in->query) : "";
 	struct approval_call q = {.activity = r->activity, .method = r->method, .target = arena_printf(c->s.arena, "%s%s", c->in->path, query),
 				  .route = arena_printf(c->s.arena, "%s %s", r->method, r->path), .permission = r->permission,
 				  .body = c->in->body_len == 0 ? "" : c->in->body, .body_len = c->in->body_len, .object = object_of(c),
-				  .upn = param_or_null(c, "user")};
+				  .upn = param_or_null(c, "user"), .provisioning = scim};
 	auto_json *body = NULL;
 	struct scope unsaid = c->s; /* a malformed body is the handler's to refuse */
 	if (q.body_len > 0 && json_read(&unsaid, q.body, q.body_len, &body) != OK)

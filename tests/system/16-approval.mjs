@@ -219,6 +219,20 @@ test('16 no way around: what is read as a whole, a name that means another, the 
   for (const [u, upn] of [[first, 'was.first'], [second, 'first']]) await r.ok('PATCH', `/v1.0/users/${u.id}`, { body: { userPrincipalName: `${upn}@acme.example` } });
   assert.equal((await send(r.ann, 'POST', named, {}, code)).status, 403);
   assert.equal((await act(r.ann, code, 'complete', {})).status, 403);
+  // nor over SCIM, but for a provisioning client
+  const team = await r.group('Team', [r.bob.id]), gone = `/scim/v2/Users/${(await r.user('gone@acme.example')).id}`, members = `/scim/v2/Groups/${team.id}`;
+  const two = [await policy(r, 'personDelete'), await policy(r, 'deviceAction', { approverGroupIds: [team.id] })], scim = { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: [{ op: 'add', path: 'members', value: [{ value: r.ann.id }] }] };
+  for (const [method, where, body] of [['DELETE', gone], ['PATCH', members, scim], ['PUT', members, { displayName: 'Team', members: [] }], ['DELETE', members], ['DELETE', `/scim/v2/${r.tenant}/Groups/${team.id}`]]) {
+    const x = await r.program.api(method, where, { body });
+    assert.deepEqual([x.status, /second person/.test(x.json?.detail)], [403, true], `${method} ${where}: ${x.text}`);
+  }
+  const asked = codeOf(await r.program.api('DELETE', gone, { headers: why('she left') }));
+  assert.equal((await act(r.bob, asked, 'approve')).status, 200);
+  assert.equal((await send(r.program, 'DELETE', gone, undefined, asked)).status, 204);
+  assert.equal((await r.program.api('PATCH', `/scim/v2/Groups/${(await r.group('Others')).id}`, { body: scim })).status, 200);
+  const client = (await r.post('/v1.0/applications', { displayName: 'Directory', isProvisioningClient: true })).id, token = (await r.post(`/v1.0/applications/${client}/addProvisioningToken`, {})).secretText;
+  assert.equal((await r.api('DELETE', `/scim/v2/Users/${(await r.user('gone2@acme.example')).id}`, { token })).status, 204);
+  for (const id of two) await without(r, id);
   // as is a case, which may be about somebody else by then
   const q = `${DM}/dataSubjectRequests/${(await r.post(`${DM}/dataSubjectRequests`, { type: 'access', userId: first.id })).id}`, grant = { decision: 'grant' };
   const prepare = async () => { for (const [step, body] of [['verify', { method: 'document' }], ['discover', {}]]) await r.post(`${q}/${step}`, body); };

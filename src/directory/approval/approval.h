@@ -65,6 +65,7 @@ struct approval_call {
 	const char *upn;                /* the object, where it is a person by name; NULL */
 	const char *justification;      /* NULL: the call does not say why */
 	const char *code;               /* of an approved request; NULL: none */
+	bool provisioning; /* over SCIM, where a provisioning client passes */
 };
 
 /* In the scope of the tenant whose policies count (an operator's call about a tenant: that tenant's).

@@ -98,7 +98,7 @@ unsigned approval_profiles_of(enum activity activity, const json_t *body)
 
 bool approval_protects(enum activity activity)
 {
-	static const enum activity groups[] = {ACT_GROUP_DELETE, ACT_GROUP_MEMBER_ADD, ACT_GROUP_MEMBER_REMOVE}; /* that a policy may name */
+	static const enum activity groups[] = {ACT_GROUP_UPDATE, ACT_GROUP_DELETE, ACT_GROUP_MEMBER_ADD, ACT_GROUP_MEMBER_REMOVE}; /* that a policy may name */
 	bool found = false;
 	for (size_t i = 0; i < sizeof PROTECTED / sizeof PROTECTED[0] && !found; i++)
 		found = PROTECTED[i].activity == activity;
