@@ -31,7 +31,7 @@ static void ask(struct scope *s, const struct scim_filter *f)
 	for (int r = 0; r < SCIM_RESOURCES; r++) {
 		auto_json *doc = json_loads(docs[r], 0, NULL);
 		s->detail = NULL;
-		enum err e = scim_filter_check(s, (enum scim_resource)r, f);
+		enum err e = scim_filter_check(s, (enum scim_resource)r, false, f);
 		bool yes = scim_matches((enum scim_resource)r, f, doc); /* one that does not fit matches or not, and harms nobody */
 		if (e != OK)
 			fuzz_refused(s, e);

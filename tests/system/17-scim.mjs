@@ -253,6 +253,11 @@ testOnEngines('17 filters, pages, order, .search', async engine => {
   assert.deepEqual(ids(await done(r, 200, 'POST', '/.search', { filter: `displayName eq "${tag} 3"` })).sort(), [g.id, people[0].id].sort());
   assert.deepEqual(ids(await done(r, 200, 'POST', '/.search', { filter: `displayName eq "${tag} 3"`, startIndex: 2, count: 1 })), [g.id]);
   assert.deepEqual(ids(await done(r, 200, 'POST', '/.search', search)), [people[1].id]);
+  // over both, an attribute that only one has is without a value in the other
+  const over = async filter => ids(await done(r, 200, 'POST', '/.search', { filter })).sort();
+  const them = `userName eq "${tag}-1@acme.example" or (displayName eq "${tag} 3" and not (members pr) and not (userName pr))`;
+  assert.deepEqual([await over(them), await over(`(${them}) and schemas pr`)], [[people[1].id, g.id].sort(), [people[1].id, g.id].sort()]);
+  await refused(r, 400, 'invalidFilter', 'POST', '/.search', { filter: 'userName eq "x" or nothing pr' });
 });
 
 testOnEngines('17 one directory: Graph and SCIM see and change the same people', async engine => {

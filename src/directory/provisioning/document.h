@@ -52,8 +52,9 @@ MUST_CHECK enum err scim_members_of(struct scope *s, const json_t *list, struct 
 
 /* ---- questions (match.c) ---- */
 
-/* Every attribute is known and every operator fits its type, or ERR_BAD_FILTER. */
-MUST_CHECK enum err scim_filter_check(struct scope *s, enum scim_resource r, const struct scim_filter *f);
+/* Every attribute is known and every operator fits its type, or ERR_BAD_FILTER.  any: an attribute of another resource is known, too, and has no
+ * value here (RFC 7644, section 3.4.2.1). */
+MUST_CHECK enum err scim_filter_check(struct scope *s, enum scim_resource r, bool any, const struct scim_filter *f);
 bool scim_matches(enum scim_resource r, const struct scim_filter *f, const json_t *doc);
 /* One element of a multi-valued attribute against what stands in brackets. */
 bool scim_element_matches(const struct scim_attribute *a, const struct scim_filter *f, const json_t *element);

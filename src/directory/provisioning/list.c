@@ -217,7 +217,7 @@ static enum err list_one(struct db_tx *tx, struct listing *l, enum scim_resource
 	const char *order;
 	enum err err = scim_order(s, r, l->q->sort_by, l->q->descending, &order);
 	if (err == OK && l->filter != NULL)
-		err = scim_filter_check(s, r, l->filter);
+		err = scim_filter_check(s, r, l->q->users && l->q->groups, l->filter);
 	if (err != OK && !alone)
 		return OK;
 	TRY(err);

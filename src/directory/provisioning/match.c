@@ -57,14 +57,22 @@ enum err scim_element_check(struct scope *s, const struct scim_attribute *a, con
 	return sub == NULL ? refuse(s, wrong, "there is no such sub-attribute") : check_compare(s, sub, f, wrong);
 }
 
-enum err scim_filter_check(struct scope *s, enum scim_resource r, const struct scim_filter *f)
+static bool is_known(enum scim_resource r, bool any, const struct scim_path *path, struct scim_place *ret)
+{
+	bool known = scim_resolve(r, path, ret) && !ret->whole;
+	for (size_t i = 0; !known && any && i < SCIM_RESOURCES; i++)
+		known = scim_resolve((enum scim_resource)i, path, ret) && !ret->whole;
+	return known;
+}
+
+enum err scim_filter_check(struct scope *s, enum scim_resource r, bool any, const struct scim_filter *f)
 {
 	struct scim_place p;
 	if (f->op == SCIM_AND || f->op == SCIM_OR)
-		TRY(scim_filter_check(s, r, f->right));
+		TRY(scim_filter_check(s, r, any, f->right));
 	if (f->op == SCIM_AND || f->op == SCIM_OR || f->op == SCIM_NOT)
-		return scim_filter_check(s, r, f->left);
-	if (!scim_resolve(r, &f->path, &p) || p.whole)
+		return scim_filter_check(s, r, any, f->left);
+	if (!is_known(r, any, &f->path, &p))
 		return refuse(s, ERR_BAD_FILTER, "there is no such attribute");
 	if (f->op == SCIM_HAS)
 		return p.attr->type == SCIM_COMPLEX ? scim_element_check(s, p.attr, f->left, ERR_BAD_FILTER) :

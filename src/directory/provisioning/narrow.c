@@ -277,7 +277,9 @@ static struct known narrow(struct scope *s, enum scim_resource r, const struct s
 		c->arg_count = k.exact ? c->arg_count : before;
 		return k;
 	}
-	if (!scim_resolve(r, &f->path, &p) || p.whole)
+	if (!scim_resolve(r, &f->path, &p)) /* another resource's */
+		return (struct known){.row = "1 = 0", .exact = true};
+	if (p.whole)
 		return (struct known){0};
 	return f->op == SCIM_HAS ? element(s, p.attr, f->left, c) : compared(s, p.sub != NULL ? p.sub : p.attr, f, c);
 }

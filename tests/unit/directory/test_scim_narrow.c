@@ -31,7 +31,7 @@ static void condition_of(enum scim_resource r, const char *filter, struct scim_c
 	struct scim_filter *f;
 	fresh(&F.a);
 	ok(scim_filter_parse(&F.a, filter, &f));
-	ok(scim_filter_check(&F.a, r, f));
+	ok(scim_filter_check(&F.a, r, false, f));
 	scim_narrow(&F.a, r, f, ret);
 }
 
