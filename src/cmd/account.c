@@ -173,7 +173,8 @@ static int give_role(struct client *c, const char *user, const char *role)
 										    "directoryScopeId", "/"), NULL);
 }
 
-/* What can be wrong is looked at before anybody is made.  The role comes last: an account whose password was refused holds none. */
+/* Role and account are looked at before anybody is made.  A password that is refused leaves a person without an account: the same call again
+ * goes on.  The role is given last: without an account there is none. */
 static int create(struct client *c, const struct wish *w)
 {
 	const char *user, *role = NULL;

@@ -21,7 +21,7 @@ int cmd_role(int argc, char **argv);
 
 static const char MORE_HELP[] =
 	"  show          ROLE: what it allows\n"
-	"  holders       who holds which role, and for whom\n"
+	"  holders       who was given which role, and for whom; an application's own role: reeve api GET /v1.0/applications\n"
 	"  assign        WHO ROLE [--for GROUP]: gives it, for everybody or for the members of a group\n"
 	"  unassign      WHO ROLE [--for GROUP]: takes it\n"
 	"  explain       WHO METHOD PATH, or WHO PERMISSION: whether they may, and why\n"
