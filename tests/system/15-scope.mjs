@@ -61,7 +61,7 @@ const one = shared(async r => {
   const target = await r.group('Plain group'), item = await r.provide(target, { '@odata.type': '#microsoft.graph.linuxSettingsFileConfiguration', displayName: 'Settings', path: '/etc/x.conf', content: 'x' });
   const app = await r.provide(target, { '@odata.type': '#microsoft.graph.linuxDebianApp', displayName: 'App', package: 'some-app' });
   const role = (await r.all('/v1.0/roleManagement/directory/roleDefinitions')).find(x => x.displayName === 'Auditor').id;
-  const common = { tenant: r.tenant, group: target.id, configuration: item.id, app: app.id, role, application: r.clientId, sku: (await r.get('/v1.0/subscribedSkus')).value[0].id };
+  const common = { tenant: r.tenant, group: target.id, configuration: item.id, app: app.id, role, application: (await r.all('/v1.0/applications'))[0].id, sku: (await r.get('/v1.0/subscribedSkus')).value[0].id };
   const nobody = '01999999-9999-7999-8999-999999999999';
   for (const p of ['asset', 'rule', 'terms', 'sink', 'hold', 'part', 'recipient', 'location', 'certificate', 'key', 'operator', 'report']) common[p] = nobody;
   const inside = await person(r, INSIDE, common), outside = await person(r, OUTSIDE, common);
