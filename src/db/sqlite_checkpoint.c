@@ -276,6 +276,7 @@ void sq_checkpoint_stop(struct sq_db *d)
 static enum err analyze(struct sq_db *d, void *arg)
 {
 	TRY(sq_exec_text(&d->writer, "PRAGMA analysis_limit = 1000", NULL));
+	TRY(sq_exec_text(&d->writer, "DROP TABLE IF EXISTS sqlite_stat1", NULL)); /* a change of the schema: else only this connection reads the new ones */
 	return sq_exec_text(&d->writer, "ANALYZE", NULL);
 }
 

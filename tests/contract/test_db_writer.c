@@ -436,6 +436,29 @@ static void a_lost_connection_is_replaced(void **state)
 	assert_int_equal(counter_now(f), 0);
 }
 
+static enum err schema_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query_text(tx, DB_REACH_GLOBAL, "SELECT schema_version FROM pragma_schema_version", DB_NOARGS, &r));
+	*(int64_t *)arg = db_next(r) ? db_int(r, 0) : -1;
+	return db_rows_err(r);
+}
+
+/* A connection reads the statistics with the schema: those that it has are of the time when the tables were empty. */
+static void readers_see_new_statistics(void **state)
+{
+	struct scope s;
+	int64_t before, after;
+	struct db_fixture *f = fixture_only(state, DB_SQLITE);
+	counter_start(f);
+	scope_in(&s, f, NULL);
+	fixture_ok(db_analyze(f->db), NULL);
+	fixture_ok(db_read(&s, schema_tx, &before), NULL);
+	fixture_ok(db_analyze(f->db), NULL);
+	fixture_ok(db_read(&s, schema_tx, &after), NULL);
+	assert_int_not_equal(before, after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +468,7 @@ int main(void)
 		SQLITE(a_closure_runs_again_as_if_for_the_first_time),
 		SQLITE(people_go_before_housekeeping),
 		SQLITE(housekeeping_is_not_starved),
+		SQLITE(readers_see_new_statistics),
 		POSTGRES(a_conflict_is_run_again),
 		POSTGRES(a_lost_connection_is_replaced),
 	};
