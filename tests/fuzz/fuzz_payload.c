@@ -16,7 +16,7 @@ static void path(const char *text, bool data)
 	check(text[strlen(text) - 1] != '/' && strlen(text) > 1);
 	if (data && text[0] == '~') {
 		check(text[1] == '/' && text[2] == '.');
-		check(strncmp(text, "~/.ssh", 6) != 0);
+		check(strncmp(text, "~/.ssh", 6) != 0 || (text[6] != '/' && text[6] != '\0'));
 		return;
 	}
 	check(text[0] == '/' && strncmp(text, "/home/", 6) != 0 && strncmp(text, "/root/", 6) != 0 && strncmp(text, "/etc/shadow", 11) != 0);
@@ -76,6 +76,9 @@ static void accepted(struct scope *s, enum payload_type t, const json_t *body, c
 		return;
 	}
 	const char *secret = t == PAYLOAD_wifi ? json_string_value(json_object_get(body, "passphrase")) : NULL;
+	const char *ssid = json_string_value(json_object_get(body, "ssid"));
+	if (secret != NULL && ((ssid != NULL && strstr(ssid, secret) != NULL) || strcmp(secret, "wpaPersonal") == 0))
+		return; /* said in the open, too: nothing can be told from finding it */
 	auto_json *nothing = json_object();
 	check(payload_merge(s, t, stored, nothing, &again) == OK && strcmp(stored, again) == 0);
 	check(payload_difference(s, stored, again, &different) == OK && different == NULL);
