@@ -14,13 +14,16 @@ DB_TENANT(approver_others,
 	  "WHERE m.tenant_id = ?1 AND m.group_id = ?2 AND u.deleted_at IS NULL AND u.account_enabled = 1 ORDER BY m.user_id LIMIT ?3");
 DB_TENANT(approver_user_since, "SELECT created_at FROM users WHERE tenant_id = ?1 AND user_id = ?2");
 DB_TENANT(approver_application_since, "SELECT created_at FROM applications WHERE tenant_id = ?1 AND application_id = ?2");
-/* People with a role of their own or through a group; few have one. */
+DB_TENANT(approver_roles, "SELECT DISTINCT role_id FROM role_assignments WHERE tenant_id = ?1 AND scope_group_id IS NULL ORDER BY role_id LIMIT ?2");
+/* For the whole tenant, of their own or through a group. */
 DB_TENANT(approver_holders,
-	  "SELECT user_id FROM (SELECT a.user_id FROM role_assignments a WHERE a.tenant_id = ?1 AND a.user_id IS NOT NULL UNION "
-	  "SELECT m.user_id FROM role_assignments a JOIN group_members m ON m.tenant_id = a.tenant_id AND m.group_id = a.principal_id "
-	  "WHERE a.tenant_id = ?1 AND a.principal_type = 'group') p ORDER BY user_id LIMIT ?2");
+	  "SELECT p.user_id FROM (SELECT a.user_id FROM role_assignments a WHERE a.tenant_id = ?1 AND a.role_id = ?2 AND a.scope_group_id IS NULL "
+	  "AND a.user_id IS NOT NULL UNION SELECT m.user_id FROM role_assignments a JOIN group_members m ON m.tenant_id = a.tenant_id AND "
+	  "m.group_id = a.principal_id WHERE a.tenant_id = ?1 AND a.role_id = ?2 AND a.scope_group_id IS NULL AND a.principal_type = 'group') p "
+	  "JOIN users u ON u.tenant_id = ?1 AND u.user_id = p.user_id WHERE u.deleted_at IS NULL AND u.account_enabled = 1 "
+	  "ORDER BY p.user_id LIMIT ?3");
 
-enum { TOLD_MAX = 50 };
+enum { TOLD_MAX = 50, ROLES_MAX = 256 }; /* ROLES_MAX: as many as a tenant has */
 
 /* Who asked; and where an application did, everybody through whose hands its key went. */
 static enum err is_requester(struct db_tx *tx, const struct request *r, struct id user, bool *ret)
@@ -186,42 +189,37 @@ static enum err tell(struct telling *t, struct id user)
 	return notice_person(t->tx, user, "Your approval is asked for", t->text);
 }
 
-static enum err list_users(struct db_tx *tx, struct db_stmt *stmt, const struct id *group, struct id list[TOLD_MAX], size_t *ret_n)
+/* stmt: the people of a group or with a role, by its id. */
+static enum err tell_all(struct telling *t, struct db_stmt *stmt, struct id of)
 {
-	auto_rows struct db_rows *r = NULL;
-	*ret_n = 0;
-	if (group != NULL)
-		TRY(db_query(tx, stmt, DB_ARGS(db_v_id(group), db_v_int(TOLD_MAX)), &r));
-	else
-		TRY(db_query(tx, stmt, DB_ARGS(db_v_int(TOLD_MAX)), &r));
-	while (*ret_n < TOLD_MAX && db_next(r))
-		list[(*ret_n)++] = db_id(r, 0);
-	return db_rows_err(r);
-}
-
-static enum err tell_group(void *arg, struct id group)
-{
-	struct telling *t = arg;
 	struct id list[TOLD_MAX];
-	size_t n;
-	TRY(list_users(t->tx, &approver_others, &group, list, &n));
+	size_t n = 0;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(t->tx, stmt, DB_ARGS(db_v_id(&of), db_v_int(TOLD_MAX)), &r));
+	while (n < TOLD_MAX && db_next(r))
+		list[n++] = db_id(r, 0);
+	TRY(db_rows_err(r));
 	for (size_t i = 0; i < n; i++)
 		TRY(tell(t, list[i]));
 	return OK;
 }
 
+static enum err tell_group(void *arg, struct id group) { return tell_all(arg, &approver_others, group); }
+
 static enum err tell_holders(struct telling *t)
 {
-	struct scope *s = db_tx_scope(t->tx);
-	struct id list[TOLD_MAX];
-	size_t n;
-	TRY(list_users(t->tx, &approver_holders, NULL, list, &n));
+	struct id list[ROLES_MAX];
+	size_t n = 0;
+	auto_rows struct db_rows *r = NULL;
+	TRY(db_query(t->tx, &approver_roles, DB_ARGS(db_v_int(ROLES_MAX)), &r));
+	while (n < ROLES_MAX && db_next(r))
+		list[n++] = db_id(r, 0);
+	TRY(db_rows_err(r));
 	for (size_t i = 0; i < n; i++) {
-		struct access *access;
-		const struct scope_groups *only;
-		TRY(access_load(t->tx, ACTOR_USER, list[i], &access));
-		if (access_allows(access, permission_for(t->r), s->arena, &only) && only == NULL)
-			TRY(tell(t, list[i]));
+		struct role role;
+		TRY(role_by_id(t->tx, list[i], &role));
+		if (permission_granted(role.permissions, permission_for(t->r)))
+			TRY(tell_all(t, &approver_holders, role.role));
 	}
 	return OK;
 }

@@ -121,6 +121,39 @@ static inline int64_t ask(struct scope *s, const char *sql, struct db_value v2, 
 	return c.ret;
 }
 
+static inline struct scope as_user(struct id user, const char *permissions)
+{
+	struct scope s = tenant_scope(F.made.tenant, F.a.now + HOUR_US);
+	s.actor = (struct actor){.type = ACTOR_USER, .id = user, .name = "Somebody", .upn = "somebody@acme.example", .permissions = permissions};
+	return s;
+}
+
+static inline struct scope as_application(struct id application, const char *permissions)
+{
+	struct scope s = as_user(application, permissions);
+	s.actor.type = ACTOR_APPLICATION;
+	s.actor.upn = NULL;
+	return s;
+}
+
+struct named_role {
+	const char *name;
+	struct role role;
+};
+
+static inline enum err named_role_tx(struct scope *s, struct db_tx *tx, void *arg)
+{
+	struct named_role *n = arg;
+	return role_by_name(tx, n->name, &n->role);
+}
+
+static inline struct id role_named(struct scope *s, const char *name)
+{
+	struct named_role n = {.name = name};
+	ok(db_read(s, named_role_tx, &n));
+	return n.role.role;
+}
+
 static inline int64_t events(struct scope *s, const char *type)
 {
 	return ask(s, "SELECT count(*) FROM audit_events WHERE tenant_id = ?1 AND activity_type = ?2", db_v_text(type), db_v_null());

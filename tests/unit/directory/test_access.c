@@ -12,24 +12,10 @@ struct look {
 	struct id key;
 	const char *name, *sql;
 	struct actor actor;
-	struct role role;
 	struct access *access;
 	const struct assignment_wanted *wanted;
 	size_t n;
 };
-
-static enum err role_tx(struct scope *s, struct db_tx *tx, void *arg)
-{
-	struct look *l = arg;
-	return role_by_name(tx, l->name, &l->role);
-}
-
-static struct id role_named(struct scope *s, const char *name)
-{
-	struct look l = {.name = name};
-	ok(db_read(s, role_tx, &l));
-	return l.role.role;
-}
 
 static enum err user_tx(struct scope *s, struct db_tx *tx, void *arg)
 {

@@ -6,26 +6,12 @@
 #include <stdatomic.h>
 
 #include "directory/access/access.h"
+#include "directory/access/assignment.h"
 #include "directory/approval/approval.h"
 #include "directory/approval/policy.h"
 #include "privacy/retention.h"
 
 static struct id ada, bob, eve, approvers; /* eve is in no group */
-
-static struct scope as_user(struct id user, const char *permissions)
-{
-	struct scope s = tenant_scope(F.made.tenant, F.a.now + HOUR_US);
-	s.actor = (struct actor){.type = ACTOR_USER, .id = user, .name = "Somebody", .upn = "somebody@acme.example", .permissions = permissions};
-	return s;
-}
-
-static struct scope as_application(struct id application, const char *permissions)
-{
-	struct scope s = as_user(application, permissions);
-	s.actor.type = ACTOR_APPLICATION;
-	s.actor.upn = NULL;
-	return s;
-}
 
 static struct id require_policy(const char *type, const char *groups, const char *excluded)
 {
@@ -356,6 +342,25 @@ static void a_key_that_has_ended(void **state)
 	assert_int_equal(ask(&F.a, "SELECT count(*) FROM application_key_holders WHERE tenant_id = ?1 AND application_id = ?2", db_v_id(&program), db_v_null()), 0);
 }
 
+/* Whoever may approve has a letter, however many others hold roles. */
+static void who_is_told(void **state)
+{
+	static const struct id nobody;
+	struct scope s = F.a;
+	struct id desk = make_group(&s, "Desk"), unused, request;
+	for (int i = 0; i < 60; i++)
+		ok(group_add_member(&s, desk, make_user(&s, arena_printf(F.arena, "desk%d@acme.example", i))));
+	struct id zoe = make_user(&s, "zoe@acme.example");
+	ok(assignment_create(&s, role_named(&s, "Help Desk Operator"), desk, nobody, &unused));
+	ok(assignment_create(&s, role_named(&s, "Privacy Officer"), zoe, nobody, &unused));
+	struct scope requester = as_user(ada, "");
+	refused(send(&requester, export_of(eve), "because", NULL, &request), ERR_APPROVAL);
+	assert_int_equal(ask(&F.a, "SELECT count(*) FROM notices WHERE tenant_id = ?1 AND user_id = ?2", db_v_id(&zoe), db_v_null()), 1);
+	assert_int_equal(ask(&F.a, "SELECT count(*) FROM notices n WHERE n.tenant_id = ?1 AND EXISTS (SELECT 1 FROM group_members m WHERE m.tenant_id = ?1 AND "
+				   "m.group_id = ?2 AND m.user_id = n.user_id)", db_v_id(&desk), db_v_null()), 0);
+	ok(decide(requester, request, APPROVAL_cancelMyRequest));
+}
+
 /* ---- the call ---- */
 
 static void what_is_refused_on_the_way(void **state)
@@ -586,7 +591,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_state_and_event), cmocka_unit_test(the_table_is_what_happens), cmocka_unit_test(who_may_approve),
 		cmocka_unit_test(an_account_that_is_made_for_it), cmocka_unit_test(by_permission), cmocka_unit_test(groups_that_name_nobody_else),
-		cmocka_unit_test(key_holders), cmocka_unit_test(a_key_that_has_ended),
+		cmocka_unit_test(key_holders), cmocka_unit_test(who_is_told), cmocka_unit_test(a_key_that_has_ended),
 		cmocka_unit_test(what_is_refused_on_the_way), cmocka_unit_test(carried_out_once), cmocka_unit_test(a_race_executes_once),
 		cmocka_unit_test(who_passes), cmocka_unit_test(profiles), cmocka_unit_test(policies), cmocka_unit_test(nothing_readable_is_stored),
 	};
