@@ -79,6 +79,8 @@ async function sound(r, all, heads) {
   assert.deepEqual(heads.origins(), [end.origin], 'nothing went back, so the origin is the same');
   assert.equal(tree.root(end.size).toString('base64'), end.root.toString('base64'));
   const shown = heads.areOf(tree, end.origin);
+  assert.equal(r.cli('audit', 'list').code, 0); // its sign-in and its reading are events of their own
+  await settled(r, 60);
   const check = r.cli('audit', 'check', '--json');
   assert.equal(check.code, 0, check.err);
   const tenant = r.engine === 'sqlite' ? `x'${r.tenant.replaceAll('-', '')}'` : `'\\x${r.tenant.replaceAll('-', '')}'`;
