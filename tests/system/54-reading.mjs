@@ -66,7 +66,8 @@ testOnEngines('54 every filter finds exactly what it says, in both versions', as
     assert.deepEqual([beta.remoteTenantId, beta.remoteUserId, beta.userRoleScopeTags], version === 'beta' ? [null, null, []] : [undefined, undefined, undefined]);
     // both directions, in small pages, are one another's reverse
     const up = await r.all(`${at}?$top=7&$orderby=activityDateTime&$filter=${q(`activityDateTime le ${all[0].activityDateTime}`)}&$select=id`);
-    assert.deepEqual(up.map(e => e.id).slice(0, all.length), all.map(e => e.id).reverse());
+    const before = new Set(all.map(e => e.id)); // a job's events of one moment may be committed one after the other
+    assert.deepEqual(up.map(e => e.id).filter(id => before.has(id)), all.map(e => e.id).reverse());
     for (const bad of ['$search=x', '$expand=actor']) await r.refused(501, 'GET', `${at}?${bad}`);
     for (const bad of ["resources/any(r:r/id eq 'x')", "resources/all(r:r/resourceId eq 'x')", 'bytes eq null', "actor/userId eq 'x'"]) await r.refused(400, 'GET', `${at}?$filter=${q(bad)}`);
     for (const name of ['getAuditCategories', 'getAuditCategories()', 'microsoft.graph.getAuditCategories', 'microsoft.graph.getAuditCategories()', 'getAuditCategories()?$top=99'])
